@@ -1,0 +1,204 @@
+"""Every exception Plutino raises on purpose.
+
+An error says who must act, whether a retry can help, and where the fault is::
+
+    PlutinoError                    code 1000, HTTP 400
+    ├── SqlSyntaxError              statement text does not parse (code 2001); has a Position
+    ├── PlanError                   names, types or clauses do not bind (code 1000); may have a Position
+    ├── DefinitionError             a stored object's text is wrong (code 1000)
+    │   ├── StreamError             stream or table statements (code 3000)
+    │   ├── ConfigKeyError          source, sink and connection configurations (code 5000)
+    │   └── OptionError             one option of a component: path, value seen, what is expected
+    ├── NotFoundError               code 1002, HTTP 404
+    ├── ConflictError               an object or a revision moved meanwhile; HTTP 409 where the wire allows
+    ├── DocumentError               an import document; carries every Fault found
+    ├── AccessError                 a path, host or origin that is not allowed
+    ├── ProvisionError              a source or sink cannot be built from its options (code 2201)
+    ├── ConnectionFailed            I/O with an external system (code 1003); retry helps
+    ├── FormatError                 a payload does not decode or encode (code 1004)
+    ├── EvaluationError             one row fails inside a rule; never leaves the pipeline
+    ├── TemplateError               a data template does not parse or run
+    └── UnsupportedError            known to the dialect, not built in here; says what to do
+
+``code`` is the number in the wire envelope ``{"error": code, "message": text}`` and ``status`` the HTTP status that
+goes with it (codes as eKuiper's ``pkg/errorx``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a text: 1-based line and column (in characters), and the half-open character span."""
+
+    line: int
+    column: int
+    start: int
+    end: int
+
+    @classmethod
+    def of(cls, text: str, start: int, end: int) -> Position:
+        """The position of ``text[start:end]``."""
+        line = text.count("\n", 0, start) + 1
+        column = start - (text.rfind("\n", 0, start) + 1) + 1
+        return cls(line, column, start, end)
+
+    def underline(self, text: str) -> str:
+        """The line of ``text`` that holds this place, with a second line that marks it."""
+        lines = text.split("\n")
+        shown = lines[self.line - 1] if self.line <= len(lines) else ""
+        width = max(1, min(self.end - self.start, len(shown) - self.column + 1))
+        return f"{shown}\n{' ' * (self.column - 1)}{'^' * width}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault of a document: ``path`` names the entry (``rules.r1.sql``), line and column are 1-based, 0 when unknown."""
+
+    path: str
+    text: str
+    line: int = 0
+    column: int = 0
+
+
+class PlutinoError(Exception):
+    """Base of all errors raised on purpose; ``str()`` is the wire message."""
+
+    code: int = 1000
+    status: int = 400
+    retry: bool = False
+
+    def __init__(self, message: str, *, code: int | None = None, status: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if code is not None:
+            self.code = code
+        if status is not None:
+            self.status = status
+
+
+class SqlSyntaxError(PlutinoError):
+    """A statement does not parse.
+
+    ``message`` is the compatible text (``found "X", expected FROM.``); ``explain()`` adds the underlined place, what was
+    expected and a suggestion.
+    """
+
+    code = 2001
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        text: str = "",
+        position: Position | None = None,
+        expected: tuple[str, ...] = (),
+        suggestion: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.text = text
+        self.position = position
+        self.expected = expected
+        self.suggestion = suggestion
+
+    def explain(self) -> str:
+        """The message with line, column, the underlined place and a suggestion where there is one."""
+        parts = [self.message]
+        if self.position is not None:
+            parts.append(f"line {self.position.line}, column {self.position.column}:")
+            parts.append(self.position.underline(self.text))
+        if self.expected:
+            parts.append("expected: " + ", ".join(self.expected))
+        if self.suggestion:
+            parts.append(f"did you mean {self.suggestion}?")
+        return "\n".join(parts)
+
+
+class PlanError(PlutinoError):
+    """A statement parses, but its names, types or clauses do not bind."""
+
+    def __init__(self, message: str, *, position: Position | None = None, suggestion: str | None = None, code: int = 1000) -> None:
+        super().__init__(message, code=code)
+        self.position = position
+        self.suggestion = suggestion
+
+
+class DefinitionError(PlutinoError):
+    """The text of a stored object is wrong."""
+
+
+class StreamError(DefinitionError):
+    """A stream or table statement is refused."""
+
+    code = 3000
+
+
+class ConfigKeyError(DefinitionError):
+    """A source, sink or connection configuration is refused."""
+
+    code = 5000
+
+
+class OptionError(DefinitionError):
+    """One option of a component is wrong; ``path`` is dotted (``oauth.access.url``)."""
+
+    def __init__(self, message: str, *, path: str = "") -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class NotFoundError(PlutinoError):
+    """A named object does not exist."""
+
+    code = 1002
+    status = 404
+
+
+class ConflictError(PlutinoError):
+    """An object exists already, or a revision moved meanwhile."""
+
+
+class DocumentError(PlutinoError):
+    """An import document cannot be used; every fault is listed."""
+
+    def __init__(self, message: str, faults: tuple[Fault, ...] = ()) -> None:
+        super().__init__(message)
+        self.faults = faults
+
+
+class AccessError(PlutinoError):
+    """A path, host or origin that is not allowed."""
+
+
+class ProvisionError(PlutinoError):
+    """A source or sink cannot be built from its options."""
+
+    code = 2201
+
+
+class ConnectionFailed(PlutinoError):
+    """I/O with an external system failed; the engine retries with back-off."""
+
+    code = 1003
+    retry = True
+
+
+class FormatError(PlutinoError):
+    """A payload does not decode, or a row does not encode."""
+
+    code = 1004
+
+
+class EvaluationError(PlutinoError):
+    """One row (or one window) fails inside a rule; becomes an error row, never leaves the pipeline."""
+
+
+class TemplateError(PlutinoError):
+    """A data template does not parse, or fails on a row."""
+
+
+class UnsupportedError(PlutinoError):
+    """Known to the dialect, but not built in; the text says what to do instead."""
+
