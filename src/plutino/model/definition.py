@@ -1,0 +1,41 @@
+"""Definitions: the desired state of named objects, kept as their authors wrote them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+
+class Ref(Struct, frozen=True, order=True):
+    """Names one object: ``kind`` is a resource kind (``stream``, ``rule`` …), ``name`` is unique within it.
+
+    Configurations are named ``<type>.<key>`` (``mqtt.plant1``), everything else by its id.
+    """
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+class Definition(Struct, frozen=True, eq=False):
+    """The desired state of one object.
+
+    ``text`` is verbatim what the author wrote (SQL statement or JSON), so that an export returns it. Equality is by parsed
+    ``content``, so another spelling of the same thing is no change. ``content`` is a plain comparable value; a kind keeps in it what
+    two texts must agree on, no syntax trees.
+    """
+
+    ref: Ref
+    text: str
+    content: Any = None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Definition):
+            return NotImplemented
+        return self.ref == other.ref and (self.text == other.text or self.content == other.content)
+
+    def __hash__(self) -> int:
+        return hash(self.ref)

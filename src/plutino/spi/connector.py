@@ -1,0 +1,253 @@
+"""Contract of connectors: thin adapters to external systems.
+
+A connector connects, reads or writes, and closes. The engine reconnects with back-off and jitter, batches, buffers, counts, shows status,
+acknowledges and shuts down; a connector does none of that. I/O trouble is a ``ConnectionFailed`` (the engine tries again), a wrong option a
+``ProvisionError`` or ``OptionError`` (the rule stops with that text).
+
+Options: each role has one msgspec Struct as its model (``plutino.spi.options`` decodes into it and derives validation, JSON schema, REST
+metadata and masking). Third-party libraries are imported inside ``run``/``open``, never at module level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from plutino.spi.clock import Clock
+from plutino.spi.host import HttpIngress
+
+
+class Delivery(Struct, gc=False):
+    """What a source hands over at once: exactly one of ``payloads``, ``lines`` or ``rows`` is set.
+
+    - ``payloads``: encoded messages; ``lines``: one block of newline-separated messages, cut at a line end; ``rows``: whole records
+    - ``meta``: metadata for all of them (``{"topic": …}``), or one mapping each
+    - ``position``: opaque JSON-like value that ``Source`` can resume after (stored with checkpoints), None when it cannot
+    - ``ack``: called once when every rule has filtered out, delivered or stored the rows; from the event loop, must not block
+    """
+
+    payloads: list[bytes] | None = None
+    lines: bytes | None = None
+    rows: list[dict[str, Any]] | None = None
+    meta: Mapping[str, Any] | list[Mapping[str, Any]] | None = None
+    position: Any = None
+    ack: Callable[[], None] | None = None
+
+
+class Inlet(Protocol):
+    """Where a source puts what it read."""
+
+    async def put(self, delivery: Delivery) -> None:
+        """Hand over and wait until there is room: nothing is lost. For sources that can wait (file, HTTP pull)."""
+        ...
+
+    def offer(self, delivery: Delivery) -> bool:
+        """Hand over without waiting. False when the buffer is full: the rows were dropped and counted. For sources that cannot wait."""
+        ...
+
+    def connected(self) -> None:
+        """The source is connected (again); resets the back-off."""
+        ...
+
+    def failed(self, error: str) -> None:
+        """Something went wrong that does not end the source (a bad response): counted, sampled to the error stream."""
+        ...
+
+
+class Source(Protocol):
+    """Reads from an external system."""
+
+    async def run(self, inlet: Inlet, resume: Any) -> None:
+        """Connect, call ``inlet.connected()``, then deliver until cancelled.
+
+        ``resume`` is the position to go on after, or None. Returning means the end of a bounded source (the rule finishes with ``done``).
+        ``ConnectionFailed`` makes the engine call ``run`` again after a back-off, any other PlutinoError stops the feed. On cancellation
+        release everything and re-raise.
+        """
+        ...
+
+
+class Sink(Protocol):
+    """Writes to an external system. Calls never overlap, except ``close``."""
+
+    async def open(self) -> None:
+        """Connect. ``ConnectionFailed`` makes the engine try again after a back-off."""
+        ...
+
+    def write(self, items: Sequence[Any], properties: Sequence[Mapping[str, Any]] | None) -> Awaitable[None] | None:
+        """Deliver messages in order: ``bytes`` each, or for a sink that accepts rows one ``dict`` or ``list[dict]`` each.
+
+        ``properties`` are the dynamic options resolved for each message (``{"topic": …}``), None when the sink has none.
+        Returns None when everything was taken, else an awaitable that ends when it was delivered. Raises (at once or from the awaitable)
+        ``ConnectionFailed`` when a retry may help (nothing of the call counts as delivered), any other PlutinoError when it cannot.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Flush and release; idempotent, raises nothing."""
+        ...
+
+
+class Lookup(Protocol):
+    """Answers the queries of lookup tables."""
+
+    async def open(self) -> None: ...
+
+    async def lookup(self, fields: Sequence[str], keys: Sequence[str], values: Sequence[Any]) -> list[dict[str, Any]]:
+        """The rows whose ``keys`` equal ``values``; ``fields`` are the columns wanted (``*`` for all)."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Connection(Protocol):
+    """A shared session with an external system, named by ``connectionSelector``; owned by the engine, used by sources and sinks."""
+
+    async def open(self) -> None:
+        """Connect. ``ConnectionFailed`` makes the engine try again; called again after each loss."""
+        ...
+
+    async def ping(self) -> None:
+        """Check that the system answers; ConnectionFailed when not."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SourceContext:
+    """What the engine tells a source when it makes one.
+
+    ``connection()`` gives the shared connection named by ``connectionSelector``, opened, or None when the options name none.
+    """
+
+    stream: str
+    rule: str
+    clock: Clock
+    ingress: HttpIngress
+    data_dir: str
+    allow_file: Callable[[str], str]
+    """Resolves a path option against the data directory; AccessError when ``allowExternalFileAccess`` forbids it."""
+    allow_host: Callable[[str], None]
+    """AccessError when requests to this host are not allowed (private networks)."""
+    connection: Callable[[], Connection | None]
+    bus: Any
+    """The process-wide memory topics (``plutino.spi.bus.Bus``)."""
+    log: Any
+
+
+@dataclass(frozen=True, slots=True)
+class SinkContext:
+    """What the engine tells a sink when it makes one; members as in SourceContext."""
+
+    rule: str
+    action: str
+    clock: Clock
+    ingress: HttpIngress
+    data_dir: str
+    allow_file: Callable[[str], str]
+    allow_host: Callable[[str], None]
+    connection: Callable[[], Connection | None]
+    bus: Any
+    log: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Shown in the docs and run by the conformance suite."""
+
+    title: str
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """The source role of a connector.
+
+    - ``create(options, datasource, context)`` makes a Source; ``datasource`` is the stream option DATASOURCE
+    - ``delivers``: ``bytes`` (the stream's FORMAT decodes them) or ``rows``
+    - ``replays``: each reader gets its own sequence from the start (file, simulator), so streams that are not SHARED have a feed per rule;
+      other sources have one feed per stream
+    - ``bounded``: ``run`` may return
+    - ``acknowledges``: calls for late acknowledgement through ``Delivery.ack`` (MQTT at qos 1)
+    - ``defaults``: the shipped ``default`` configuration key (``etc/sources/<type>.yaml`` of the original)
+    """
+
+    options: type[Struct]
+    create: Callable[[Any, str, SourceContext], Source]
+    delivers: str = "bytes"
+    replays: bool = False
+    bounded: bool = False
+    acknowledges: bool = False
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    ping: Callable[[Any, str, SourceContext], Awaitable[None]] | None = None
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SinkSpec:
+    """The sink role of a connector.
+
+    ``accepts`` is ``bytes`` (the engine encodes) or ``rows``; ``dynamic`` names the options that may hold templates. ``streams``: keeps one growing
+    artefact and does its own compression and encryption (file).
+    """
+
+    options: type[Struct]
+    create: Callable[[Any, SinkContext], Sink]
+    accepts: str = "bytes"
+    dynamic: tuple[str, ...] = ()
+    ping: Callable[[Any, SinkContext], Awaitable[None]] | None = None
+    streams: bool = False
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LookupSpec:
+    """The lookup role of a connector (tables with KIND="lookup")."""
+
+    options: type[Struct]
+    create: Callable[[Any, str, SourceContext], Lookup]
+    ping: Callable[[Any, str, SourceContext], Awaitable[None]] | None = None
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSpec:
+    """A connection that can be named and shared. ``create(id, options, context)``; named ones are opened at once and kept."""
+
+    options: type[Struct]
+    create: Callable[[str, Any, SourceContext], Connection]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorSpec:
+    """An external system. ``share_key`` gives equal keys to option sets that may share one anonymous connection."""
+
+    name: str
+    about: str
+    source: SourceSpec | None = None
+    sink: SinkSpec | None = None
+    lookup: LookupSpec | None = None
+    connection: ConnectionSpec | None = None
+    share_key: Callable[[Any], Hashable] | None = None
+
+
+__all__ = [
+    "Connection",
+    "ConnectionSpec",
+    "ConnectorSpec",
+    "Delivery",
+    "Example",
+    "Inlet",
+    "Lookup",
+    "LookupSpec",
+    "Sink",
+    "SinkContext",
+    "SinkSpec",
+    "Source",
+    "SourceContext",
+    "SourceSpec",
+]

@@ -1,0 +1,95 @@
+"""Contract of SQL functions: one spec per name gives the planner, the compiler, metadata and the docs what they need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class FunctionKind(StrEnum):
+    """How a function is called (sql reference §6.1)."""
+
+    SCALAR = "scalar"
+    AGGREGATE = "aggregate"
+    ANALYTIC = "analytic"
+    MULTI_COLUMN = "multi_column"
+    MULTI_ROW = "multi_row"
+    WINDOW = "window"
+    CONTEXT = "context"
+
+
+class ArgCheck(StrEnum):
+    """What the planner refuses at an argument when it is a *literal* (columns and calls always pass)."""
+
+    ANY = "any"
+    NUMBER = "number - float or int"
+    INT = "int"
+    STRING = "string"
+    DATETIME = "datetime"
+    BOOL = "bool"
+
+
+class Nulls(StrEnum):
+    """What happens before the call when an argument is null, an empty list or an empty map."""
+
+    CALL = "call"
+    NULL = "null"
+    FALSE = "false"
+    ZERO = "zero"
+
+
+@dataclass(frozen=True, slots=True)
+class Arg:
+    """One declared argument, for checks and documentation."""
+
+    name: str
+    check: ArgCheck = ArgCheck.ANY
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """What a validator sees of an argument: ``value`` when it is a literal (``known``)."""
+
+    known: bool
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpec:
+    """A SQL function.
+
+    ``call`` gets dialect values: ``int`` (bigint), ``float``, ``str``, ``bool``, ``None``, ``datetime`` (aware), ``bytes``, ``list``, ``dict``;
+    numbers from schemaless JSON arrive as float. It must not change its arguments, is pure unless ``pure`` is False, and raises
+    EvaluationError with the bare message; the engine adds ``call func NAME error: `` unless ``bare_errors``.
+
+    - ``optional``: how many of ``args`` (from the end) may be left out; ``variadic``: the last argument may repeat
+    - ``nulls``: guard that runs before ``call``
+    - ``validate``: extra parse-time check over the arguments; returns an error text or None
+    - ``kind_blind``: the result has the same JSON form and value whether a whole number comes as int or float, so the fast tier may
+      call it without converting
+    - ``returns``: type name for the planner (``float``, ``bigint``, ``string``, ``boolean``, ``any`` …)
+    - for aggregates ``call`` gets the list of the values of a group first (nulls included), then the other arguments of its first row;
+      ``incremental`` names the accumulator of the execution room where one exists (``count sum avg min max``)
+    - ``examples``: ``("round(2.567, 2)", 2.57)``: run as tests and shown in the docs
+    """
+
+    name: str
+    call: Callable[..., Any]
+    about: str
+    args: tuple[Arg, ...] = ()
+    optional: int = 0
+    variadic: bool = False
+    returns: str = "any"
+    kind: FunctionKind = FunctionKind.SCALAR
+    nulls: Nulls = Nulls.CALL
+    validate: Callable[[Sequence[Literal]], str | None] | None = None
+    bare_errors: bool = False
+    kind_blind: bool = False
+    pure: bool = True
+    synonyms: tuple[str, ...] = ()
+    incremental: str | None = None
+    examples: tuple[tuple[str, Any], ...] = field(default=())
+    count_error: str | None = None
+    """Wire text when the number of arguments is wrong, where it is not the usual ``Expect N arguments but found M.``"""

@@ -1,0 +1,165 @@
+"""What the control path may ask of the running engine, and what it hands over when it does."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from plutino.model import Duration, Schema
+
+
+class RestartStrategy(Struct, frozen=True):
+    """How a failed rule is started again: ``attempts`` 0 = never; delays in ms with exponential growth and jitter."""
+
+    attempts: int = 0
+    delay: Duration = 1000
+    multiplier: float = 2.0
+    max_delay: Duration = 30000
+    jitter_factor: float = 0.1
+
+
+class RuleOptions(Struct, frozen=True):
+    """Options of a rule that the engine honours (runtime reference §5.3), decoded; times in ms."""
+
+    is_event_time: bool = False
+    late_tolerance: int = 1000
+    concurrency: int = 1
+    buffer_length: int = 1024
+    send_meta_to_sink: bool = False
+    send_nil_field: bool = False
+    send_error: bool = False
+    qos: int = 0
+    checkpoint_interval: int = 300_000
+    restart: RestartStrategy = RestartStrategy()
+    cron: str = ""
+    duration: int = 0
+    cron_datetime_range: tuple[Any, ...] = ()
+    debug: bool = False
+    disable_buffer_full_discard: bool = False
+    save_state_before_stop: bool = False
+
+
+class FeedRequest(Struct, frozen=True):
+    """A stream as a rule wants to read it.
+
+    ``properties`` are the merged source properties before decoding (configuration keys, connection, EXTRA, stream options), ``schema`` the
+    declared columns. Feeds are shared between rules by ``stream``, see ``SourceSpec.replays``.
+    """
+
+    stream: str
+    connector: str
+    datasource: str
+    format: str
+    properties: Mapping[str, Any]
+    schema: Schema
+    shared: bool = False
+    strict: bool = False
+    timestamp: str = ""
+    timestamp_format: str = ""
+    connection: str = ""
+    is_table: bool = False
+    retain_size: int = 0
+    connection_key: str = ""
+
+
+class SinkRequest(Struct, frozen=True):
+    """One action of a rule: ``name`` is ``<type>_<index>``, ``properties`` merged with sink configuration and connection."""
+
+    name: str
+    connector: str
+    properties: Mapping[str, Any]
+    connection: str = ""
+
+
+class Deployment(Struct, frozen=True):
+    """A rule ready to run. ``program`` makes a fresh Program; ``shape`` is equal for two versions whose state is compatible."""
+
+    rule: str
+    program: Callable[[], Any]
+    feeds: tuple[FeedRequest, ...]
+    sinks: tuple[SinkRequest, ...]
+    options: RuleOptions
+    triggered: bool = True
+    shape: str = ""
+
+
+IngressHandler = Callable[[bytes, Mapping[str, str]], Awaitable[tuple[int, bytes]]]
+"""Gets body and headers, answers status and body."""
+
+
+class HttpIngress(Protocol):
+    """The data server, as sources that listen see it (default 127.0.0.1:10081)."""
+
+    def register(self, path: str, method: str, handler: IngressHandler) -> Callable[[], None]:
+        """Serve a path; the result ends that. ProvisionError when another handler has path and method already."""
+        ...
+
+
+class Host(Protocol):
+    """The running engine. Synchronous calls return at once; what takes time goes on in the background and shows in the status."""
+
+    async def deploy(self, deployment: Deployment) -> None:
+        """Create a rule, or swap a running one between two batches; feeds open only after all pipelines of the changeset are attached."""
+        ...
+
+    async def remove(self, rule: str) -> None:
+        """Stop a rule and forget its metrics, cache and state. Unknown rules are ignored."""
+        ...
+
+    async def start(self, rule: str) -> None: ...
+
+    async def stop(self, rule: str) -> None: ...
+
+    async def restart(self, rule: str) -> None: ...
+
+    def fail(self, rule: str, error: str) -> None:
+        """Show a rule that could not be prepared: it stays ``stopped by error`` with this message."""
+        ...
+
+    def status(self, rule: str) -> dict[str, Any] | None:
+        """Status as the wire shows it (rest reference §3.4), None for an unknown rule."""
+        ...
+
+    def state(self, rule: str) -> str:
+        """State text alone (``running`` …), ``""`` for an unknown rule."""
+        ...
+
+    def summary(self) -> dict[str, dict[str, Any]]:
+        """``{rule: {"status", "last_exception"?, "exceptions_total"?}}`` of all rules."""
+        ...
+
+    def topology(self, rule: str) -> dict[str, Any] | None:
+        """Sources and edges of the last run (rest reference §3.7), None when the rule never ran."""
+        ...
+
+    def readers(self, stream: str) -> tuple[str, ...]:
+        """Rules that run on a stream or table now."""
+        ...
+
+    async def connect(self, id: str, connector: str, properties: Mapping[str, Any]) -> None:
+        """Open or replace a named connection; connecting goes on in the background. Users of an equal one are not touched."""
+        ...
+
+    async def disconnect(self, id: str) -> None: ...
+
+    def connections(self, include_anonymous: bool) -> list[dict[str, Any]]:
+        """Connections as the wire shows them (rest reference §1.8)."""
+        ...
+
+    def references(self, connection: str) -> tuple[str, ...]:
+        """What uses a connection: ``<rule>-<op>-<topic>-mqtt-sink`` and the like."""
+        ...
+
+    async def ping(self, role: str, connector: str, properties: Mapping[str, Any]) -> None:
+        """Try to reach an external system with ``source``, ``sink`` or ``lookup`` properties; ConnectionFailed when it does not answer."""
+        ...
+
+    def begin(self) -> None:
+        """A changeset starts to be applied: feeds wait with opening until ``finish``."""
+        ...
+
+    async def finish(self) -> None:
+        """The changeset is applied: open feeds and connections."""
+        ...

@@ -1,0 +1,87 @@
+"""What the runtime knows of a compiled rule: rows in, rows out, no I/O, no clock, no task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from plutino.model import Batch
+
+
+class Guard(Struct, frozen=True):
+    """A necessary condition of a program on one column: ``column <op> constant`` with op one of ``= > >= < <=``.
+
+    A row that fails it produces nothing and changes no state, so a feed with many programs need not push it. The constant is a number or a
+    string; the guard speaks only of rows whose value has the same type.
+    """
+
+    column: str
+    op: str
+    constant: Any
+
+
+class InputNeed(Struct, frozen=True):
+    """What a program needs of each row of one stream.
+
+    - ``columns``: names of the columns that it reads, in no special order
+    - ``whole``: also reads the whole row (``*``); rows then need payloads or records next to them
+    - ``meta``: reads metadata; ``times``: needs event times (rule option ``isEventTime``)
+    - ``kinds``: the types its fast tier assumes, ``{column: "number" | "string" | "boolean"}``; nulls and missing keys are always allowed
+    - ``guard``: see Guard
+    """
+
+    columns: tuple[str, ...]
+    whole: bool = False
+    meta: bool = False
+    times: bool = False
+    kinds: Mapping[str, str] = {}
+    guard: Guard | None = None
+
+
+class Program(Protocol):
+    """A compiled rule with its state. Calls never overlap; nothing here waits.
+
+    ``push`` and ``advance`` return output batches in order (often none or one). A row that fails becomes a ``RowError`` of the
+    output; no exception leaves these calls, except for defects. A program changes no state when a call raises.
+    """
+
+    @property
+    def inputs(self) -> Mapping[str, InputNeed]:
+        """Needs by stream name."""
+        ...
+
+    @property
+    def operators(self) -> Sequence[str]:
+        """Wire names of the operators after the decoder, in flow order (``3_filter``, ``4_project``)."""
+        ...
+
+    @property
+    def counters(self) -> Sequence[list[int]]:
+        """Per operator ``[rows in, rows out, errors]``, kept by the program."""
+        ...
+
+    def push(self, stream: str, batch: Batch) -> Batch | None:
+        """Take the rows of one stream; the result, if any, is what leaves now."""
+        ...
+
+    def advance(self, now: int) -> Batch | None:
+        """Time has come to ``now`` (epoch ms, processing time): fire what is due."""
+        ...
+
+    def next_deadline(self) -> int | None:
+        """When ``advance`` must be called next (epoch ms), or None."""
+        ...
+
+    def start(self, now: int) -> None:
+        """The rule begins at ``now``; called once before the first push."""
+        ...
+
+    def snapshot(self) -> bytes:
+        """The whole state as msgpack; ``b""`` for a stateless program."""
+        ...
+
+    def restore(self, state: bytes) -> None:
+        """Take over a state that ``snapshot`` of the same plan gave."""
+        ...
