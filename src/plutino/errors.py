@@ -14,7 +14,7 @@ An error says who must act, whether a retry can help, and where the fault is::
     ├── DocumentError               an import document; carries every Fault found
     ├── AccessError                 a path, host or origin that is not allowed
     ├── ProvisionError              a source or sink cannot be built from its options (code 2201)
-    ├── ConnectionFailed            I/O with an external system (code 1003); retry helps
+    ├── TransportError              I/O with an external system (code 1003); retry helps
     ├── FormatError                 a payload does not decode or encode (code 1004)
     ├── EvaluationError             one row fails inside a rule; never leaves the pipeline
     ├── TemplateError               a data template does not parse or run
@@ -178,7 +178,7 @@ class ProvisionError(PlutinoError):
     code = 2201
 
 
-class ConnectionFailed(PlutinoError):
+class TransportError(PlutinoError):
     """I/O with an external system failed; the engine retries with back-off."""
 
     code = 1003
@@ -201,4 +201,3 @@ class TemplateError(PlutinoError):
 
 class UnsupportedError(PlutinoError):
     """Known to the dialect, but not built in; the text says what to do instead."""
-

@@ -1,7 +1,7 @@
 """Contract of connectors: thin adapters to external systems.
 
 A connector connects, reads or writes, and closes. The engine reconnects with back-off and jitter, batches, buffers, counts, shows status,
-acknowledges and shuts down; a connector does none of that. I/O trouble is a ``ConnectionFailed`` (the engine tries again), a wrong option a
+acknowledges and shuts down; a connector does none of that. I/O trouble is a ``TransportError`` (the engine tries again), a wrong option a
 ``ProvisionError`` or ``OptionError`` (the rule stops with that text).
 
 Options: each role has one msgspec Struct as its model (``plutino.spi.options`` decodes into it and derives validation, JSON schema, REST
@@ -64,7 +64,7 @@ class Source(Protocol):
         """Connect, call ``inlet.connected()``, then deliver until cancelled.
 
         ``resume`` is the position to go on after, or None. Returning means the end of a bounded source (the rule finishes with ``done``).
-        ``ConnectionFailed`` makes the engine call ``run`` again after a back-off, any other PlutinoError stops the feed. On cancellation
+        ``TransportError`` makes the engine call ``run`` again after a back-off, any other PlutinoError stops the feed. On cancellation
         release everything and re-raise.
         """
         ...
@@ -74,7 +74,7 @@ class Sink(Protocol):
     """Writes to an external system. Calls never overlap, except ``close``."""
 
     async def open(self) -> None:
-        """Connect. ``ConnectionFailed`` makes the engine try again after a back-off."""
+        """Connect. ``TransportError`` makes the engine try again after a back-off."""
         ...
 
     def write(self, items: Sequence[Any], properties: Sequence[Mapping[str, Any]] | None) -> Awaitable[None] | None:
@@ -82,7 +82,7 @@ class Sink(Protocol):
 
         ``properties`` are the dynamic options resolved for each message (``{"topic": …}``), None when the sink has none.
         Returns None when everything was taken, else an awaitable that ends when it was delivered. Raises (at once or from the awaitable)
-        ``ConnectionFailed`` when a retry may help (nothing of the call counts as delivered), any other PlutinoError when it cannot.
+        ``TransportError`` when a retry may help (nothing of the call counts as delivered), any other PlutinoError when it cannot.
         """
         ...
 
@@ -107,11 +107,11 @@ class Connection(Protocol):
     """A shared session with an external system, named by ``connectionSelector``; owned by the engine, used by sources and sinks."""
 
     async def open(self) -> None:
-        """Connect. ``ConnectionFailed`` makes the engine try again; called again after each loss."""
+        """Connect. ``TransportError`` makes the engine try again; called again after each loss."""
         ...
 
     async def ping(self) -> None:
-        """Check that the system answers; ConnectionFailed when not."""
+        """Check that the system answers; TransportError when not."""
         ...
 
     async def close(self) -> None: ...
@@ -191,8 +191,8 @@ class SourceSpec:
 class SinkSpec:
     """The sink role of a connector.
 
-    ``accepts`` is ``bytes`` (the engine encodes) or ``rows``; ``dynamic`` names the options that may hold templates. ``streams``: keeps one growing
-    artefact and does its own compression and encryption (file).
+    ``accepts`` is ``bytes`` (the engine encodes) or ``rows``; ``dynamic`` names the options that may hold templates. ``streams``: keeps
+    one growing artefact and does its own compression and encryption (file).
     """
 
     options: type[Struct]

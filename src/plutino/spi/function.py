@@ -60,8 +60,8 @@ class Literal:
 class FunctionSpec:
     """A SQL function.
 
-    ``call`` gets dialect values: ``int`` (bigint), ``float``, ``str``, ``bool``, ``None``, ``datetime`` (aware), ``bytes``, ``list``, ``dict``;
-    numbers from schemaless JSON arrive as float. It must not change its arguments, is pure unless ``pure`` is False, and raises
+    ``call`` gets dialect values: ``int`` (bigint), ``float``, ``str``, ``bool``, ``None``, ``datetime`` (aware), ``bytes``, ``list``,
+    ``dict``; numbers from schemaless JSON arrive as float. It must not change its arguments, is pure unless ``pure`` is False, and raises
     EvaluationError with the bare message; the engine adds ``call func NAME error: `` unless ``bare_errors``.
 
     - ``optional``: how many of ``args`` (from the end) may be left out; ``variadic``: the last argument may repeat

@@ -153,7 +153,7 @@ class Host(Protocol):
         ...
 
     async def ping(self, role: str, connector: str, properties: Mapping[str, Any]) -> None:
-        """Try to reach an external system with ``source``, ``sink`` or ``lookup`` properties; ConnectionFailed when it does not answer."""
+        """Try to reach an external system with ``source``, ``sink`` or ``lookup`` properties; TransportError when it does not answer."""
         ...
 
     def begin(self) -> None:

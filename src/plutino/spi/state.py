@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class StateStore(Protocol):
-    """Durable bytes by (owner, key); a write is durable when the call returns. ConnectionFailed when the store is gone."""
+    """Durable bytes by (owner, key); a write is durable when the call returns. TransportError when the store is gone."""
 
     async def load(self, owner: str, key: str) -> bytes | None: ...
 
