@@ -118,6 +118,14 @@ class Arrow(Node, frozen=True, eq=False, gc=False):
     span: Span = NOWHERE
 
 
+class ArrowLiteral(Node, frozen=True, eq=False, gc=False):
+    """``base->1``: no key, but the dialect lets it pass and fails each row (``the right expression is not a field reference node``)."""
+
+    base: Expr
+    key: Literal
+    span: Span = NOWHERE
+
+
 class Index(Node, frozen=True, eq=False, gc=False):
     """``base[index]``."""
 
@@ -214,7 +222,9 @@ class Case(Node, frozen=True, eq=False, gc=False):
     span: Span = NOWHERE
 
 
-Expr: TypeAlias = Literal | TimeUnit | Column | Wildcard | Binary | Arrow | Index | Slice | Call | Window | In | Between | Like | Case
+Expr: TypeAlias = (
+    Literal | TimeUnit | Column | Wildcard | Binary | Arrow | ArrowLiteral | Index | Slice | Call | Window | In | Between | Like | Case
+)
 
 
 # --- SELECT -----------------------------------------------------------------------------------------------------------------------
