@@ -1,0 +1,24 @@
+"""Every SQL case in force, end to end against a real server and a real broker."""
+
+from __future__ import annotations
+
+import pytest
+
+from corpus.loader import Outcome, SqlCase, compare, load_sql
+from corpus.sql_over_mqtt import SqlOverMqtt
+from e2e.harness import Broker, Server
+
+
+@pytest.fixture(scope="session")
+def sql_outcomes(request: pytest.FixtureRequest, running_server: Server, broker: Broker) -> dict[str, Outcome]:
+    """The outcomes of all cases that this session has selected, run together: one by one they would take minutes."""
+    chosen = [item.callspec.params["sql_case"] for item in request.session.items if "sql_outcomes" in getattr(item, "fixturenames", ())]
+    with SqlOverMqtt(running_server.url, broker.url) as runner:
+        return runner.run(chosen)
+
+
+@pytest.mark.parametrize("sql_case", load_sql(), ids=lambda case: case.name)
+def test_case_gives_the_recorded_messages(sql_case: SqlCase, sql_outcomes: dict[str, Outcome]) -> None:
+    """The messages (or the refusal) of the case are the recorded ones."""
+    result = compare(sql_case, sql_outcomes[sql_case.name])
+    assert result.equal, f"{sql_case.note}\n  sql  {sql_case.sql or sql_case.ddl}\n  {result.difference}"

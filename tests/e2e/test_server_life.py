@@ -1,0 +1,49 @@
+"""A server as its operator sees it: it comes up, is killed, comes up again, and ends when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from e2e.harness import Server
+
+STREAM = 'CREATE STREAM demo (a BIGINT) WITH (DATASOURCE="topic/demo", TYPE="memory", FORMAT="json")'
+RULE = {"id": "kept", "sql": "SELECT a FROM demo WHERE a > 1", "actions": [{"nop": {}}]}
+
+
+def test_ready_line_names_the_address(new_server: Callable[..., Server]) -> None:
+    """The one line on stdout says where the REST API is."""
+    server = new_server()
+    assert str(server.port) in server.ready_line
+    assert server.request("GET", "/ping").status_code == 200
+
+
+def test_definitions_survive_kill_9(new_server: Callable[..., Server]) -> None:
+    """What was answered with success is there after `kill -9`, and a started rule runs again."""
+    server = new_server()
+    assert server.request("POST", "/streams", json={"sql": STREAM}).status_code == 201
+    assert server.request("POST", "/rules", json=RULE).status_code == 201
+    server.wait_for_rule("kept")
+    server.restart(killed=True)
+    assert server.request("GET", "/streams").json() == ["demo"]
+    server.wait_for_rule("kept")
+
+
+def test_stopped_rule_stays_stopped_after_kill_9(new_server: Callable[..., Server]) -> None:
+    """Stopping a rule is a change like any other: it survives the process."""
+    server = new_server()
+    server.request("POST", "/streams", json={"sql": STREAM})
+    server.request("POST", "/rules", json=RULE)
+    server.wait_for_rule("kept")
+    assert server.request("POST", "/rules/kept/stop").status_code == 200
+    server.restart(killed=True)
+    assert server.rule_status("kept") == "stopped"
+
+
+def test_sigterm_ends_the_server_cleanly(new_server: Callable[..., Server]) -> None:
+    """SIGTERM drains and stops with exit code 0, also with a rule running."""
+    server = new_server()
+    server.request("POST", "/streams", json={"sql": STREAM})
+    server.request("POST", "/rules", json=RULE)
+    server.wait_for_rule("kept")
+    assert server.stop() == 0
+    assert server.process is None
