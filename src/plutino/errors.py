@@ -8,7 +8,7 @@ An error says who must act, whether a retry can help, and where the fault is::
     ├── DefinitionError             a stored object's text is wrong (code 1000)
     │   ├── StreamError             stream or table statements (code 3000)
     │   ├── ConfigKeyError          source, sink and connection configurations (code 5000)
-    │   └── OptionError             one option of a component: path, value seen, what is expected
+    │   └── OptionError             one option of a component: path, value seen, what is expected (code 2201)
     ├── NotFoundError               code 1002, HTTP 404
     ├── ConflictError               an object or a revision moved meanwhile; HTTP 409 where the wire allows
     ├── DocumentError               an import document; carries every Fault found
@@ -143,6 +143,8 @@ class ConfigKeyError(DefinitionError):
 
 class OptionError(DefinitionError):
     """One option of a component is wrong; ``path`` is dotted (``oauth.access.url``)."""
+
+    code = 2201
 
     def __init__(self, message: str, *, path: str = "") -> None:
         super().__init__(message)

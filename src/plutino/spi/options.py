@@ -1,0 +1,32 @@
+"""Options of components: how to describe them, decode them and show them. The one door to the ``option_*`` modules."""
+
+from plutino.spi.option_model import (
+    Opt,
+    Option,
+    Shape,
+    decode_options,
+    encode_options,
+    flat_options,
+    options_of,
+    unknown_options,
+)
+from plutino.spi.option_views import MASK, json_schema, mask, option_fields, secret_paths
+from plutino.spi.tls import Tls, ssl_context
+
+__all__ = [
+    "MASK",
+    "Opt",
+    "Option",
+    "Shape",
+    "Tls",
+    "decode_options",
+    "encode_options",
+    "flat_options",
+    "json_schema",
+    "mask",
+    "option_fields",
+    "options_of",
+    "secret_paths",
+    "ssl_context",
+    "unknown_options",
+]
