@@ -114,7 +114,13 @@ class Connection(Protocol):
         """Check that the system answers; TransportError when not."""
         ...
 
-    async def close(self) -> None: ...
+    async def wait_lost(self) -> str:
+        """Return the reason when an opened connection is lost. Never returns while it holds, nor for systems without a session."""
+        ...
+
+    async def close(self) -> None:
+        """Release; idempotent, raises nothing. Users of the connection see a TransportError."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +143,10 @@ class SourceContext:
     bus: Any
     """The process-wide memory topics (``plutino.spi.bus.Bus``)."""
     log: Any
+    render: Callable[[str, Any], str]
+    """The text of a data template with this value as its data; TemplateError when it does not parse or run."""
+    needs_meta: Callable[[], bool] = lambda: True
+    """Whether any rule reads metadata at the moment; a source may leave ``Delivery.meta`` out when not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,27 +163,42 @@ class SinkContext:
     connection: Callable[[], Connection | None]
     bus: Any
     log: Any
+    render: Callable[[str, Any], str]
+    header: Callable[[], bytes] = lambda: b""
+    """The line that names the columns of what the engine encoded for this sink, ``b""`` when there is none (``Encoder.header``)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Shown in the docs and run by the conformance suite."""
+    """Shown in the docs and run by the conformance suite. ``datasource`` counts for sources and lookups."""
 
     title: str
     options: Mapping[str, Any]
+    datasource: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Datasource:
+    """What the stream option DATASOURCE means for a source, for forms."""
+
+    label: str
+    hint: str
+    default: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceSpec:
     """The source role of a connector.
 
-    - ``create(options, datasource, context)`` makes a Source; ``datasource`` is the stream option DATASOURCE
+    - ``create(options, datasource, context)`` makes a Source; ``datasource`` is the stream option DATASOURCE. It refuses what can never work
+      with a ProvisionError (compatible texts), may look at the file system, and does no other I/O: a rule is checked with it
     - ``delivers``: ``bytes`` (the stream's FORMAT decodes them) or ``rows``
     - ``replays``: each reader gets its own sequence from the start (file, simulator), so streams that are not SHARED have a feed per rule;
       other sources have one feed per stream
     - ``bounded``: ``run`` may return
     - ``acknowledges``: calls for late acknowledgement through ``Delivery.ack`` (MQTT at qos 1)
-    - ``defaults``: the shipped ``default`` configuration key (``etc/sources/<type>.yaml`` of the original)
+    - ``defaults``: the shipped ``default`` configuration key (``etc/sources/<type>.yaml`` of the original); ``presets``: other shipped keys
+    - ``ping`` reaches out once and returns, TransportError when nothing answers; None: the source has nothing to ping
     """
 
     options: type[Struct]
@@ -183,6 +208,8 @@ class SourceSpec:
     bounded: bool = False
     acknowledges: bool = False
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    datasource: Datasource | None = None
     ping: Callable[[Any, str, SourceContext], Awaitable[None]] | None = None
     examples: tuple[Example, ...] = ()
 
@@ -191,8 +218,12 @@ class SourceSpec:
 class SinkSpec:
     """The sink role of a connector.
 
-    ``accepts`` is ``bytes`` (the engine encodes) or ``rows``; ``dynamic`` names the options that may hold templates. ``streams``: keeps
-    one growing artefact and does its own compression and encryption (file).
+    - ``create(options, context)`` makes a Sink; refuses and does I/O as little as ``SourceSpec.create``
+    - ``accepts`` is ``bytes`` (the engine encodes) or ``rows``
+    - ``dynamic``: wire names of the options that may hold templates at any depth. Where the action uses one, each message comes with
+      ``{name: value}`` of all of them that do, templates replaced; ``create`` sees the template text
+    - ``streams``: keeps one growing artefact (file): does its own compression and encryption, and writes the header line
+      (``SinkContext.header``) itself, so the engine encodes without one
     """
 
     options: type[Struct]
@@ -239,6 +270,7 @@ __all__ = [
     "Connection",
     "ConnectionSpec",
     "ConnectorSpec",
+    "Datasource",
     "Delivery",
     "Example",
     "Inlet",

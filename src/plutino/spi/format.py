@@ -53,6 +53,10 @@ class Encoder(Protocol):
         """Any JSON-like value (what a data template or ``dataField`` produced) as one message."""
         ...
 
+    def header(self) -> bytes:
+        """The line that names the columns (delimited), whatever ``hasHeader`` says, once they are known; ``b""`` where there is none."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class FormatSpec:
