@@ -1,1 +1,10 @@
-"""SQL front end: lexer, parser, syntax tree and printer."""
+"""SQL front end: text to syntax tree and back.
+
+``parse_statement``, ``parse_select`` and ``parse_expression`` raise ``SqlSyntaxError`` and nothing else; ``to_sql`` writes a tree. The
+nodes are in ``plutino.sql.tree``. Nothing here knows functions, streams or types of values: that is the planner's.
+"""
+
+from plutino.sql.parser import is_select, parse_expression, parse_select, parse_statement
+from plutino.sql.printer import to_sql
+
+__all__ = ["is_select", "parse_expression", "parse_select", "parse_statement", "to_sql"]

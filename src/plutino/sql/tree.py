@@ -45,6 +45,9 @@ class Node(Struct, frozen=True, eq=False, gc=False):
         contents = _contents.get(kind) or _contents_of(kind)
         return contents(self) == contents(other)
 
+    def __ne__(self, other: object) -> bool:  # Struct brings its own, by identity
+        return not self == other
+
     def __hash__(self) -> int:
         kind = type(self)
         contents = _contents.get(kind) or _contents_of(kind)

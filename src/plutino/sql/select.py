@@ -1,0 +1,107 @@
+"""Parses SELECT statements."""
+
+from __future__ import annotations
+
+from typing import Final, get_args
+
+from plutino.sql.cursor import Cursor
+from plutino.sql.expressions import expression, expressions, field, sort_keys
+from plutino.sql.lexer import END, IDENT
+from plutino.sql.tree import Expr, Field, Join, JoinKind, Literal, Select, SortKey, Source, Window
+
+JOINS: Final[dict[str, JoinKind]] = {kind: kind for kind in get_args(JoinKind)}
+CLAUSES: Final = (*JOINS, "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT")
+
+_GLUE: Final = frozenset("/+#")
+
+
+def select(cursor: Cursor) -> Select:
+    """A whole statement, SELECT to the end of the text; one ``;`` may close it."""
+    start = cursor.advance()[2]
+    fields = _fields(cursor)
+    if not cursor.accept("FROM"):
+        cursor.found("expected FROM", "FROM", like=("AS", "INVISIBLE"))
+    source = _source(cursor)
+    joins = _joins(cursor) if cursor.kind in JOINS else ()
+    where = expression(cursor) if cursor.accept("WHERE") else None
+    group_by, window = _group_by(cursor) if cursor.kind == "GROUP" else ((), None)
+    having = expression(cursor) if cursor.accept("HAVING") else None
+    order_by = _order_by(cursor) if cursor.kind == "ORDER" else ()
+    limit = _limit(cursor) if cursor.kind == "LIMIT" else None
+    end = cursor.end
+    cursor.accept(";")
+    if cursor.kind != END:
+        cursor.found("expected EOF", *CLAUSES)
+    return Select(fields, source, joins, where, group_by, window, having, order_by, limit, (start, end))
+
+
+def _fields(cursor: Cursor) -> tuple[Field, ...]:
+    fields = [field(cursor)]
+    while cursor.accept(","):
+        fields.append(field(cursor))
+    return tuple(fields)
+
+
+def _source(cursor: Cursor) -> Source:
+    """``name [AS alias]``. A name may be a topic: words with ``/``, ``+`` and ``#`` between them. Two words in a row are no name."""
+    start = cursor.token[2]
+    parts: list[str] = []
+    word_allowed = True
+    while (cursor.kind == IDENT and word_allowed) or cursor.kind in _GLUE:
+        word_allowed = cursor.kind != IDENT
+        parts.append(cursor.advance()[1])
+    if not parts:
+        if cursor.kind in CLAUSES or cursor.kind in ("AS", "ON", END):
+            cursor.found("expected stream name", "stream name")
+        cursor.found("expected EOF", "stream name")
+    alias = None
+    if cursor.accept("AS"):
+        if cursor.kind != IDENT:
+            cursor.found("expected as alias", IDENT)
+        alias = cursor.advance()[1]
+    return Source("".join(parts), alias, (start, cursor.end))
+
+
+def _joins(cursor: Cursor) -> tuple[Join, ...]:
+    joins: list[Join] = []
+    while cursor.kind in JOINS:
+        word, _, start, _ = cursor.advance()
+        kind = JOINS[word]
+        if not cursor.accept("JOIN"):
+            cursor.fail(f'found "{word}", expected JOIN key word.', ("JOIN",))
+        source = _source(cursor)
+        condition = None
+        if cursor.kind == "ON":
+            if kind == "CROSS":
+                cursor.fail("On expression is not required for cross join type.\n")
+            cursor.advance()
+            condition = expression(cursor)
+        joins.append(Join(kind, source, condition, (start, cursor.end)))
+    return tuple(joins)
+
+
+def _group_by(cursor: Cursor) -> tuple[tuple[Expr, ...], Window | None]:
+    """The dimensions and the window. The first window counts; more of them stay among the dimensions."""
+    cursor.advance()
+    if not cursor.accept("BY"):
+        cursor.found("expected BY statement", "BY")
+    groups = expressions(cursor)
+    for at, group in enumerate(groups):
+        if isinstance(group, Window):
+            return groups[:at] + groups[at + 1 :], group
+    return groups, None
+
+
+def _order_by(cursor: Cursor) -> tuple[SortKey, ...]:
+    cursor.advance()
+    if not cursor.accept("BY"):
+        cursor.found("expected BY keyword", "BY")
+    return sort_keys(cursor)
+
+
+def _limit(cursor: Cursor) -> int:
+    cursor.advance()
+    limit = expression(cursor)
+    if isinstance(limit, Literal) and isinstance(limit.value, int) and not isinstance(limit.value, bool):
+        return limit.value
+    cursor.fail("limit should be integer", ("integer",), span=limit.span)
