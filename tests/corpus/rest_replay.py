@@ -148,8 +148,9 @@ def judge(step: dict[str, Any], answer: Answer, want: dict[str, Any]) -> list[Di
             found.append(Difference("header" if name == "content-type" else "body", name, value, got))
     if step.get("format") != "stream":
         found += compare_json(want.get("body", ""), parsed(answer.text, step.get("format")), unordered=bool(step.get("unordered")))
-    if want["status"] >= 400 and isinstance(want.get("body"), str):  # an error in plain text: wording only
-        found = [Difference("header" if d.kind == "header" else "text", d.where, d.want, d.got) for d in found]
+    plain_error = want["status"] >= 400 and isinstance(want.get("body"), str)
+    if plain_error and not any(d.kind == "header" for d in found):  # an error in plain text, answered as such: wording only
+        found = [Difference("text", d.where, d.want, d.got) for d in found]
     return found
 
 
