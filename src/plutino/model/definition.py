@@ -25,12 +25,14 @@ class Definition(Struct, frozen=True, eq=False):
 
     ``text`` is verbatim what the author wrote (SQL statement or JSON), so that an export returns it. Equality is by parsed
     ``content``, so another spelling of the same thing is no change. ``content`` is a plain comparable value; a kind keeps in it what
-    two texts must agree on, no syntax trees.
+    two texts must agree on, no syntax trees. ``temporary`` definitions (stream option TEMP, rule field ``temp``) live in memory only:
+    they are not exported and end with the process.
     """
 
     ref: Ref
     text: str
     content: Any = None
+    temporary: bool = False
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Definition):
