@@ -74,7 +74,7 @@ class Sink(Protocol):
     """Writes to an external system. Calls never overlap, except ``close``."""
 
     async def open(self) -> None:
-        """Connect. ``TransportError`` makes the engine try again after a back-off."""
+        """Connect. ``TransportError`` makes the engine try again after a back-off; called again after a ``TransportError`` of ``write``."""
         ...
 
     def write(self, items: Sequence[Any], properties: Sequence[Mapping[str, Any]] | None) -> Awaitable[None] | None:
@@ -190,9 +190,9 @@ class Datasource:
 class SourceSpec:
     """The source role of a connector.
 
-    - ``create(options, datasource, context)`` makes a Source; ``datasource`` is the stream option DATASOURCE. It refuses what can never work
-      with a ProvisionError (compatible texts), may look at the file system, and does no other I/O: a rule is checked with it
-    - ``delivers``: ``bytes`` (the stream's FORMAT decodes them) or ``rows``
+    - ``create(options, datasource, context)`` makes a Source; ``datasource`` is the stream option DATASOURCE. It refuses what can never
+      work with a ProvisionError (compatible texts), may look at the file system, and does no other I/O: a rule is checked with it
+    - ``delivers``: ``bytes`` (the stream's FORMAT decodes them) or ``rows``; a file source of csv gives rows as well
     - ``replays``: each reader gets its own sequence from the start (file, simulator), so streams that are not SHARED have a feed per rule;
       other sources have one feed per stream
     - ``bounded``: ``run`` may return
@@ -224,11 +224,13 @@ class SinkSpec:
       ``{name: value}`` of all of them that do, templates replaced; ``create`` sees the template text
     - ``streams``: keeps one growing artefact (file): does its own compression and encryption, and writes the header line
       (``SinkContext.header``) itself, so the engine encodes without one
+    - ``connects``: False where there is nothing to connect to (nop): ``open`` returns at once and the status shows no connection
     """
 
     options: type[Struct]
     create: Callable[[Any, SinkContext], Sink]
     accepts: str = "bytes"
+    connects: bool = True
     dynamic: tuple[str, ...] = ()
     ping: Callable[[Any, SinkContext], Awaitable[None]] | None = None
     streams: bool = False

@@ -64,6 +64,9 @@ class FormatSpec:
 
     ``is_text`` says that encoded payloads are text (data template output is then sent as it is). ``check`` refuses a stream definition
     (``is_table``, schema) with a StreamError; None accepts all.
+
+    ``frame`` is ``(open, separator, close)`` where a list is encoded as its encoded rows put together like that (``(b"[", b",", b"]")`` in
+    JSON): the engine then frames rows that are encoded already, and hands unchanged payloads on. None: lists must be encoded as a whole.
     """
 
     name: str
@@ -72,4 +75,5 @@ class FormatSpec:
     decoder: Callable[[DecodePlan, Any], Decoder]
     encoder: Callable[[Any], Encoder]
     is_text: bool = True
+    frame: tuple[bytes, bytes, bytes] | None = None
     check: Callable[[bool, Schema], None] | None = None
