@@ -171,12 +171,11 @@ def _family(name: str) -> tuple[SqlCase, ...]:
 
 
 def _sql_case(raw: dict[str, Any]) -> SqlCase:
-    raw = dict(raw)
-    error, messages = raw.pop("error", None), raw.pop("expected", [])
-    expected = Outcome(tuple(messages), Refusal(**error) if error else None)
-    inputs = tuple(Message(item["stream"], item["payload"]) for item in raw.pop("input", []))
-    lists = {key: tuple(raw.pop(key, ())) for key in ("ddl", "names")}
-    return SqlCase(**raw, **lists, input=inputs, expected=expected)
+    values = {**raw, "ddl": tuple(raw.get("ddl", ())), "names": tuple(raw.get("names", ()))}
+    error = values.pop("error", None)
+    values["expected"] = Outcome(tuple(raw.get("expected", ())), Refusal(**error) if error else None)
+    values["input"] = tuple(Message(item["stream"], item["payload"]) for item in raw.get("input", ()))
+    return SqlCase(**values)
 
 
 # ----------------------------------------------------------------------------------------------------------- comparison

@@ -156,22 +156,22 @@ def judge(step: dict[str, Any], answer: Answer, want: dict[str, Any]) -> list[Di
 
 def compare_json(want: Any, got: Any, where: str = "$", *, wording: bool = False, unordered: bool = False) -> Iterator[Difference]:
     """Compare parsed bodies; ``wording``: a string that differs is only worded otherwise; ``unordered``: arrays are sets."""
-    match want, got:
-        case {**single}, _ if len(single) == 1 and next(iter(single)).startswith("$"):
-            yield from _match(*next(iter(single.items())), want, got, where, wording)
-        case {**wanted}, {**given}:
-            for key in wanted.keys() | given.keys():
-                inner = wording or (key == "message" and "error" in wanted)
-                if key not in given or key not in wanted:
-                    yield Difference("body", f"{where}.{key}", wanted.get(key, "(absent)"), given.get(key, "(missing)"))
-                else:
-                    yield from compare_json(wanted[key], given[key], f"{where}.{key}", wording=inner, unordered=unordered)
-        case [*wanted], [*given]:
-            yield from _compare_lists(wanted, given, where, wording, unordered)
-        case str(), str():
-            yield from _compare_strings(want, got, where, wording)
-        case _ if isinstance(want, bool) != isinstance(got, bool) or want != got:
-            yield Difference("body", where, want, got)
+    if isinstance(want, dict) and len(want) == 1 and next(iter(want)).startswith("$"):
+        operator, argument = next(iter(want.items()))
+        yield from _match(operator, argument, want, got, where, wording)
+    elif isinstance(want, dict) and isinstance(got, dict):
+        for key in want.keys() | got.keys():
+            inner = wording or (key == "message" and "error" in want)
+            if key not in got or key not in want:
+                yield Difference("body", f"{where}.{key}", want.get(key, "(absent)"), got.get(key, "(missing)"))
+            else:
+                yield from compare_json(want[key], got[key], f"{where}.{key}", wording=inner, unordered=unordered)
+    elif isinstance(want, list) and isinstance(got, list):
+        yield from _compare_lists(want, got, where, wording, unordered)
+    elif isinstance(want, str) and isinstance(got, str):
+        yield from _compare_strings(want, got, where, wording)
+    elif isinstance(want, bool) != isinstance(got, bool) or want != got:
+        yield Difference("body", where, want, got)
 
 
 def parsed(text: str, form: str | None = None) -> Any:
@@ -223,11 +223,11 @@ def _compare_lists(want: list[Any], got: list[Any], where: str, wording: bool, u
         return
     rest = list(got)
     for item in want:
-        index = next((i for i, given in enumerate(rest) if _equal(item, given)), None)
-        if index is None:
+        place = next((i for i, given in enumerate(rest) if _equal(item, given)), None)
+        if place is None:
             yield Difference("body", where, item, "(not found in any order)")
             return
-        del rest[index]
+        del rest[place]
 
 
 def _compare_strings(want: str, got: str, where: str, wording: bool) -> Iterator[Difference]:

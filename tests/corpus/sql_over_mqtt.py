@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import paho.mqtt.client as mqtt
 import requests
+from paho.mqtt.enums import CallbackAPIVersion
 
 from corpus.loader import Message, Outcome, Refusal, SqlCase, create_statement
 
@@ -213,7 +214,7 @@ class SqlOverMqtt:
         return self._http.request(method, self._rest + path, json=body, timeout=30)
 
     def _connect(self) -> mqtt.Client:
-        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
         ready = threading.Event()
         client.on_connect = lambda *_: ready.set()
         client.max_inflight_messages_set(2000)
@@ -229,7 +230,7 @@ class SqlOverMqtt:
         with self._lock:
             run = self._by_topic.get(message.topic)
             if run is not None:
-                run.messages.append(run.case.parse_message(message.payload.replace(run.suffix.encode(), b"")))
+                run.messages.append(run.case.parse_message(bytes(message.payload).replace(run.suffix.encode(), b"")))
                 run.last = time.monotonic()
 
     def _published(self, _client: mqtt.Client, _data: Any, mid: int, reason: Any, _properties: Any) -> None:

@@ -12,7 +12,8 @@ from e2e.harness import Broker, Server
 @pytest.fixture(scope="session")
 def sql_outcomes(request: pytest.FixtureRequest, running_server: Server, broker: Broker) -> dict[str, Outcome]:
     """The outcomes of all cases that this session has selected, run together: one by one they would take minutes."""
-    chosen = [item.callspec.params["sql_case"] for item in request.session.items if "sql_outcomes" in getattr(item, "fixturenames", ())]
+    functions = [item for item in request.session.items if isinstance(item, pytest.Function) and "sql_outcomes" in item.fixturenames]
+    chosen = [case for function in functions if isinstance(case := function.callspec.params["sql_case"], SqlCase)]
     with SqlOverMqtt(running_server.url, broker.url) as runner:
         return runner.run(chosen)
 
