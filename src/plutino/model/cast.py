@@ -15,7 +15,7 @@ from typing import Any
 from plutino.errors import EvaluationError
 from plutino.model.moment import from_epoch_ms, parse_moment, parse_moment_with
 from plutino.model.number import INT64_MAX, INT64_MIN, truncate
-from plutino.model.value import bytes_text, describe, float_of, general_text, plain_text, quote
+from plutino.model.text import bytes_text, describe, float_of, general_text, plain_text, quote
 
 
 class Level(IntEnum):
