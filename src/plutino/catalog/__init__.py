@@ -1,0 +1,7 @@
+"""Where definitions are kept: one SQLite file, one writer, a history."""
+
+from plutino.catalog.catalog import Catalog
+from plutino.catalog.revision import Edit, Revision
+from plutino.catalog.worker import uninterrupted
+
+__all__ = ["Catalog", "Edit", "Revision", "uninterrupted"]

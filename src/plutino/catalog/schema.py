@@ -1,0 +1,20 @@
+"""The tables of the catalog and their versions.
+
+``PRAGMA user_version`` holds how many entries of ``MIGRATIONS`` a file has been through. An entry is never changed once released;
+a new layout is a new entry. Each entry runs in one transaction.
+"""
+
+from __future__ import annotations
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        "CREATE TABLE definitions (kind TEXT NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID",
+        """CREATE TABLE revisions (
+            number INTEGER PRIMARY KEY, at INTEGER NOT NULL, source TEXT NOT NULL, client TEXT NOT NULL, summary TEXT NOT NULL,
+            outcome TEXT NOT NULL, edits BLOB NOT NULL)""",
+        "CREATE TABLE triggers (rule TEXT PRIMARY KEY, started INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE state (owner TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (owner, key))",
+        "CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        "INSERT INTO settings VALUES ('revision', '0')",
+    ),
+)

@@ -1,0 +1,215 @@
+"""The SQLite file of the catalog. Everything here blocks and belongs to one thread (see ``Catalog``)."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from msgspec import Struct
+
+from plutino.catalog.revision import Edit, Revision, pack, unpack
+from plutino.catalog.schema import MIGRATIONS
+from plutino.errors import ConflictError, NotFoundError, PlutinoError, TransportError
+from plutino.model import Ref
+from plutino.spi import Origin
+
+_BUSY_SECONDS = 5.0
+"""How long opening waits for a process that is just ending."""
+
+_REVISION = "revision"
+_IMPORT_STATUS = "importStatus"
+
+
+class Contents(Struct, frozen=True):
+    """What a file held when it was opened."""
+
+    definitions: dict[Ref, str]
+    triggers: dict[str, bool]
+    revision: int
+    import_status: str
+
+
+class Commit(Struct, frozen=True):
+    """One transaction: all of it or nothing.
+
+    - ``edits``: stored texts; without any, no revision is written
+    - ``base``: the revision on which the edits were made, ``at``: epoch milliseconds
+    - ``released``: rules whose stored trigger ends, because their text decides again
+    - ``import_status``: the new status text, None keeps the old one
+    - ``keep``: how many revisions stay
+    """
+
+    edits: tuple[Edit, ...]
+    base: int
+    at: int
+    origin: Origin
+    outcome: str
+    released: tuple[str, ...]
+    import_status: str | None
+    keep: int
+
+
+class Store:
+    """An open catalog file. Failing I/O is a TransportError, and the file is as before."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file and bring it to the current layout.
+
+        PlutinoError when another process has it open, it is no catalog, or a newer version of Plutino wrote it.
+        """
+        self._path = path
+        with self._reported("open"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # The file holds credentials; SQLite gives its companions the same mode.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._connection = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS)
+        try:
+            with self._reported("open"):
+                self._prepare()
+        except PlutinoError:
+            self._connection.close()
+            raise
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._connection.close()
+
+    def contents(self) -> Contents:
+        """Everything that the catalog keeps in memory."""
+        with self._reported("read"):
+            rows = self._connection.execute
+            return Contents(
+                {Ref(kind, name): text for kind, name, text in rows("SELECT kind, name, text FROM definitions")},
+                {rule: bool(started) for rule, started in rows("SELECT rule, started FROM triggers")},
+                int(self._setting(_REVISION)),
+                self._setting(_IMPORT_STATUS),
+            )
+
+    def commit(self, commit: Commit) -> int:
+        """Write a commit and give the revision after it; ConflictError when ``base`` is not the current one."""
+        with self._reported("write"), self._transaction() as connection:
+            current = int(self._setting(_REVISION))
+            if current != commit.base:
+                raise ConflictError(f"catalog commit: based on revision {commit.base}; the current revision is {current}")
+            connection.executemany("DELETE FROM triggers WHERE rule = ?", [(rule,) for rule in commit.released])
+            if commit.import_status is not None:
+                self._set(_IMPORT_STATUS, commit.import_status)
+            if not commit.edits:
+                return current
+            self._write(commit, current + 1)
+            return current + 1
+
+    def set_triggers(self, started: Mapping[str, bool]) -> None:
+        """Store for each rule whether it is started."""
+        with self._reported("write"), self._transaction() as connection:
+            connection.executemany("INSERT OR REPLACE INTO triggers VALUES (?, ?)", [(rule, int(flag)) for rule, flag in started.items()])
+
+    def revisions(self, limit: int, before: int | None) -> list[Revision]:
+        """Revisions without their edits, newest first, older than ``before`` when it is given."""
+        with self._reported("read"):
+            rows = self._connection.execute(
+                "SELECT number, at, source, client, summary, outcome FROM revisions WHERE number < ? ORDER BY number DESC LIMIT ?",
+                (before if before is not None else 2**62, limit),
+            )
+            return [Revision(n, at, Origin(source, client, summary), outcome) for n, at, source, client, summary, outcome in rows]
+
+    def revision(self, number: int) -> Revision:
+        """One revision with its edits; NotFoundError when it is not kept."""
+        with self._reported("read"):
+            row = self._connection.execute(
+                "SELECT at, source, client, summary, outcome, edits FROM revisions WHERE number = ?", (number,)
+            ).fetchone()
+        if row is None:
+            raise NotFoundError(f"revision {number} is not found; the history keeps the newest ones only")
+        at, source, client, summary, outcome, edits = row
+        return Revision(number, at, Origin(source, client, summary), outcome, unpack(edits))
+
+    def load_state(self, owner: str, key: str) -> bytes | None:
+        """One value of an owner, None when there is none."""
+        with self._reported("read"):
+            row = self._connection.execute("SELECT value FROM state WHERE owner = ? AND key = ?", (owner, key)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def save_state(self, owner: str, entries: Mapping[str, bytes]) -> None:
+        """Store entries of an owner, all or none."""
+        with self._reported("write"), self._transaction() as connection:
+            connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", [(owner, key, value) for key, value in entries.items()])
+
+    def drop_state(self, owner: str) -> None:
+        """Forget an owner."""
+        with self._reported("write"), self._transaction() as connection:
+            connection.execute("DELETE FROM state WHERE owner = ?", (owner,))
+
+    def _prepare(self) -> None:
+        execute = self._connection.execute
+        # The lock of the exclusive mode is how a second process on the same directory is refused; it ends with the process.
+        execute("PRAGMA locking_mode = EXCLUSIVE")
+        execute("PRAGMA journal_mode = WAL")
+        execute("PRAGMA synchronous = FULL")
+        execute("PRAGMA journal_size_limit = 8388608")
+        (version,) = execute("PRAGMA user_version").fetchone()
+        if version > len(MIGRATIONS):
+            raise PlutinoError(
+                f"catalog {self._path}: layout {version}; this version knows layouts up to {len(MIGRATIONS)}, use the version that wrote it"
+            )
+        for number, statements in enumerate(MIGRATIONS[version:], version + 1):
+            with self._transaction():
+                for statement in statements:
+                    execute(statement)
+                execute(f"PRAGMA user_version = {number}")
+
+    def _write(self, commit: Commit, number: int) -> None:
+        many = self._connection.executemany
+        gone = [(e.ref.kind, e.ref.name) for e in commit.edits if e.after is None]
+        kept = [(e.ref.kind, e.ref.name, e.after) for e in commit.edits if e.after is not None]
+        many("DELETE FROM definitions WHERE kind = ? AND name = ?", gone)
+        many("INSERT OR REPLACE INTO definitions VALUES (?, ?, ?)", kept)
+        origin = commit.origin
+        row = (number, commit.at, origin.source, origin.client, origin.summary, commit.outcome, pack(commit.edits))
+        self._connection.execute("INSERT INTO revisions VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        self._connection.execute("DELETE FROM revisions WHERE number <= ?", (number - commit.keep,))
+        self._set(_REVISION, str(number))
+
+    def _setting(self, key: str) -> str:
+        row = self._connection.execute("SELECT value FROM settings WHERE key = ?", (key,)).fetchone()
+        return "" if row is None else str(row[0])
+
+    def _set(self, key: str, value: str) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, value))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            # A failed COMMIT (disk full) may have ended the transaction already.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def _reported(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            match getattr(error, "sqlite_errorname", "").split("_"):
+                case [_, "BUSY" | "LOCKED", *_]:
+                    raise PlutinoError(f"catalog {self._path}: in use by another process; stop it or take another directory") from error
+                case [_, "NOTADB" | "CORRUPT", *_]:
+                    raise PlutinoError(f"catalog {self._path}: {error}; restore the file from a backup or move it away") from error
+                case _:
+                    raise TransportError(f"catalog {what} {self._path}: {error}") from error
+        except OSError as error:
+            raise TransportError(f"catalog {what} {self._path}: {error.strerror or error}") from error
+
+
+def edits_of(definitions: Mapping[Ref, str], texts: Iterable[tuple[Ref, str | None]]) -> tuple[Edit, ...]:
+    """The edits that bring ``definitions`` to the given texts, without those that change nothing."""
+    found = (Edit(ref, definitions.get(ref), text) for ref, text in texts)
+    return tuple(edit for edit in found if edit.before != edit.after)
