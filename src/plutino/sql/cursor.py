@@ -9,7 +9,7 @@ from typing import Final, NoReturn
 from plutino.errors import Position, SqlSyntaxError
 from plutino.sql.lexer import BAD, IDENT, INTEGER, NUMBER, Token, tokenize
 
-MAX_NESTING: Final = 120
+MAX_NESTING: Final = 100
 """How deep expressions and types may nest, so that no statement can exhaust the interpreter's stack."""
 
 _HINTS: Final = {("<", ">"): "!=", ("=", "="): "=", ("|", "|"): "concat(a, b)"}

@@ -56,6 +56,18 @@ LOWERED: Final = frozenset(("KIND", "VERSION"))
 _KINDS: Final[dict[str, SourceKind]] = {"STREAM": "stream", "TABLE": "table"}
 _SIMPLE_TYPES: Final[dict[str, TypeName]] = {name.upper(): name for name in get_args(TypeName)}
 _TYPES: Final = (*_SIMPLE_TYPES, "ARRAY", "STRUCT")
+_FOREIGN_TYPES: Final = {
+    **dict.fromkeys(("INT", "INTEGER", "SMALLINT", "LONG"), "BIGINT"),
+    **dict.fromkeys(("DOUBLE", "REAL", "NUMBER", "DECIMAL"), "FLOAT"),
+    **dict.fromkeys(("TEXT", "VARCHAR", "CHAR"), "STRING"),
+    **dict.fromkeys(("BOOL", "BIT"), "BOOLEAN"),
+    **dict.fromkeys(("TIMESTAMP", "DATE", "TIME"), "DATETIME"),
+    **dict.fromkeys(("BYTES", "BINARY", "BLOB"), "BYTEA"),
+    **dict.fromkeys(("OBJECT", "MAP", "JSON"), "STRUCT"),
+    **dict.fromkeys(("LIST",), "ARRAY"),
+}
+"""Types of other systems, and what they are called here."""
+
 _SOURCE_NAME: Final = re.compile(r"[a-zA-Z0-9_\-]+\Z")
 
 
@@ -71,7 +83,7 @@ def _show(cursor: Cursor) -> Show:
     start = cursor.advance()[2]
     kind = _KINDS.get(cursor.word().removesuffix("S")) if cursor.word().endswith("S") else None
     if kind is None:
-        cursor.fail(f"found {quote(cursor.token[1].upper())}, expected keyword streams or tables.", ("STREAMS", "TABLES"))
+        cursor.misspelt(f"found {quote(cursor.token[1].upper())}, expected keyword streams or tables.", "STREAMS", "TABLES")
     cursor.advance()
     end = cursor.end
     if cursor.kind not in (";", END):
@@ -187,14 +199,16 @@ def _type(cursor: Cursor, unknown: Callable[[Cursor], NoReturn]) -> ColumnType:
 
 
 def _unknown_type(cursor: Cursor) -> NoReturn:
-    cursor.found(f"expect valid stream field types({_TYPE_LIST})", *_TYPES, like=_OTHER_TYPES)
-
-
-_TYPE_LIST: Final = "BIGINT | FLOAT | STRING | DATETIME | BOOLEAN | BYTEA | ARRAY | STRUCT"
+    known = "BIGINT | FLOAT | STRING | DATETIME | BOOLEAN | BYTEA | ARRAY | STRUCT"
+    message = f"found {cursor.shown()}, expect valid stream field types({known})."
+    foreign = _FOREIGN_TYPES.get(cursor.word())
+    if foreign is not None:
+        cursor.fail(message, _TYPES, foreign)
+    cursor.misspelt(message, *_TYPES)
 
 
 def _unknown_element(cursor: Cursor) -> NoReturn:
-    cursor.found("expect stream data types", *_TYPES)
+    cursor.misspelt(f"found {cursor.shown()}, expect stream data types.", *_TYPES)
 
 
 def _array(cursor: Cursor) -> ArrayType:
@@ -330,7 +344,6 @@ def _is_json_object(text: str) -> bool:
         return False
 
 
-_OTHER_TYPES: Final = ("INT", "INTEGER")
 _PARSERS: Final[dict[str, Callable[[Cursor], Definition]]] = {
     "CREATE": _create,
     "SHOW": _show,

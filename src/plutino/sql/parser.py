@@ -14,7 +14,7 @@ from plutino.sql.tree import Expr, Node, Select, Statement
 
 Tree = TypeVar("Tree", Select, Expr)
 
-MAX_DEPTH: Final = 250
+MAX_DEPTH: Final = 200
 """How high a tree may grow. Long chains (``a OR b OR …``) are read in a loop, but who walks the tree goes down once per operator."""
 
 
