@@ -215,7 +215,7 @@ SPECS = (
     ConfigurationKind(
         SOURCE,
         (
-            Action("POST", "/metadata/lookups/connection/{type}", _ping_lookup, "Try to reach what a lookup table would use", _PROPERTIES, tags=_TAGS),
+            Action("POST", "/metadata/lookups/connection/{type}", _ping_lookup, "Try to reach a lookup", _PROPERTIES, tags=_TAGS),
             Action("GET", "/metadata/resources", _stored, "Keys of all stored configurations", reply=_OBJECT, tags=_TAGS),
             Action(
                 "GET",

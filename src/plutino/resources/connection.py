@@ -53,14 +53,14 @@ class ConnectionKind:
         tags, path, stored = ("connections",), "/connections/{id}", ("configurations",)
         key = "/metadata/connections/{type}/confKeys/{key}"
         everything = {"forceAll": "true: also the anonymous connections of rules"}
-        listed = list[ConnectionView]
+        listed, object_ = list[ConnectionView], {"type": "object"}
         return (
             Action("GET", "/connections", self._list, "All connections", reply=listed, tags=tags, query=everything),
             Action("POST", "/connections", self._create, "Create a connection", body=ConnectionBody, status=201, tags=tags),
             Action("GET", path, self._describe, "One connection and its state", reply=ConnectionView, tags=tags),
             Action("PUT", path, self._update, "Replace a connection that nothing uses", body=ConnectionBody, tags=tags),
             Action("DELETE", path, self._drop, "Delete a connection that nothing uses", tags=tags),
-            Action("GET", "/metadata/connections/yaml/{type}", self._show, "All connections of a type", reply={"type": "object"}, tags=stored),
+            Action("GET", "/metadata/connections/yaml/{type}", self._show, "All connections of a type", reply=object_, tags=stored),
             Action("PUT", key, self._put_stored, "Create or replace a connection of a type", body=_PROPERTIES, tags=stored),
             Action("DELETE", key, self._delete_stored, "Delete a connection of a type", tags=stored),
         )
@@ -76,21 +76,24 @@ class ConnectionKind:
     def depends_on(self, definition: Definition, env: Environment) -> Iterable[Ref]:
         return ()
 
-    def check(self, before: Definition | None, after: Definition | None, env: Environment, mode: Mode) -> None:
-        """Ids are unique across types."""
-        if after is None or mode is Mode.BOOT:
-            return
+    def check(self, before: Definition | None, after: Definition | None, env: Environment, mode: Mode) -> bool:
+        """Ids are unique across types. True when there is something to open: other types only keep properties for their users."""
+        if after is None:
+            return False
         connector, _, id = after.ref.name.rpartition(".")
-        check_id(id)
-        for name in _names_of(id, env):
-            if name != after.ref.name or mode is Mode.CREATE:
-                raise ConflictError(f"connection {id} already been created")
+        if mode is not Mode.BOOT:
+            check_id(id)
+            for name in _names_of(id, env):
+                if name != after.ref.name or (mode is Mode.CREATE and before is not None):
+                    raise ConflictError(f"connection {id} already been created")
+        spec = env.registry.connectors.get(connector)
+        return spec is not None and spec.connection is not None
 
     async def activate(self, before: Definition | None, after: Definition | None, prepared: Any, host: Host) -> None:
-        """Types that have no connection of their own keep properties for their users, nothing is opened."""
         if after is not None:
             connector, _, id = after.ref.name.rpartition(".")
-            await host.connect(id, connector, after.content)
+            if prepared:
+                await host.connect(id, connector, after.content)
         elif before is not None:
             await host.disconnect(before.ref.name.rpartition(".")[2])
 

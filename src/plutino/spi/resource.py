@@ -44,6 +44,10 @@ class Environment(Protocol):
         """Server configuration that checks depend on (``allow_external_file_access``, ``timezone`` …)."""
         ...
 
+    def triggered(self, rule: str) -> bool | None:
+        """Whether the rule was started or stopped since its text was written; None when the text decides (new and changed texts)."""
+        ...
+
 
 class Change(Struct, frozen=True):
     """One object's way from ``before`` to ``after``; None means absent."""

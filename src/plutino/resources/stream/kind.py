@@ -43,7 +43,8 @@ class SourceKind:
             raise NotFoundError(f"{self.kind} {ref.name} is not found")
         if statement.name != ref.name:
             raise StreamError(f"Replace {ref.name} fails: the sql statement must update the {ref.name} source.")
-        return Definition(ref, text, content_of(statement))
+        content = content_of(statement)
+        return Definition(ref, text, content, temporary=content.flag("TEMP"))
 
     def depends_on(self, definition: Definition, env: Environment) -> Iterable[Ref]:
         """The configuration keys that it reads."""
