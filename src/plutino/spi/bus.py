@@ -22,8 +22,10 @@ def check_filter(topic: str) -> None:
 
 
 def matches(topic_filter: str, topic: str) -> bool:
-    """Whether a topic falls under a filter, as MQTT matches."""
+    """Whether a topic falls under a filter, as MQTT matches (a leading wildcard does not reach topics that start with ``$``)."""
     wanted, levels = topic_filter.split("/"), topic.split("/")
+    if topic.startswith("$") and wanted[0] in ("+", "#"):
+        return False
     for i, part in enumerate(wanted):
         if part == "#":
             return True
@@ -49,9 +51,12 @@ class Bus:
         self._exact.setdefault(topic_filter, []).append(subscriber)
         return lambda: self._leave(topic_filter, subscriber)
 
-    def publish(self, topic: str, rows: list[Any]) -> bool:
-        """Deliver rows to every subscriber of the topic; False when one had no room."""
-        meta = {"topic": topic}
+    def publish(self, topic: str, rows: list[Any], change: Mapping[str, Any] | None = None) -> bool:
+        """Deliver rows to every subscriber of the topic; False when one had no room.
+
+        ``change`` goes with updatable rows: ``{"rowkind": "upsert", "key": …}``, added to the metadata.
+        """
+        meta = {"topic": topic} if change is None else {"topic": topic, **change}
         taken = True
         for subscriber in tuple(self._exact.get(topic, ())):
             taken &= subscriber(rows, meta)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 
@@ -27,3 +28,16 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+async def ticks(clock: Clock, interval_ms: int) -> AsyncIterator[int]:
+    """Now, then every ``interval_ms`` (more than 0) from now on, as epoch ms.
+
+    Ticks do not drift; those that were missed because the reader was busy are left out.
+    """
+    due = clock.now_ms()
+    while True:
+        yield due
+        now = clock.now_ms()
+        due += max(1, -(-(now - due) // interval_ms)) * interval_ms
+        await clock.sleep((due - now) / 1000)

@@ -1,0 +1,1 @@
+"""External systems: one file or sub-package each. The folder is scanned; nothing here is imported by name."""
