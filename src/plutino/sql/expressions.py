@@ -65,6 +65,7 @@ CONDITIONS: Final = frozenset(("AND", "OR", "=", "!=", "<", "<=", ">", ">="))
 
 _NUMBERS: Final = frozenset((INTEGER, NUMBER, "-"))
 _STRINGS: Final = frozenset((STRING, SINGLE))
+_LITERALS: Final = frozenset((*_NUMBERS, *_STRINGS, "TRUE", "FALSE"))
 _PATHS: Final = frozenset(("->", ".", "["))
 
 MIN_INTEGER: Final = -(2**63)
@@ -190,17 +191,16 @@ def _path(cursor: Cursor, base: Expr, start: int) -> Expr:
     if cursor.kind == "[":
         return _bracket(cursor, base, start)
     cursor.advance()
-    if cursor.kind in (INTEGER, NUMBER, STRING, SINGLE, "TRUE", "FALSE"):
-        key = _literal(cursor)
-        return ArrowLiteral(base, key, (start, cursor.end))
+    if cursor.kind in _LITERALS:
+        return ArrowLiteral(base, _literal(cursor), (start, cursor.end))
     return Arrow(base, _name(cursor), (start, cursor.end))
 
 
 def _literal(cursor: Cursor) -> Literal:
-    if cursor.kind in (INTEGER, NUMBER):
+    if cursor.kind in _NUMBERS:
         return _number(cursor)
     kind, text, start, end = cursor.advance()
-    return Literal(text if kind in (STRING, SINGLE) else kind == "TRUE", (start, end))
+    return Literal(text if kind in _STRINGS else kind == "TRUE", (start, end))
 
 
 def _bracket(cursor: Cursor, base: Expr, start: int) -> Expr:

@@ -57,7 +57,10 @@ STATEMENTS = [
     ('create stream demo () with (SHARED="yes")', 'found "yes", expect TRUE/FALSE value in SHARED option.'),
     ('create stream demo () with (FORMAT "json")', 'found "json", expect equals(=) in options.'),
     ('create stream demo () with (EXTRA="nope")', "invalid extra option, expect JSON string"),
-    ("create stream `demo.x` () with ()", "id 'demo.x' contains invalid characters: only alphanumeric, hyphens and underscores are allowed"),
+    (
+        "create stream `demo.x` () with ()",
+        "id 'demo.x' contains invalid characters: only alphanumeric, hyphens and underscores are allowed",
+    ),
     ('create stream demo (a bytea, b bytea) with (FORMAT="binary")', "'binary' format stream can have only one field"),
     ('create stream demo (a string) with (FORMAT="binary")', "'binary' format stream can have only 'bytea' type field"),
     ('create table demo () with (FORMAT="binary")', "'binary' format is not supported for table"),
