@@ -1,0 +1,55 @@
+"""What a configuration may reach on this machine and in its networks."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from plutino.errors import AccessError
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Rules for paths and hosts that come in through the configuration.
+
+    ``external_files``: paths outside of ``<data_dir>/uploads`` may be named (``allowExternalFileAccess``); ``private_net``: HTTP requests may
+    go to loopback and private addresses (``enablePrivateNet``).
+    """
+
+    data_dir: str
+    external_files: bool = True
+    private_net: bool = False
+
+    def file(self, path: str) -> str:
+        """The absolute path of a path option, relative ones below the data directory; AccessError when it is not allowed."""
+        full = os.path.join(self.data_dir, path)
+        if self.external_files:
+            return full
+        uploads = os.path.join(self.data_dir, "uploads")
+        if not Path(os.path.realpath(full)).is_relative_to(os.path.realpath(uploads)):
+            raise AccessError(f"file access denied: path must be under {uploads}")
+        return full
+
+    def host(self, name: str) -> None:
+        """AccessError for a host that is, or resolves to, an address of this machine or of a private network.
+
+        Resolves names, so it may wait; a name that does not resolve is left to whoever connects.
+        """
+        if self.private_net:
+            return
+        try:
+            found = socket.getaddrinfo(name.strip("[]"), None, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            return
+        for *_, address in found:
+            self.address(str(address[0]))
+
+    def address(self, address: str) -> None:
+        """AccessError for an IP address of this machine or of a private network."""
+        ip = ipaddress.ip_address(address.partition("%")[0])
+        internal = ip.is_private or ip.is_loopback or ip.is_link_local or ip.is_multicast or ip.is_unspecified
+        if internal and not self.private_net:
+            raise AccessError(f"ip {address} is in internal network")
