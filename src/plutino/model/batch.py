@@ -37,9 +37,24 @@ class Batch:
     - ``meta``: metadata, one mapping per row, or one mapping for all rows, or None.
     - ``guarded``: the decoder kept the promise of its plan (types of the fast tier); False sends the batch to the exact tier.
     - ``errors``: rows that failed, in order.
+    - ``origins``: which delivered payload each row came from, where that is not simply the one with the same index (a list in one payload
+      gives several rows, a refused payload none); else None. Who adds metadata per payload needs it.
     """
 
-    __slots__ = ("arrival", "errors", "guarded", "meta", "passthrough", "payloads", "records", "rows", "sizes", "times", "whole")
+    __slots__ = (
+        "arrival",
+        "errors",
+        "guarded",
+        "meta",
+        "origins",
+        "passthrough",
+        "payloads",
+        "records",
+        "rows",
+        "sizes",
+        "times",
+        "whole",
+    )
 
     def __init__(
         self,
@@ -55,6 +70,7 @@ class Batch:
         sizes: list[int] | None = None,
         passthrough: bool = False,
         errors: list[RowError] | None = None,
+        origins: list[int] | None = None,
     ) -> None:
         self.rows = rows
         self.payloads = payloads
@@ -67,6 +83,7 @@ class Batch:
         self.sizes = sizes
         self.passthrough = passthrough
         self.errors = errors
+        self.origins = origins
 
     def __len__(self) -> int:
         """Number of rows, errors not counted."""
