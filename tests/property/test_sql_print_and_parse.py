@@ -49,8 +49,9 @@ from plutino.sql.tree import (
 names = st.one_of(
     st.from_regex(r"\A[A-Za-z][A-Za-z0-9_]{0,5}\Z"),
     st.sampled_from(sorted(KEYWORDS)).map(str.lower),
-    st.text(min_size=1, max_size=6).filter(lambda text: "`" not in text and "\0" not in text),
+    st.text(st.characters(exclude_characters="`\0", exclude_categories=("Cs",)), min_size=1, max_size=6),
 )
+functions = st.sampled_from(("count", "my_func", "select", "Für alle"))
 integers = st.integers(-(2**63), 2**63 - 1)
 floats = st.floats(allow_nan=False, allow_infinity=False)
 literals = st.one_of(integers, floats, st.booleans(), st.text(max_size=8)).map(Literal)
@@ -72,24 +73,27 @@ def paths(bases: st.SearchStrategy[Expr], indices: st.SearchStrategy[Expr]) -> s
 
 def sort_keys(exprs: st.SearchStrategy[Expr]) -> st.SearchStrategy[tuple[SortKey, ...]]:
     """Keys must begin with a name."""
-    named = columns | st.builds(Call, names, lists(exprs))
+    named = columns | st.builds(Call, functions, lists(exprs))
     keys = st.one_of(named, paths(named, exprs), st.builds(Binary, st.sampled_from(("+", "*", "=")), columns, exprs))
     return st.lists(st.builds(SortKey, keys, st.booleans()), max_size=2).map(tuple)
 
 
 def overs(exprs: st.SearchStrategy[Expr]) -> st.SearchStrategy[Over]:
-    built = st.builds(Over, lists(exprs), sort_keys(exprs), st.none() | exprs)
-    return built.filter(lambda over: over != Over())
+    """At least one part."""
+    return st.builds(Over, lists(exprs, 1), sort_keys(exprs), st.none() | exprs) | st.builds(Over, st.just(()), sort_keys(exprs), exprs)
+
+
+def without_star(expr: Expr) -> Expr:
+    """A star takes no alias."""
+    return Column(None, "star") if isinstance(expr, Wildcard) else expr
 
 
 def fields(exprs: st.SearchStrategy[Expr]) -> st.SearchStrategy[Field]:
-    return st.builds(Field, exprs, st.none() | names, st.booleans()).map(
-        lambda field: Field(field.expr, None, field.invisible) if isinstance(field.expr, Wildcard) else field
-    )
+    return st.builds(Field, exprs, st.none(), st.booleans()) | st.builds(Field, exprs.map(without_star), names, st.booleans())
 
 
 def wildcards(exprs: st.SearchStrategy[Expr]) -> st.SearchStrategy[Wildcard]:
-    items = st.builds(Field, exprs.filter(lambda expr: not isinstance(expr, Wildcard)), names, st.booleans())
+    items = st.builds(Field, exprs.map(without_star), names, st.booleans())
     return st.builds(Wildcard, st.none() | names, st.lists(names, max_size=2).map(tuple), st.lists(items, max_size=2).map(tuple))
 
 
@@ -107,11 +111,11 @@ def cases(exprs: st.SearchStrategy[Expr]) -> st.SearchStrategy[Case]:
 
 def larger(exprs: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
     operators = ("AND", "OR", "=", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "&", "|", "^")
-    computed_lists = columns | paths(columns, exprs) | st.builds(Call, names, lists(exprs))
+    computed_lists = columns | paths(columns, exprs) | st.builds(Call, functions, lists(exprs))
     return st.one_of(
         st.builds(Binary, st.sampled_from(operators), exprs, exprs),
         paths(exprs, exprs),
-        st.builds(Call, names.filter(lambda name: not name.lower().endswith("window")), lists(exprs), st.none() | overs(exprs)),
+        st.builds(Call, functions, lists(exprs), st.none() | overs(exprs)),
         st.builds(In, exprs, lists(exprs, 1) | computed_lists, st.booleans()),
         st.builds(Between, exprs, exprs, exprs, st.booleans()),
         st.builds(Like, exprs, exprs, st.booleans()),
@@ -171,7 +175,7 @@ def selects(draw: st.DrawFn) -> Select:
 
 def column_defs(types: st.SearchStrategy[ColumnType]) -> st.SearchStrategy[ColumnDef]:
     with_default = st.one_of(
-        st.builds(ColumnDef, names.filter(str.isidentifier), st.just(SimpleType("bigint")), integers),
+        st.builds(ColumnDef, names, st.just(SimpleType("bigint")), integers),
         st.builds(ColumnDef, names, st.just(SimpleType("float")), floats),
         st.builds(ColumnDef, names, st.just(SimpleType("string")), st.text(max_size=8)),
         st.builds(ColumnDef, names, st.just(SimpleType("boolean")), st.booleans()),
