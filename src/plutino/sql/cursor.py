@@ -89,9 +89,7 @@ class Cursor:
     ) -> NoReturn:
         """Refuses the statement with this message, at ``span`` or at the current token."""
         start, end = span or self.token[2:4]
-        raise SqlSyntaxError(
-            message, text=self.text, position=Position.of(self.text, start, end), expected=expected, suggestion=suggestion
-        )
+        raise SqlSyntaxError(message, text=self.text, position=Position.of(self.text, start, end), expected=expected, suggestion=suggestion)
 
     def _suggestion(self, words: tuple[str, ...]) -> str | None:
         kind, text, _, _ = self.token

@@ -140,8 +140,6 @@ def operand(cursor: Cursor) -> Expr:
     return found
 
 
-
-
 def _number(cursor: Cursor) -> Literal:
     """A number with at most one minus; 64-bit integers only, where the dialect's origin clamps without a word."""
     start = cursor.token[2]
