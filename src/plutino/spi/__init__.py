@@ -21,7 +21,7 @@ from plutino.spi.connector import (
 from plutino.spi.discovery import Registry, discover
 from plutino.spi.format import DecodePlan, Decoder, Encoder, FormatSpec
 from plutino.spi.function import Arg, ArgCheck, FunctionKind, FunctionSpec, Nulls
-from plutino.spi.host import Deployment, FeedRequest, Host, HttpIngress, IngressHandler, RuleOptions, SinkRequest
+from plutino.spi.host import Deployment, FeedRequest, Host, HttpIngress, IngressHandler, RuleOptions, SinkRequest, Tap
 from plutino.spi.program import Guard, InputNeed, Program
 from plutino.spi.resource import Action, Answer, Call, Change, Control, Environment, Mode, Origin, Outcome, ResourceSpec
 from plutino.spi.state import StateStore
@@ -75,5 +75,6 @@ __all__ = [
     "SourceSpec",
     "StateStore",
     "SystemClock",
+    "Tap",
     "discover",
 ]

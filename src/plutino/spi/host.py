@@ -89,6 +89,11 @@ IngressHandler = Callable[[bytes, Mapping[str, str]], Awaitable[tuple[int, bytes
 """Gets body and headers, answers status and body."""
 
 
+Tap = Callable[[list[Any]], None]
+"""Gets the messages of one output batch as the rule's program made them, before the sinks' own properties: a dict each, or a list of dicts
+for the output of a window; with ``sendError`` also ``{"error": text}``. Called from the event loop; must neither block nor change them."""
+
+
 class HttpIngress(Protocol):
     """The data server, as sources that listen see it (default 127.0.0.1:10081)."""
 
@@ -132,6 +137,13 @@ class Host(Protocol):
 
     def topology(self, rule: str) -> dict[str, Any] | None:
         """Sources and edges of the last run (rest reference §3.7), None when the rule never ran."""
+        ...
+
+    def tap(self, rule: str, listener: Tap) -> Callable[[], None]:
+        """Let ``listener`` see every result of a rule from now on, across its updates and restarts; the result of this call ends that.
+
+        NotFoundError for an unknown rule. Costs nothing while nobody listens.
+        """
         ...
 
     def readers(self, stream: str) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -122,9 +122,10 @@ class Call(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True):
-    """A response: ``content`` is text or bytes as sent; ``media`` the content type."""
+    """A response: ``content`` is text or bytes as sent, or pieces sent as they come until the client leaves (then the iterator is closed);
+    ``media`` the content type."""
 
-    content: str | bytes = b""
+    content: str | bytes | AsyncGenerator[bytes, None] = b""
     status: int = 200
     media: str = "text/plain; charset=utf-8"
     headers: Mapping[str, str] = {}
