@@ -166,7 +166,8 @@ def _check_key(key: str) -> None:
     try:
         check_id(key)
     except PlutinoError as error:
-        raise with_prefix(error, "Invalid confKey") from error
+        with_prefix(error, "Invalid confKey")
+        raise
 
 
 def _properties(connector: str, text: str | bytes) -> dict[str, Any]:

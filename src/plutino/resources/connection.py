@@ -117,7 +117,8 @@ class ConnectionKind:
             _check_type(body.typ, call.control.environment)
             await call.control.put(Ref(self.kind, f"{body.typ}.{body.id}"), _text(body.props), mode=Mode.CREATE, origin=_origin(call))
         except PlutinoError as error:
-            raise with_prefix(error, "create connection failed", code=PlutinoError.code) from error
+            with_prefix(error, "create connection failed", code=PlutinoError.code)
+            raise
         return text_answer("success", 201)
 
     async def _update(self, call: Call) -> Answer:
@@ -130,7 +131,8 @@ class ConnectionKind:
                 raise ConflictError(f"connection {id} is of type {name.rpartition('.')[0]}; delete it before it is created as {connector}")
             await call.control.put(Ref(self.kind, name), _text(body.props), mode=Mode.UPDATE, origin=_origin(call))
         except PlutinoError as error:
-            raise with_prefix(error, "update connection failed") from error
+            with_prefix(error, "update connection failed")
+            raise
         return text_answer("success")
 
     async def _drop(self, call: Call) -> Answer:
@@ -138,7 +140,8 @@ class ConnectionKind:
         try:
             await call.control.delete(Ref(self.kind, _unused(id, call)), origin=_origin(call))
         except PlutinoError as error:
-            raise with_prefix(error, "drop connection failed") from error
+            with_prefix(error, "drop connection failed")
+            raise
         return text_answer("success")
 
     async def _show(self, call: Call) -> Answer:
@@ -158,7 +161,8 @@ class ConnectionKind:
             text = call.body.decode("utf-8", "replace")
             await call.control.put(Ref(self.kind, f"{connector}.{id}"), text, mode=Mode.UPDATE, origin=_origin(call))
         except ConfigKeyError as error:
-            raise with_prefix(error, "Invalid body", code=PlutinoError.code) from error
+            with_prefix(error, "Invalid body", code=PlutinoError.code)
+            raise
         return Answer()
 
     async def _delete_stored(self, call: Call) -> Answer:
@@ -183,7 +187,8 @@ def _stored(call: Call) -> tuple[str, str]:
     try:
         check_id(call.params["key"])
     except PlutinoError as error:
-        raise with_prefix(error, "Invalid confKey") from error
+        with_prefix(error, "Invalid confKey")
+        raise
     return call.params["type"], call.params["key"]
 
 
@@ -202,7 +207,8 @@ def _body(call: Call) -> ConnectionBody:
     try:
         found = bind(decode(call.body, exact=True), _BODY)
     except GoJsonError as error:
-        raise with_prefix(error, "Invalid body") from error
+        with_prefix(error, "Invalid body")
+        raise
     return ConnectionBody(found.get("typ", ""), found.get("id", ""), found.get("props", {}))
 
 

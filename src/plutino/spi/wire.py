@@ -29,13 +29,12 @@ def check_id(name: str) -> None:
         raise PlutinoError(f"id '{name}' contains invalid characters: only alphanumeric, hyphens and underscores are allowed")
 
 
-def with_prefix(error: PlutinoError, prefix: str, *, code: int | None = None) -> PlutinoError:
-    """``error`` with ``prefix: `` before its message, and with another code if one is given; code and status stay otherwise."""
+def with_prefix(error: PlutinoError, prefix: str, *, code: int | None = None) -> None:
+    """Put ``prefix: `` before the message of an error that is about to be raised again, and give it another code if there is one."""
     error.message = f"{prefix}: {error.message}"
     error.args = (error.message,)
     if code is not None:
         error.code = code
-    return error
 
 
 def json_answer(value: Any, status: int = 200) -> Answer:

@@ -53,13 +53,15 @@ class _Endpoints:
         try:
             return json_answer(views.describe(_described(self.kind, name, call.control.environment)))
         except PlutinoError as error:
-            raise with_prefix(error, f"describe {self.kind} error") from error
+            with_prefix(error, f"describe {self.kind} error")
+            raise
 
     async def schema(self, call: Call) -> Answer:
         try:
             content = _described(self.kind, call.params["name"], call.control.environment)
         except PlutinoError as error:
-            raise with_prefix(error, f"get schema of {self.kind} error") from error
+            with_prefix(error, f"get schema of {self.kind} error")
+            raise
         return json_answer(views.schema_object(content.schema))
 
     async def execute(self, call: Call) -> Answer:
@@ -67,7 +69,8 @@ class _Endpoints:
         try:
             return text_answer(escaped(await _execute(sql, call)), 201)
         except PlutinoError as error:
-            raise self._refused(error) from error
+            self._refused(error)
+            raise
 
     async def replace(self, call: Call) -> Answer:
         name = _name(call)
@@ -75,7 +78,8 @@ class _Endpoints:
         try:
             await call.control.put(Ref(self.kind, name), sql, mode=Mode.UPDATE, origin=_origin(call))
         except PlutinoError as error:
-            raise self._refused(error) from error
+            self._refused(error)
+            raise
         return text_answer(f"{self.title} {name} is replaced.")
 
     async def drop(self, call: Call) -> Answer:
@@ -88,7 +92,8 @@ class _Endpoints:
         try:
             await call.control.delete(ref, origin=_origin(call))
         except PlutinoError as error:
-            raise with_prefix(error, f"delete {self.kind} error") from error
+            with_prefix(error, f"delete {self.kind} error")
+            raise
         return text_answer(f"{self.title} {name} is dropped.")
 
     def _contents(self, call: Call) -> list[StreamContent]:
@@ -101,9 +106,9 @@ class _Endpoints:
             case _:
                 return contents
 
-    def _refused(self, error: PlutinoError) -> PlutinoError:
+    def _refused(self, error: PlutinoError) -> None:
         code = None if isinstance(error, NotFoundError) else StreamError.code
-        return with_prefix(error, f"{self.title} command error", code=code)
+        with_prefix(error, f"{self.title} command error", code=code)
 
 
 def _name(call: Call) -> str:
@@ -120,7 +125,8 @@ def _statement(call: Call) -> str:
     try:
         sql: str = bind(decode(call.body, exact=False), _BODY).get("sql", "")
     except PlutinoError as error:
-        raise with_prefix(error, "Invalid body: Error decoding the statement descriptor") from error
+        with_prefix(error, "Invalid body: Error decoding the statement descriptor")
+        raise
     return sql
 
 

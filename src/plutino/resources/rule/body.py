@@ -1,0 +1,256 @@
+"""Rule documents (rest reference §3.1, §3.2): what the JSON must be, and its options as the engine takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from plutino.errors import DefinitionError, PlutinoError, SqlSyntaxError
+from plutino.model import parse_duration
+from plutino.spi import RuleOptions
+from plutino.spi.gojson import ANY, DURATION, Shape, bind, decode
+from plutino.spi.host import RestartStrategy
+from plutino.spi.wire import check_id
+from plutino.sql import is_select, parse_select, parse_statement
+from plutino.sql.tree import Select
+
+INVALID = "Invalid rule json"
+"""In front of everything that is wrong with a document by itself."""
+
+_RESTART = Shape(
+    "def.RestartStrategy",
+    {"attempts": "int", "delay": DURATION, "multiplier": "float64", "maxDelay": DURATION, "jitterFactor": "float64"},
+)
+_RANGE = Shape("schedule.DatetimeRange", {"begin": "string", "end": "string", "beginTimestamp": "int", "endTimestamp": "int"})
+_OPTIONS = Shape(
+    "def.RuleOption",
+    {
+        "debug": "bool",
+        "logFilename": "string",
+        "isEventTime": "bool",
+        "lateTolerance": DURATION,
+        "concurrency": "int",
+        "bufferLength": "int",
+        "sendMetaToSink": "bool",
+        "sendNilField": "bool",
+        "sendError": "bool",
+        "qos": "int",
+        "checkpointInterval": DURATION,
+        "restartStrategy": _RESTART,
+        "cron": "string",
+        "duration": "string",
+        "cronDatetimeRange": (_RANGE,),
+        "planOptimizeStrategy": "map[string]interface {}",
+        "notifySub": "bool",
+        "disableBufferFullDiscard": "bool",
+        "enableSaveStateBeforeStop": "bool",
+        "forceExitTimeout": DURATION,
+        "experiment": "map[string]interface {}",
+    },
+)
+_RULE = Shape(
+    "def.Rule",
+    {
+        "triggered": "bool",
+        "id": "string",
+        "name": "string",
+        "version": "string",
+        "temp": "bool",
+        "sql": "string",
+        "graph": ANY,
+        "actions": "[]map[string]interface {}",
+        "options": _OPTIONS,
+        "tags": "[]string",
+    },
+)
+RULE_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "name": {"type": "string"},
+        "sql": {"type": "string", "description": "A SELECT statement"},
+        "actions": {"type": "array", "items": {"type": "object"}, "description": 'Sinks, such as {"mqtt": {"topic": "out"}}'},
+        "options": {"type": "object"},
+        "triggered": {"type": "boolean", "default": True},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "version": {"type": "string"},
+        "temp": {"type": "boolean", "default": False, "description": "Lives in memory only"},
+    },
+    "required": ["id", "sql", "actions"],
+}
+
+
+def read(text: str | bytes) -> dict[str, Any]:
+    """A rule document as a dict: known fields under their own names and checked for their types, unknown ones as written.
+
+    DefinitionError with the wire text, without a prefix.
+    """
+    try:
+        value = decode(text, exact=True)
+        known = bind(value, _RULE)
+        for name in ("lateTolerance", "checkpointInterval", "forceExitTimeout"):
+            if isinstance(found := known.get("options", {}).get(name), str):
+                parse_duration(found)
+    except (PlutinoError, ValueError) as error:
+        shown = text if isinstance(text, str) else text.decode("utf-8", "replace")
+        raise DefinitionError(f"Parse rule {shown} error : {error}.") from error
+    fields = {name: item for name, item in (value or {}).items() if name.lower() not in _LOWER_NAMES}
+    return {**fields, **known}
+
+
+_LOWER_NAMES = frozenset(name.lower() for name in _RULE.fields)
+
+
+def validate(content: Mapping[str, Any], rule: str) -> None:
+    """Refuse a document that is wrong by itself. ``rule`` is the id it is stored under (empty: the document says it)."""
+    id = content.get("id") or rule
+    if not id:
+        raise DefinitionError("Missing rule id.")
+    if rule and id != rule:
+        raise DefinitionError("RuleId is not consistent with rule id.")
+    check_id(id)
+    sql, graph = content.get("sql"), content.get("graph")
+    if sql and graph is not None:
+        raise DefinitionError(f"Rule {id} has both sql and graph.")
+    if graph is not None:
+        raise DefinitionError(f"Rule {id} has a graph; graph rules are not supported yet, write the rule as sql")
+    if not sql:
+        raise DefinitionError(f"Rule {id} has neither sql nor graph.")
+    select_of(sql)
+    if not content.get("actions"):
+        raise DefinitionError("Missing rule actions.")
+    faults = _option_faults(content.get("options") or {})
+    if faults:
+        raise DefinitionError(f"Rule {id} has invalid options: {chr(10).join(faults)}.")
+
+
+def select_of(sql: str) -> Select:
+    """The statement of a rule; its refusal is worded as a fault of the document, with the place inside the SQL text."""
+    try:
+        if is_select(sql):
+            return parse_select(sql)
+        parse_statement(sql)
+    except SqlSyntaxError as error:
+        raise sql_fault(sql, error) from error
+    raise DefinitionError(f"SQL {sql} is not a select statement.")
+
+
+def sql_fault(sql: str, error: SqlSyntaxError) -> SqlSyntaxError:
+    """A refused statement as a fault of its rule document."""
+    fault = SqlSyntaxError(
+        f"Parse SQL {sql} error: {error.message}.",
+        text=error.text or sql,
+        position=error.position,
+        expected=error.expected,
+        suggestion=error.suggestion,
+    )
+    fault.code = DefinitionError.code
+    return fault
+
+
+def sources_of(select: Select) -> list[str]:
+    """Names in FROM and JOIN, each once."""
+    return list(dict.fromkeys([select.source.name, *(join.source.name for join in select.joins)]))
+
+
+def _option_faults(options: Mapping[str, Any]) -> list[str]:
+    checks = (
+        ("concurrency", "invalidConcurrency:concurrency"),
+        ("bufferLength", "invalidBufferLength:bufferLength"),
+        ("lateTolerance", "invalidLateTol:lateTol"),
+    )
+    faults = [f"{text} must be greater than 0" for name, text in checks if _milliseconds(options.get(name)) < 0]
+    if (options.get("restartStrategy") or {}).get("attempts", 0) < 0:
+        faults.append("invalidRestartAttempts:restart attempts must be greater than 0")
+    for window in options.get("cronDatetimeRange") or ():
+        fault = _range_fault(window)
+        if fault:
+            faults.append(f"validate cronDatetimeRange failed, err:{fault}")
+            break
+    return faults
+
+
+def _range_fault(window: Mapping[str, Any]) -> str | None:
+    if window.get("beginTimestamp", 0) > 0 and window.get("endTimestamp", 0) > 0:
+        ordered = window["beginTimestamp"] <= window["endTimestamp"]
+        return None if ordered else "begin time shouldn't after end time"
+    edges = []
+    for name in ("begin", "end"):
+        text = window.get(name, "")
+        try:
+            edges.append(datetime.strptime(text, "%Y-%m-%d %H:%M:%S"))
+        except ValueError:
+            return f"Can't parse string as time: {text}"
+    return None if edges[0] <= edges[1] else "begin time shouldn't after end time"
+
+
+def _milliseconds(value: Any) -> int:
+    return 0 if value is None else parse_duration(value)
+
+
+_DEFAULTS = RuleOptions()
+_options_seen: dict[bytes, RuleOptions] = {}
+_OPTIONS_KEPT = 1024
+
+
+def options_of(content: Mapping[str, Any]) -> RuleOptions:
+    """The options that the engine honours; equal ones are one object."""
+    written = content.get("options")
+    if not written:
+        return _DEFAULTS
+    key = msgspec.json.encode(written, order="sorted")
+    found = _options_seen.get(key)
+    if found is None:
+        if len(_options_seen) >= _OPTIONS_KEPT:
+            _options_seen.clear()
+        found = _options_seen[key] = _decoded(written)
+    return found
+
+
+def _decoded(options: Mapping[str, Any]) -> RuleOptions:
+    restart = options.get("restartStrategy") or {}
+    given: dict[str, Any] = {
+        "is_event_time": options.get("isEventTime"),
+        "late_tolerance": _given_duration(options.get("lateTolerance")),
+        "concurrency": options.get("concurrency"),
+        "buffer_length": options.get("bufferLength"),
+        "send_meta_to_sink": options.get("sendMetaToSink"),
+        "send_nil_field": options.get("sendNilField"),
+        "send_error": options.get("sendError"),
+        "qos": options.get("qos"),
+        "checkpoint_interval": _given_duration(options.get("checkpointInterval")),
+        "restart": _restart(restart) if restart else None,
+        "cron": options.get("cron"),
+        "duration": _lenient_duration(options.get("duration")),
+        "cron_datetime_range": tuple(options.get("cronDatetimeRange") or ()),
+        "debug": options.get("debug"),
+        "disable_buffer_full_discard": options.get("disableBufferFullDiscard"),
+        "save_state_before_stop": options.get("enableSaveStateBeforeStop"),
+    }
+    return RuleOptions(**{name: value for name, value in given.items() if value is not None})
+
+
+def _restart(written: Mapping[str, Any]) -> RestartStrategy:
+    given: dict[str, Any] = {
+        "attempts": written.get("attempts"),
+        "delay": _given_duration(written.get("delay")),
+        "multiplier": written.get("multiplier"),
+        "max_delay": _given_duration(written.get("maxDelay")),
+        "jitter_factor": written.get("jitterFactor"),
+    }
+    return RestartStrategy(**{name: value for name, value in given.items() if value is not None})
+
+
+def _given_duration(value: Any) -> int | None:
+    return None if value is None else parse_duration(value)
+
+
+def _lenient_duration(value: str | None) -> int | None:
+    """The schedule's duration: the dialect accepts any text here, and what is none schedules nothing."""
+    try:
+        return parse_duration(value) if value else None
+    except ValueError:
+        return None

@@ -1,0 +1,376 @@
+"""Endpoints of rules (rest reference §1.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from plutino.errors import DefinitionError, NotFoundError, PlutinoError, SqlSyntaxError
+from plutino.model import Definition, Ref
+from plutino.planner import RulePlan, explain
+from plutino.resources.rule.body import INVALID, RULE_SCHEMA, read, select_of, sources_of, validate
+from plutino.spi import Action, Answer, Call, Control, Environment, Mode, Origin
+from plutino.spi.gojson import ANY, GoJsonError, Shape, bind, decode
+from plutino.spi.wire import JSON, check_id, json_answer, text_answer, with_prefix
+
+_KIND = "rule"
+_TAGS = Shape("server.RuleTagRequest", {"tags": "[]string"})
+_RESET = Shape("server.ResetStateRequest", {"type": "int", "params": ANY})
+_RESET_OFFSET = 1
+_NO_TOPOLOGY = 1001
+_INVALID = "invalid rule json"
+
+_TAGS_SCHEMA = {"type": "object", "properties": {"tags": {"type": "array", "items": {"type": "string"}}}}
+_OBJECT = {"type": "object"}
+_LIST = {"type": "array", "items": {"type": "object"}}
+
+
+class Rules(Protocol):
+    """What the endpoints need of the kind."""
+
+    def plan(self, definition: Definition, env: Environment) -> RulePlan: ...
+
+    def check(self, before: Definition | None, after: Definition | None, env: Environment, mode: Mode) -> Any: ...
+
+    async def activate(self, before: Definition | None, after: Definition | None, prepared: Any, host: Any) -> None: ...
+
+    def is_deployed(self, rule: str) -> bool: ...
+
+    def columns(self, rule: str) -> tuple[str, ...]: ...
+
+
+def endpoints(rules: Rules) -> Sequence[Action]:
+    """The actions of the kind."""
+    on, tags, one = _Endpoints(rules), ("rules",), "/rules/{id}"
+    return (
+        Action("GET", "/rules", on.list, "All rules with their states", reply=_LIST, tags=tags),
+        Action("POST", "/rules", on.create, "Create a rule", body=RULE_SCHEMA, status=201, tags=tags),
+        Action("GET", "/rules/status/all", on.status_all, "States and errors of all rules", reply=_OBJECT, tags=tags),
+        Action("POST", "/rules/validate", on.validate, "Check a rule without creating it", body=RULE_SCHEMA, reply=_OBJECT, tags=tags),
+        Action("GET", "/rules/usage/cpu", on.usage, "CPU time of rules, where it is measured", tags=tags),
+        Action("GET", "/rules/tags/match", on.match, "Rules that have all given tags", body=_TAGS_SCHEMA, reply=_OBJECT, tags=tags),
+        Action("POST", "/rules/bulkstart", on.start_matching, "Start rules by tags", body=_TAGS_SCHEMA, reply=_LIST, tags=tags),
+        Action("POST", "/rules/bulkstop", on.stop_matching, "Stop rules by tags", body=_TAGS_SCHEMA, reply=_LIST, tags=tags),
+        Action("GET", one, on.describe, "The document of a rule", reply=RULE_SCHEMA, tags=tags),
+        Action("PUT", one, on.update, "Create or replace a rule", body=RULE_SCHEMA, tags=tags),
+        Action("DELETE", one, on.drop, "Delete a rule", tags=tags),
+        Action("GET", f"{one}/status", on.status, "State and metrics of a rule", reply=_OBJECT, tags=tags),
+        Action("GET", f"/v2{one}/status", on.status_v2, "State and metrics of a rule, compact", reply=_OBJECT, tags=tags),
+        Action("POST", f"{one}/start", on.start, "Start a rule (a running one again)", tags=tags),
+        Action("POST", f"{one}/stop", on.stop, "Stop a rule", tags=tags),
+        Action("POST", f"{one}/restart", on.restart, "Stop a rule and start it", tags=tags),
+        Action("GET", f"{one}/topo", on.topology, "Operators of a rule and how they are connected", reply=_OBJECT, tags=tags),
+        Action("GET", f"{one}/schema", on.schema, "Output columns of a rule", reply=_OBJECT, tags=tags),
+        Action("GET", f"{one}/explain", on.explain, "Logical plan of a rule", tags=tags),
+        Action("PUT", f"{one}/reset_state", on.reset_state, "Move a source of a running rule to another offset", body=_OBJECT, tags=tags),
+        Action("PUT", f"{one}/tags", on.replace_tags, "Replace the tags of a rule", body=_TAGS_SCHEMA, tags=tags),
+        Action("PATCH", f"{one}/tags", on.add_tags, "Add tags to a rule", body=_TAGS_SCHEMA, tags=tags),
+        Action("DELETE", f"{one}/tags", on.remove_tags, "Remove tags from a rule", body=_TAGS_SCHEMA, tags=tags),
+    )
+
+
+class _Endpoints:
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+
+    async def list(self, call: Call) -> Answer:
+        host = call.control.host
+        rows = []
+        for definition in _all(call.control.environment):
+            id, content = definition.ref.name, definition.content
+            rows.append(
+                {
+                    "id": id,
+                    "name": content.get("name") or id,
+                    "status": host.state(id) or "stopped",
+                    "tags": content.get("tags"),
+                    "trace": False,
+                    "version": content.get("version", ""),
+                }
+            )
+        return json_answer(rows)
+
+    async def create(self, call: Call) -> Answer:
+        try:
+            content = read(call.body)
+            if not content.get("id"):
+                raise DefinitionError("Missing rule id.")
+        except DefinitionError as error:
+            with_prefix(error, _INVALID)
+            raise
+        id = content["id"]
+        try:
+            await call.control.put(Ref(_KIND, id), _text(call), mode=Mode.CREATE, origin=_origin(call))
+        except PlutinoError as error:
+            _lowered(error)
+            raise
+        return text_answer(f"Rule {id} was created successfully.", 201)
+
+    async def update(self, call: Call) -> Answer:
+        id = _id(call)
+        try:
+            await call.control.put(Ref(_KIND, id), _text(call), mode=Mode.UPDATE, origin=_origin(call))
+        except PlutinoError as error:
+            with_prefix(error, "Update rule error")
+            raise
+        return text_answer(f"Rule {id} was updated successfully.")
+
+    async def describe(self, call: Call) -> Answer:
+        definition = _stored(_id(call), call.control.environment, "Describe rule error")
+        started = call.control.triggered(definition.ref.name)
+        if started is None:
+            return Answer(definition.text, 200, JSON)
+        return Answer(_with(definition.text, "triggered", started), 200, JSON)
+
+    async def drop(self, call: Call) -> Answer:
+        id = _id(call)
+        if call.control.environment.get(Ref(_KIND, id)) is None:
+            raise PlutinoError(f"Delete rule error: rule {id} not found")
+        try:
+            await call.control.delete(Ref(_KIND, id), origin=_origin(call))
+        except PlutinoError as error:
+            with_prefix(error, "Delete rule error")
+            raise
+        return text_answer(f"Rule {id} is dropped.")
+
+    async def validate(self, call: Call) -> Answer:
+        env = call.control.environment
+        try:
+            content = read(call.body)
+            validate(content, "")
+        except PlutinoError as error:
+            return text_answer(f"{_INVALID}: {error.message}", 422)
+        sources = sources_of(select_of(content["sql"]))
+        for name in sources:
+            if env.get(Ref("stream", name)) is None and env.get(Ref("table", name)) is None:
+                return text_answer(f"{name} is not found", 422)
+        try:
+            self.rules.plan(Definition(Ref(_KIND, content["id"]), _text(call), content), env)
+        except SqlSyntaxError as error:
+            return text_answer(f"{_INVALID}: Parse SQL {content['sql']} error: {error.message}.", 422)
+        except PlutinoError as error:
+            return text_answer(error.message, 422)
+        return json_answer({"sources": sources, "valid": True})
+
+    async def status(self, call: Call) -> Answer:
+        return Answer(msgspec.json.format(msgspec.json.encode(self._status(call)), indent=2), 200, JSON)
+
+    async def status_v2(self, call: Call) -> Answer:
+        return Answer(msgspec.json.encode(self._status(call), order="sorted"), 200, JSON)
+
+    def _status(self, call: Call) -> dict[str, Any]:
+        id = call.params["id"]
+        found = call.control.host.status(id)
+        if found is None:
+            raise NotFoundError(f"get rule status error: Rule {id} is not found")
+        return found
+
+    async def status_all(self, call: Call) -> Answer:
+        return json_answer(call.control.host.summary())
+
+    async def usage(self, call: Call) -> Answer:
+        return text_answer("cpu usage not enabled")
+
+    async def start(self, call: Call) -> Answer:
+        id = call.params["id"]
+        try:
+            await self._start(id, call.control)
+        except PlutinoError as error:
+            with_prefix(error, "start rule error")
+            raise
+        return text_answer(f"Rule {id} was started")
+
+    async def stop(self, call: Call) -> Answer:
+        id = call.params["id"]
+        try:
+            await self._stop(id, call.control)
+        except PlutinoError as error:
+            with_prefix(error, "stop rule error")
+            raise
+        return text_answer(f"Rule {id} was stopped.")
+
+    async def restart(self, call: Call) -> Answer:
+        id = call.params["id"]
+        try:
+            definition = _registered(id, call.control.environment)
+            await call.control.trigger(id, True)
+            if not await self._recover(definition, call.control):
+                await call.control.host.restart(id)
+        except PlutinoError as error:
+            with_prefix(error, "restart rule error")
+            raise
+        return text_answer(f"Rule {id} was restarted")
+
+    async def _start(self, id: str, control: Control) -> None:
+        definition = _registered(id, control.environment)
+        await control.trigger(id, True)
+        if not await self._recover(definition, control):
+            await control.host.start(id)
+
+    async def _stop(self, id: str, control: Control) -> None:
+        _registered(id, control.environment)
+        await control.trigger(id, False)
+        await control.host.stop(id)
+
+    async def _recover(self, definition: Definition, control: Control) -> bool:
+        """Deploy a rule that could not be prepared so far; False when there is nothing to recover."""
+        if self.rules.is_deployed(definition.ref.name):
+            return False
+        try:
+            prepared = self.rules.check(definition, definition, control.environment, Mode.BOOT)
+        except SqlSyntaxError as error:
+            raise (error.__cause__ if isinstance(error.__cause__, SqlSyntaxError) else error) from None
+        await self.rules.activate(None, definition, prepared, control.host)
+        return True
+
+    async def start_matching(self, call: Call) -> Answer:
+        return json_answer([await _attempt(id, self._start, call.control) for id in _matching(call, "start")])
+
+    async def stop_matching(self, call: Call) -> Answer:
+        return json_answer([await _attempt(id, self._stop, call.control) for id in _matching(call, "stop")])
+
+    async def match(self, call: Call) -> Answer:
+        found = _with_tags(_tags(call), call.control.environment)
+        return json_answer({"rules": found} if found else {})
+
+    async def topology(self, call: Call) -> Answer:
+        return json_answer(_topology(call, "get rule topo error"))
+
+    async def schema(self, call: Call) -> Answer:
+        _topology(call, "get rule schema error")
+        columns = self.rules.columns(call.params["id"])
+        return json_answer({name: {"hasIndex": True, "index": index} for index, name in enumerate(columns)})
+
+    async def explain(self, call: Call) -> Answer:
+        env = call.control.environment
+        definition = _stored(call.params["id"], env, "explain rules error")
+        try:
+            return text_answer(explain(self.rules.plan(definition, env)))
+        except PlutinoError as error:
+            with_prefix(error, "explain rules error")
+            raise
+
+    async def reset_state(self, call: Call) -> Answer:
+        id = call.params["id"]
+        request = bind(decode(call.body, exact=False), _RESET)
+        if call.control.environment.get(Ref(_KIND, id)) is None:
+            raise PlutinoError(f"Rule {id} is not found in registry")
+        if call.control.host.state(id) != "running":
+            raise PlutinoError(f"rule {id} should be running when modify state")
+        if request.get("type", 0) != _RESET_OFFSET:
+            raise PlutinoError(f"unknown stateType:{request.get('type', 0)}")
+        params = request.get("params")
+        stream = params.get("streamName", "") if isinstance(params, dict) else ""
+        # No source of this version can be moved.
+        raise PlutinoError(f"stream {stream} not found in topo")
+
+    async def replace_tags(self, call: Call) -> Answer:
+        tags = _tags(call)
+        return await _store_tags(call, lambda _: tags)
+
+    async def add_tags(self, call: Call) -> Answer:
+        tags = _tags(call)
+        return await _store_tags(call, lambda old: [*old, *(tag for tag in dict.fromkeys(tags) if tag not in old)])
+
+    async def remove_tags(self, call: Call) -> Answer:
+        tags = _tags(call)
+        return await _store_tags(call, lambda old: [tag for tag in old if tag not in tags])
+
+
+def _id(call: Call) -> str:
+    check_id(call.params["id"])
+    return call.params["id"]
+
+
+def _text(call: Call) -> str:
+    return call.body.decode("utf-8", "replace")
+
+
+def _origin(call: Call) -> Origin:
+    return Origin("rest", call.client)
+
+
+def _all(env: Environment) -> Sequence[Definition]:
+    found = [env.get(Ref(_KIND, name)) for name in env.names(_KIND)]
+    return [definition for definition in found if definition is not None and definition.content is not None]
+
+
+def _stored(id: str, env: Environment, prefix: str) -> Definition:
+    """A rule whose document is kept; temporary rules have none to show."""
+    found = env.get(Ref(_KIND, id))
+    if found is None or found.temporary:
+        raise NotFoundError(f"{prefix}: Rule {id} is not found.")
+    return found
+
+
+def _registered(id: str, env: Environment) -> Definition:
+    found = env.get(Ref(_KIND, id))
+    if found is None:
+        raise NotFoundError(f"Rule {id} is not found in registry, please check if it is created")
+    return found
+
+
+def _topology(call: Call, prefix: str) -> dict[str, Any]:
+    id = call.params["id"]
+    if call.control.environment.get(Ref(_KIND, id)) is None:
+        raise NotFoundError(f"{prefix}: Rule {id} is not found")
+    found = call.control.host.topology(id)
+    if found is None:
+        text = f"{prefix}: Fail to get rule {id}'s topo, make sure the rule has been started before"
+        raise PlutinoError(text, code=_NO_TOPOLOGY)
+    return found
+
+
+def _lowered(error: PlutinoError) -> None:
+    """Creation writes the prefix of a wrong document in lower case."""
+    if error.message.startswith(INVALID):
+        error.message = _INVALID + error.message.removeprefix(INVALID)
+        error.args = (error.message,)
+
+
+def _tags(call: Call) -> list[str]:
+    try:
+        tags: list[str] = bind(decode(call.body, exact=False), _TAGS).get("tags", [])
+    except GoJsonError as error:
+        with_prefix(error, "decode body error")
+        raise
+    return tags
+
+
+def _with_tags(tags: Sequence[str], env: Environment) -> list[str]:
+    return [d.ref.name for d in _all(env) if set(tags) <= set(d.content.get("tags") or ())]
+
+
+def _matching(call: Call, verb: str) -> list[str]:
+    found = _with_tags(_tags(call), call.control.environment)
+    if not found:
+        raise PlutinoError(f"bulk {verb} failed: no matching rules")
+    return found
+
+
+async def _attempt(id: str, act: Any, control: Control) -> dict[str, Any]:
+    try:
+        await act(id, control)
+    except PlutinoError as error:
+        return {"ruleId": id, "success": False, "error": error.message}
+    return {"ruleId": id, "success": True}
+
+
+async def _store_tags(call: Call, change: Any) -> Answer:
+    """Write the tags into the rule's text, keys sorted, together with whether it is started: a text without says that it is."""
+    definition = _stored(call.params["id"], call.control.environment, "Get rule error")
+    text = _with(definition.text, "tags", change(list(definition.content.get("tags") or ())))
+    started = call.control.triggered(definition.ref.name)
+    if started is not None:
+        text = _with(text, "triggered", started)
+    # Not an update of the rule: its version stays.
+    await call.control.put(definition.ref, text, mode=Mode.FULL, origin=_origin(call))
+    return Answer()
+
+
+def _with(text: str, field: str, value: Any) -> str:
+    """A document with one field set, keys sorted."""
+    document = {name: item for name, item in decode(text, exact=True).items() if name.lower() != field}
+    return msgspec.json.encode({**document, field: value}, order="sorted").decode()

@@ -1,0 +1,162 @@
+"""The kind ``rule``: how a document becomes a deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from plutino.compiler import CompiledRule, compile_plan
+from plutino.errors import ConflictError, PlutinoError, SqlSyntaxError
+from plutino.model import Definition, Ref
+from plutino.planner import RulePlan, plan_rule
+from plutino.resources.rule.body import INVALID, options_of, read, select_of, sources_of, sql_fault, validate
+from plutino.resources.rule.endpoints import endpoints
+from plutino.resources.rule.properties import sink_refs, source_refs
+from plutino.resources.rule.provision import Provision
+from plutino.spi import Action, Deployment, Environment, FeedRequest, Host, Mode, RuleOptions, SinkRequest
+from plutino.spi.options import secret_paths
+from plutino.spi.wire import with_prefix
+
+_REPLACING = (Mode.UPDATE, Mode.PARTIAL)
+
+
+class Running(Struct, frozen=True, gc=False):
+    """What a deployment was made of. Equal ones do the same, so that a change of name or tags leaves the rule alone."""
+
+    sql: str
+    feeds: tuple[FeedRequest, ...]
+    sinks: tuple[SinkRequest, ...]
+    options: RuleOptions
+    triggered: bool
+
+
+class Prepared(Struct, frozen=True):
+    """A checked rule: what the engine gets, and the output columns."""
+
+    deployment: Deployment
+    made_of: Running
+    columns: tuple[str, ...]
+
+
+class RuleKind:
+    """Spec of ``rule``. A definition's content is the document as a dict, known fields under their own names."""
+
+    kind = "rule"
+    section = "rules"
+
+    def __init__(self) -> None:
+        self._provision = Provision()
+        self._deployed: dict[str, Running] = {}
+        self._columns: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def actions(self) -> Sequence[Action]:
+        return endpoints(self)
+
+    def parse(self, ref: Ref, text: str) -> Definition:
+        """Refuses a document that is wrong by itself; its texts begin with ``Invalid rule json: ``."""
+        try:
+            content = read(text)
+            validate(content, ref.name)
+        except PlutinoError as error:
+            with_prefix(error, INVALID)
+            raise
+        return Definition(ref, text, content, temporary=content.get("temp", False))
+
+    def depends_on(self, definition: Definition, env: Environment) -> Iterable[Ref]:
+        """Its streams and tables, the configurations that they and the actions read, and the connections in use."""
+        found: dict[Ref, None] = {}
+        for name in sources_of(select_of(definition.content["sql"])):
+            found.update({Ref("stream", name): None, Ref("table", name): None})
+            source = env.get(Ref("stream", name)) or env.get(Ref("table", name))
+            if source is not None and source.content is not None:
+                found.update(dict.fromkeys(source_refs(source.content, env)))
+        for _, connector, properties in actions_of(definition.content):
+            if isinstance(properties, dict):
+                found.update(dict.fromkeys(sink_refs(connector, properties)))
+        return found
+
+    def check(self, before: Definition | None, after: Definition | None, env: Environment, mode: Mode) -> Prepared | None:
+        """Refuses what cannot run; the result goes to ``activate``."""
+        if after is None:
+            return None
+        name = after.ref.name
+        if mode is Mode.CREATE and before is not None:
+            raise ConflictError(f"rule {name} already exists")
+        if mode in _REPLACING and before is not None:
+            old, new = (before.content or {}).get("version", ""), after.content.get("version", "")
+            if (old or new) and new <= old:
+                raise ConflictError(f"rule {name} already exists with version ({old}), new version ({new}) is lower")
+        return self._prepare(after, env)
+
+    async def activate(self, before: Definition | None, after: Definition | None, prepared: Any, host: Host) -> None:
+        if after is None:
+            if before is not None:
+                self._deployed.pop(before.ref.name, None)
+                self._columns.pop(before.ref.name, None)
+                await host.remove(before.ref.name)
+            return
+        name = after.ref.name
+        if prepared is None or self._deployed.get(name) == prepared.made_of:
+            return
+        self._deployed[name] = prepared.made_of
+        self._columns[name] = prepared.columns
+        await host.deploy(prepared.deployment)
+
+    def secrets(self, definition: Definition, env: Environment) -> Iterable[tuple[str, ...]]:
+        for position, connector, properties in actions_of(definition.content or {}):
+            spec = env.registry.connectors.get(connector)
+            models = [side.options for side in (spec.sink, spec.connection) if side is not None] if spec is not None else []
+            if isinstance(properties, dict):
+                for path in secret_paths(models, properties):
+                    yield ("actions", str(position), connector, *path)
+
+    def plan(self, definition: Definition, env: Environment) -> RulePlan:
+        """The plan of a rule; SqlSyntaxError and PlanError as the planner words them."""
+        content = definition.content
+        return plan_rule(select_of(content["sql"]), env, options_of(content), rule_id=definition.ref.name)
+
+    def is_deployed(self, rule: str) -> bool:
+        """Whether the rule passed its check, so that the engine has it."""
+        return rule in self._deployed
+
+    def columns(self, rule: str) -> tuple[str, ...]:
+        """Output columns of a deployed rule, those with an alias first."""
+        return self._columns.get(rule, ())
+
+    def _prepare(self, definition: Definition, env: Environment) -> Prepared:
+        name, content = definition.ref.name, definition.content
+        compiled = self._compile(definition, env)
+        temporary = content.get("temp", False)
+        feeds = tuple(self._provision.feed(stream, temporary, env) for stream in compiled.streams)
+        sinks = tuple(self._provision.sink(connector, index, found, env) for index, connector, found in actions_of(content))
+        flag = env.triggered(name)
+        made_of = Running(content["sql"], feeds, sinks, options_of(content), content.get("triggered", True) if flag is None else flag)
+        deployment = Deployment(
+            rule=name,
+            program=compiled.factory,
+            feeds=feeds,
+            sinks=sinks,
+            options=made_of.options,
+            triggered=made_of.triggered,
+            shape=compiled.shape,
+        )
+        return Prepared(deployment, made_of, compiled.columns)
+
+    def _compile(self, definition: Definition, env: Environment) -> CompiledRule:
+        try:
+            return compile_plan(self.plan(definition, env))
+        except SqlSyntaxError as error:
+            # Unknown functions and the like, which the original finds while parsing.
+            fault = sql_fault(definition.content["sql"], error)
+            with_prefix(fault, INVALID)
+            raise fault from error
+
+
+def actions_of(content: Mapping[str, Any]) -> Iterable[tuple[int, str, Any]]:
+    """Position, sink type and properties of each action."""
+    for position, action in enumerate(content.get("actions") or ()):
+        for connector, properties in action.items():
+            yield position, connector, properties

@@ -1,0 +1,213 @@
+"""The sources and sinks of a rule as requests to the engine, checked by making each component once.
+
+What many rules have in common is worked out once: requests are kept by what they were made of.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from plutino.errors import PlanError, PlutinoError, ProvisionError
+from plutino.model import Definition, Ref, StreamContent
+from plutino.resources.rule.properties import sink_properties, sink_refs, source_properties, source_refs
+from plutino.runtime.sink_options import read_sink_options
+from plutino.spi import Environment, FeedRequest, IngressHandler, SinkContext, SinkRequest, SourceContext, SystemClock
+from plutino.spi.access import Access
+from plutino.spi.bus import Bus
+from plutino.spi.options import decode_options
+
+_KEPT = 4096
+_RETAINED_OF_FILES = 9999
+
+Inputs = tuple[Definition | None, ...]
+"""The stored objects that a request was made of."""
+
+
+class Provision:
+    """Makes feed and sink requests against a desired state."""
+
+    def __init__(self) -> None:
+        self._feeds: dict[str, tuple[tuple[Ref, ...], Inputs, FeedRequest]] = {}
+        self._sinks: dict[tuple[str, str, bytes], tuple[tuple[Ref, ...], Inputs, SinkRequest]] = {}
+        self._contexts: tuple[Mapping[str, Any], SourceContext, SinkContext] | None = None
+
+    def feed(self, stream: str, temporary: bool, env: Environment) -> FeedRequest:
+        """How a rule reads a stream or table; ``temporary``: for a rule that lives in memory only."""
+        definition = stream_named(stream, env)
+        content: StreamContent = definition.content
+        if content.flag("TEMP") and not temporary:
+            raise PlanError(f"temp stream {stream} can only be used by temp rules")
+        kept = self._feeds.get(stream)
+        if kept is not None and kept[1] == _inputs(kept[0], env):
+            return kept[2]
+        refs = (definition.ref, *source_refs(content, env))
+        request = self._make_feed(stream, content, env)
+        _make_room(self._feeds)
+        self._feeds[stream] = (refs, _inputs(refs, env), request)
+        return request
+
+    def sink(self, connector: str, index: int, action: Any, env: Environment) -> SinkRequest:
+        """One action of a rule."""
+        if not isinstance(action, dict):
+            raise ProvisionError(f"expect map[string]interface{{}} type for the action properties, but found {action}")
+        name = f"{connector}_{index}"
+        key = (connector, name, msgspec.json.encode(action))
+        kept = self._sinks.get(key)
+        if kept is not None and (not kept[0] or kept[1] == _inputs(kept[0], env)):
+            return kept[2]
+        refs = tuple(sink_refs(connector, action))
+        request = self._make_sink(connector, name, action, env)
+        _make_room(self._sinks)
+        self._sinks[key] = (refs, _inputs(refs, env), request)
+        return request
+
+    def _make_feed(self, stream: str, content: StreamContent, env: Environment) -> FeedRequest:
+        connector = env.registry.connectors.get(content.connector)
+        spec = None if connector is None else connector.lookup if content.is_lookup else connector.source
+        if spec is None:
+            raise ProvisionError(f"source type {content.connector} not found")
+        properties, selector = source_properties(content, env)
+        datasource = content.option("DATASOURCE")
+        context = self._check_contexts(env)[0]
+        _refusing(lambda: spec.create(decode_options(spec.options, properties), datasource, context))
+        retained = int(content.option("RETAIN_SIZE") or 0)
+        if content.is_table and not retained:
+            retained = _RETAINED_OF_FILES if content.connector == "file" else 1
+        return FeedRequest(
+            stream=stream,
+            connector=content.connector,
+            datasource=datasource,
+            format=content.format,
+            properties=properties,
+            schema=content.schema,
+            shared=content.flag("SHARED"),
+            strict=content.flag("STRICT_VALIDATION"),
+            timestamp=content.option("TIMESTAMP"),
+            timestamp_format=content.option("TIMESTAMP_FORMAT"),
+            connection=selector,
+            is_table=content.is_table,
+            retain_size=retained,
+        )
+
+    def _make_sink(self, connector: str, name: str, action: Mapping[str, Any], env: Environment) -> SinkRequest:
+        found = env.registry.connectors.get(connector)
+        spec = None if found is None else found.sink
+        if spec is None:
+            raise ProvisionError(f"sink {connector} is not defined")
+        properties, selector = _sink_properties(connector, action, env)
+        options = read_sink_options(properties)
+        if options.format not in env.registry.formats:
+            raise ProvisionError(f"format {options.format} of {name} not found; one of {', '.join(env.registry.formats)} is expected")
+        context = self._check_contexts(env)[1]
+        _refusing(lambda: spec.create(decode_options(spec.options, properties), context))
+        return SinkRequest(name, connector, properties, selector)
+
+    def _check_contexts(self, env: Environment) -> tuple[SourceContext, SinkContext]:
+        """Contexts for components that are made only to see whether they can be."""
+        kept = self._contexts
+        if kept is None or kept[0] is not env.settings:
+            settings = env.settings
+            access = Access(
+                str(settings.get("data_dir", ".")),
+                external_files=bool(settings.get("allow_external_file_access", True)),
+                private_net=bool(settings.get("enable_private_net", False)),
+            )
+            kept = self._contexts = (settings, _source_context(access), _sink_context(access))
+        return kept[1], kept[2]
+
+
+def stream_named(name: str, env: Environment) -> Definition:
+    """The definition of a stream or table."""
+    found = env.get(Ref("stream", name)) or env.get(Ref("table", name))
+    if found is None or found.content is None:
+        raise PlanError(f"fail to get stream {name}, please check if stream is created")
+    return found
+
+
+def _sink_properties(connector: str, action: Mapping[str, Any], env: Environment) -> tuple[dict[str, Any], str]:
+    try:
+        return sink_properties(connector, action, env)
+    except ProvisionError:
+        # Without its connection, what the sink misses most tells more; only a sink that could work alone is refused for the connection.
+        spec = env.registry.connectors[connector].sink
+        selector = action.get("connectionSelector")
+        if spec is None or not isinstance(selector, str) or env.get(Ref("connection", f"{connector}.{selector}")) is not None:
+            raise
+        properties = {name: value for name, value in action.items() if name != "connectionSelector"}
+        context = _sink_context(Access(str(env.settings.get("data_dir", "."))))
+        _refusing(lambda: spec.create(decode_options(spec.options, properties), context))
+        raise
+
+
+def _refusing(make: Callable[[], object]) -> None:
+    """Run ``make``; what it refuses is a provision error, whatever was wrong."""
+    try:
+        make()
+    except ProvisionError:
+        raise
+    except PlutinoError as error:
+        raise ProvisionError(error.message) from error
+
+
+def _inputs(refs: tuple[Ref, ...], env: Environment) -> Inputs:
+    return tuple(env.get(ref) for ref in refs)
+
+
+def _make_room(kept: dict[Any, Any]) -> None:
+    if len(kept) >= _KEPT:
+        kept.clear()
+
+
+class _NoIngress:
+    """The data server for checks: paths are taken when a source runs."""
+
+    def register(self, path: str, method: str, handler: IngressHandler) -> Callable[[], None]:
+        raise ProvisionError(f"{method} {path} cannot be served while a rule is checked")
+
+
+def _allow_literal(access: Access) -> Callable[[str], None]:
+    """A check of hosts that never waits: addresses are looked at, names are left to the run."""
+
+    def allow(host: str) -> None:
+        try:
+            access.address(host.strip("[]"))
+        except ValueError:
+            return
+
+    return allow
+
+
+def _source_context(access: Access) -> SourceContext:
+    return SourceContext(
+        stream="",
+        rule="",
+        clock=SystemClock(),
+        ingress=_NoIngress(),
+        data_dir=access.data_dir,
+        allow_file=access.file,
+        allow_host=_allow_literal(access),
+        connection=lambda: None,
+        bus=Bus(),
+        log=logging.getLogger(__name__),
+        render=lambda template, value: template,
+    )
+
+
+def _sink_context(access: Access) -> SinkContext:
+    return SinkContext(
+        rule="",
+        action="",
+        clock=SystemClock(),
+        ingress=_NoIngress(),
+        data_dir=access.data_dir,
+        allow_file=access.file,
+        allow_host=_allow_literal(access),
+        connection=lambda: None,
+        bus=Bus(),
+        log=logging.getLogger(__name__),
+        render=lambda template, value: template,
+    )
