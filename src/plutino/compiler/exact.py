@@ -1,0 +1,161 @@
+"""The exact tier: expressions as calls of kernels that follow the dialect's rules to the letter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, assert_never
+
+from plutino.compiler.code import Constants
+from plutino.execution.kernels import OPERATORS, guarded_call
+from plutino.execution.patterns import like_regex
+from plutino.model import attribute
+from plutino.planner.bound import (
+    AggregateRef,
+    AliasRef,
+    Bound,
+    Choice,
+    ColumnRef,
+    Const,
+    ContextValue,
+    Element,
+    FunctionCall,
+    Item,
+    Key,
+    Match,
+    Member,
+    MetaRef,
+    Operation,
+    Part,
+    Range,
+    WholeRow,
+    walk,
+)
+from plutino.spi import FunctionSpec
+
+
+@lru_cache(maxsize=4096)
+def callable_of(spec: FunctionSpec) -> Any:
+    """The function of a spec with its null guard and error prefix."""
+    return guarded_call(spec.name, spec.call, spec.nulls.value, spec.bare_errors)
+
+
+class ExactEmitter:
+    """Python text for bound expressions, inside a function of ``r`` (row), ``m`` (metadata), ``w`` (whole row) and, per name, ``context``.
+
+    ``aliases`` says what an alias is *here*: the variable that holds it already, or None to compute it in place.
+    """
+
+    def __init__(self, constants: Constants, items: Sequence[Item]) -> None:
+        self.constants = constants
+        self.items = {item.name: item for item in items if item.aliased}
+        self.aliases: dict[str, str] = {}
+        self.columns: dict[str, str] = {}
+        self.aggregates: Mapping[int, str] = {}
+        self.context: Mapping[str, str] = {}
+        self._variables = 0
+
+    def reads(self, exprs: Sequence[Bound]) -> list[str]:
+        """Lines that read every column that the expressions use into variables."""
+        lines: list[str] = []
+        for column in self._columns_of(exprs):
+            if column.name not in self.columns:
+                self.columns[column.name] = f"v{len(self.columns)}"
+                how = "plain" if column.exact else "loose"
+                lines.append(f"{self.columns[column.name]} = {how}(r.{attribute(column.name)})")
+        return lines
+
+    def _columns_of(self, exprs: Sequence[Bound]) -> list[ColumnRef]:
+        found: list[ColumnRef] = []
+        for expr in exprs:
+            for part in walk(expr):
+                if isinstance(part, ColumnRef):
+                    found.append(part)
+                elif isinstance(part, AliasRef) and part.name not in self.aliases:
+                    found.extend(self._columns_of([self.items[part.name].expr]))
+        return found
+
+    def variable(self) -> str:
+        """A fresh local name."""
+        self._variables += 1
+        return f"t{self._variables}"
+
+    def emit(self, expr: Bound) -> str:
+        """The text of an expression; columns must have been read."""
+        match expr:
+            case Const(value=value):
+                return self.constants(value)
+            case ColumnRef(name=name):
+                return self.columns[name]
+            case AliasRef(name=name):
+                return self.aliases.get(name) or self.emit(self.items[name].expr)
+            case Operation():
+                return self._operation(expr)
+            case Key(base=base, name=None):
+                return f"no_key({self.emit(base)})"
+            case Key(base=base, name=name):
+                return f"key({self.emit(base)}, {self.constants(name)})"
+            case Element(base=base, index=index):
+                return f"element({self.emit(base)}, {self.emit(index)})"
+            case Part(base=base, start=start, end=end):
+                low = self.constants(0) if start is None else self.emit(start)
+                high = "None" if end is None else self.emit(end)
+                return f"part({self.emit(base)}, {low}, {high}, {end is None})"
+            case FunctionCall(spec=spec, args=args):
+                return f"{self.constants(callable_of(spec))}({', '.join(self.emit(a) for a in args)})"
+            case AggregateRef(index=index):
+                return self.aggregates[index]
+            case ContextValue(name=name):
+                return self.context.get(name, "None")
+            case Member():
+                return self._member(expr)
+            case Range(operand=operand, low=first, high=last, negated=negated):
+                return f"between({self.emit(operand)}, {self.emit(first)}, {self.emit(last)}, {negated})"
+            case Match():
+                return self._match(expr)
+            case Choice():
+                return self._choice(expr)
+            case MetaRef(path=path):
+                return f"metadata(m, {self.constants(path)})"
+            case WholeRow():
+                return "loose(w)"
+            case _:
+                assert_never(expr)
+
+    def _operation(self, expr: Operation) -> str:
+        left, right = self.emit(expr.left), self.emit(expr.right)
+        if expr.op == "AND":
+            t = self.variable()
+            return f"(False if ({t} := {left}) is False else both({t}, {right}))"
+        if expr.op == "OR":
+            t = self.variable()
+            return f"(True if ({t} := {left}) is True else either({t}, {right}))"
+        return f"{OPERATORS[expr.op][0]}({left}, {right})"
+
+    def _member(self, expr: Member) -> str:
+        operand = self.emit(expr.operand)
+        if expr.among is not None:
+            return f"member({operand}, {self.emit(expr.among)}, {expr.negated})"
+        choices = ", ".join(self.emit(c) for c in expr.choices)
+        return f"member({operand}, ({choices},), {expr.negated})"
+
+    def _match(self, expr: Match) -> str:
+        operand = self.emit(expr.operand)
+        if isinstance(expr.pattern, Const) and isinstance(expr.pattern.value, str):
+            return f"matches({operand}, {self.constants(like_regex(expr.pattern.value))}, {expr.negated})"
+        return f"like({operand}, {self.emit(expr.pattern)}, {expr.negated})"
+
+    def _choice(self, expr: Choice) -> str:
+        text = "None" if expr.otherwise is None else self.emit(expr.otherwise)
+        subject, opening = "", ""
+        if expr.subject is not None:
+            subject = self.variable()
+            opening = self.emit(expr.subject)
+        for position, (condition, result) in reversed(list(enumerate(expr.branches))):
+            if expr.subject is None:
+                test = f"{self.emit(condition)} is True"
+            else:
+                value = f"({subject} := {opening})" if position == 0 else subject
+                test = f"same({value}, {self.emit(condition)})"
+            text = f"({self.emit(result)} if {test} else {text})"
+        return text

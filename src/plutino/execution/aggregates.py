@@ -1,0 +1,223 @@
+"""Accumulators: what a window keeps of its rows when every aggregate allows it.
+
+``fold`` takes the argument's values of some rows, in order; folding in any portions gives what the aggregate gives over all values.
+With ``loose`` values come as they stood in schemaless JSON: whole numbers mean floats, a missing key is null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import NoneType
+from typing import Any, Protocol
+
+from msgspec import UNSET, UnsetType
+
+from plutino.errors import EvaluationError
+from plutino.execution.kernels import loose
+from plutino.execution.state import pack_value, unpack_value
+from plutino.model.number import divide, truncate, wrap
+from plutino.model.value import describe, general_text
+
+_NULLS = frozenset((NoneType, UnsetType))
+_FLOAT = frozenset((float,))
+_INT = frozenset((int,))
+_NUMBER = frozenset((int, float))
+_TEXT = frozenset((str,))
+
+
+class Accumulator(Protocol):
+    """The running value of one aggregate in one group."""
+
+    def fold(self, values: Sequence[Any]) -> None:
+        """Take the values of more rows. Raises nothing: what cannot be aggregated shows in ``result``."""
+        ...
+
+    def result(self) -> Any:
+        """The aggregate so far; null over no values. EvaluationError when a value could not be aggregated."""
+        ...
+
+    def snapshot(self) -> Any:
+        """The state as a msgpack value."""
+        ...
+
+    def restore(self, state: Any) -> None: ...
+
+
+def _present(values: Sequence[Any], kinds: set[type]) -> Sequence[Any]:
+    if kinds.isdisjoint(_NULLS):
+        return values
+    return [v for v in values if v is not None and v is not UNSET]
+
+
+class Count:
+    """Values that are not null; ``rows`` counts every row."""
+
+    __slots__ = ("_count", "_rows")
+
+    def __init__(self, rows: bool) -> None:
+        self._rows = rows
+        self._count = 0
+
+    def fold(self, values: Sequence[Any]) -> None:
+        self._count += len(values) if self._rows else sum(1 for v in values if v is not None and v is not UNSET)
+
+    def result(self) -> int:
+        return self._count
+
+    def snapshot(self) -> Any:
+        return self._count
+
+    def restore(self, state: Any) -> None:
+        self._count = state
+
+
+class Total:
+    """``sum`` and ``avg``: the first value that is not null decides between integers and floats."""
+
+    __slots__ = ("_count", "_error", "_loose", "_mean", "_total")
+
+    def __init__(self, loose_values: bool, mean: bool) -> None:
+        self._loose = loose_values
+        self._mean = mean
+        self._count = 0
+        self._total: int | float | None = None
+        self._error: str | None = None
+
+    def fold(self, values: Sequence[Any]) -> None:
+        kinds = set(map(type, values))
+        present = _present(values, kinds)
+        kinds -= _NULLS
+        if not present or self._error is not None:
+            return
+        if kinds <= (_NUMBER if self._loose else _FLOAT) and not isinstance(self._total, int):
+            self._total = (self._total or 0.0) + float(sum(present))
+        elif kinds <= _INT and not self._loose and not isinstance(self._total, float):
+            self._total = wrap((self._total or 0) + sum(present))
+        else:
+            self._fold_mixed([loose(v) for v in present] if self._loose else present)
+        self._count += len(present)
+
+    def _fold_mixed(self, values: Sequence[Any]) -> None:
+        for value in values:
+            kind = type(value)
+            if self._total is None and kind in _NUMBER:
+                self._total = value
+            elif self._total is None:
+                self._error = f"found invalid arg {describe(value)}"
+            elif isinstance(self._total, float) and kind is float:
+                self._total += value
+            elif isinstance(self._total, int) and kind in _NUMBER:
+                self._total = wrap(self._total + (value if kind is int else truncate(value)))
+            else:
+                self._error = f"requires {'float64' if isinstance(self._total, float) else 'int'} but found {describe(value)}"
+            if self._error is not None:
+                return
+
+    def result(self) -> Any:
+        if self._error is not None:
+            name = "avg" if self._mean else "sum"
+            raise EvaluationError(f"call func {name} error: run {name} function error: {self._error}")
+        if self._total is None or not self._mean:
+            return self._total
+        return divide(self._total, self._count) if isinstance(self._total, int) else self._total / self._count
+
+    def snapshot(self) -> Any:
+        return [self._count, pack_value(self._total), self._error]
+
+    def restore(self, state: Any) -> None:
+        self._count, total, self._error = state
+        self._total = unpack_value(total)
+
+
+class Extreme:
+    """``min`` and ``max``: the first value that is not null decides between integers, floats and texts."""
+
+    __slots__ = ("_best", "_error", "_loose", "_name", "_pick")
+
+    def __init__(self, loose_values: bool, largest: bool) -> None:
+        self._loose = loose_values
+        self._name = "max" if largest else "min"
+        self._pick: Callable[..., Any] = max if largest else min
+        self._best: Any = None
+        self._error: str | None = None
+
+    def fold(self, values: Sequence[Any]) -> None:
+        kinds = set(map(type, values))
+        present = _present(values, kinds)
+        kinds -= _NULLS
+        if not present or self._error is not None:
+            return
+        numbers = _NUMBER if self._loose else None
+        for family in (numbers, _FLOAT, _INT, _TEXT):
+            if family is not None and kinds <= family and (self._best is None or type(self._best) in family):
+                best = self._pick(present)
+                self._best = best if self._best is None else self._pick(self._best, best)
+                return
+        self._fold_mixed([loose(v) for v in present] if self._loose else present)
+
+    def _fold_mixed(self, values: Sequence[Any]) -> None:
+        for value in values:
+            kind = type(value)
+            if self._best is None and (kind in _NUMBER or kind is str):
+                self._best = value
+            elif self._best is None:
+                self._error = f"found invalid arg {describe(value)}"
+            elif isinstance(self._best, int) and kind is float:
+                self._best = self._pick(self._best, truncate(value))
+            elif type(self._best) is kind:
+                self._best = self._pick(self._best, value)
+            else:
+                wanted = {int: "int", float: "float64", str: "string"}[type(self._best)]
+                self._error = f"requires {wanted} but found {describe(value)}"
+            if self._error is not None:
+                return
+
+    def result(self) -> Any:
+        if self._error is not None:
+            raise EvaluationError(f"call func {self._name} error: run {self._name} function error: {self._error}")
+        return loose(self._best) if self._loose else self._best
+
+    def snapshot(self) -> Any:
+        return [pack_value(self._best), self._error]
+
+    def restore(self, state: Any) -> None:
+        best, self._error = state
+        self._best = unpack_value(best)
+
+
+class Gathered:
+    """Any other aggregate: keeps all values of its group and computes over the list."""
+
+    __slots__ = ("_function", "_loose", "_others", "_values")
+
+    def __init__(self, loose_values: bool, function: Callable[..., Any]) -> None:
+        self._loose = loose_values
+        self._function = function
+        self._values: list[Any] = []
+        self._others: tuple[Any, ...] | None = None
+
+    def fold(self, values: Sequence[Any]) -> None:
+        self._values.extend([loose(v) for v in values] if self._loose else values)
+
+    def attend(self, others: tuple[Any, ...]) -> None:
+        """The further arguments, of which those of the first row count."""
+        if self._others is None:
+            self._others = others
+
+    def result(self) -> Any:
+        return self._function(self._values, *(self._others or ()))
+
+    def snapshot(self) -> Any:
+        return [pack_value(self._values), pack_value(self._others)]
+
+    def restore(self, state: Any) -> None:
+        values, others = state
+        self._values = unpack_value(values)
+        self._others = None if others is None else tuple(unpack_value(others))
+
+
+def group_text(value: Any) -> Any:
+    """A group key that tells true from 1 and can be hashed: scalars as they are, lists and maps by their text."""
+    if isinstance(value, bool):
+        return ("bool", value)
+    return ("text", general_text(value)) if isinstance(value, list | dict) else value

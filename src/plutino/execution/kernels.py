@@ -1,0 +1,430 @@
+"""The dialect's operators to the letter, for the exact tier of generated code (sql reference §3.6, §3.7).
+
+Operands are dialect values; ``None`` is null. Whatever the dialect refuses raises EvaluationError with its wording.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec import UNSET
+
+from plutino.errors import EvaluationError
+from plutino.execution.patterns import like_regex
+from plutino.model.moment import from_epoch_ms
+from plutino.model.number import divide, remainder, wrap
+from plutino.model.value import as_float, describe, general_text, go_type_name, to_datetime
+
+_NUMBERS = frozenset((int, float))
+_PLAIN = frozenset((int, float, str, bool))
+_CONTAINERS = (list, dict, bytes, tuple)
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------------------
+
+
+def loose(value: Any) -> Any:
+    """A schemaless column's value: missing is null, whole numbers are floats, also inside lists and maps."""
+    if value is UNSET:
+        return None
+    kind = type(value)
+    if kind is int:
+        return float(value) if -9007199254740992 <= value <= 9007199254740992 else value
+    return as_float(value) if kind is list or kind is dict else value
+
+
+def plain(value: Any) -> Any:
+    """A typed column's value: missing is null."""
+    return None if value is UNSET else value
+
+
+def shown(value: Any) -> Any:
+    """What an expression shows in the output: null is absent."""
+    return UNSET if value is None else value
+
+
+def filled(value: Any) -> Any:
+    """A plain column under ``sendNilField``: missing is null."""
+    return None if value is UNSET else value
+
+
+# --- comparison -------------------------------------------------------------------------------------------------------------------
+
+
+def _refuse(op: str, left: Any, right: Any) -> EvaluationError:
+    for side in (left, right):
+        if isinstance(side, _CONTAINERS):
+            return EvaluationError(f"{op} is an invalid operation for {go_type_name(side)}")
+    if {type(left), type(right)} == _NUMBERS:
+        left, right = float(left), float(right)
+    return EvaluationError(f"invalid operation {describe(left)} {op} {describe(right)}")
+
+
+def _comparable(op: str, left: Any, right: Any) -> tuple[Any, Any]:
+    """Both sides in one comparable kind."""
+    a, b = type(left), type(right)
+    if a is b and (a is int or a is float or a is str):
+        return left, right
+    if a in _NUMBERS and b in _NUMBERS:
+        return float(left), float(right)
+    if a is bool and b is bool and op in ("=", "!="):
+        return left, right
+    if isinstance(left, datetime) and isinstance(right, datetime):
+        return left, right
+    if isinstance(left, datetime) and (b in _NUMBERS or b is str):
+        return left, _moment(op, left, right, right)
+    if isinstance(right, datetime) and a in _NUMBERS:
+        return from_epoch_ms(int(left)), right
+    raise _refuse(op, left, right)
+
+
+def _moment(op: str, left: Any, right: Any, value: Any) -> datetime:
+    try:
+        return to_datetime(value)
+    except EvaluationError as error:
+        raise _refuse(op, left, right) from error
+
+
+def eq(left: Any, right: Any) -> bool:
+    if left is None or right is None:
+        return False
+    if type(left) is type(right) and type(left) in _PLAIN:
+        return bool(left == right)
+    a, b = _comparable("=", left, right)
+    return bool(a == b)
+
+
+def ne(left: Any, right: Any) -> bool:
+    if left is None or right is None:
+        return False
+    a, b = _comparable("!=", left, right)
+    return bool(a != b)
+
+
+def lt(left: Any, right: Any) -> bool:
+    if left is None or right is None:
+        return False
+    a, b = _comparable("<", left, right)
+    return bool(a < b)
+
+
+def le(left: Any, right: Any) -> bool:
+    if left is None or right is None:
+        return False
+    a, b = _comparable("<=", left, right)
+    return bool(a <= b)
+
+
+def gt(left: Any, right: Any) -> bool:
+    if left is None or right is None:
+        return False
+    a, b = _comparable(">", left, right)
+    return bool(a > b)
+
+
+def ge(left: Any, right: Any) -> bool:
+    if left is None or right is None:
+        return False
+    a, b = _comparable(">=", left, right)
+    return bool(a >= b)
+
+
+# --- logic ------------------------------------------------------------------------------------------------------------------------
+
+
+def both(left: Any, right: Any) -> bool:
+    """AND, where the left side was not false; null gives false."""
+    if left is None or right is None:
+        return False
+    if type(left) is bool and type(right) is bool:
+        return left and right
+    raise _refuse("AND", left, right)
+
+
+def either(left: Any, right: Any) -> bool:
+    """OR, where the left side was not true; null gives false."""
+    if left is None or right is None:
+        return False
+    if type(left) is bool and type(right) is bool:
+        return left or right
+    raise _refuse("OR", left, right)
+
+
+def holds(value: Any) -> bool:
+    """Whether a condition's value keeps the row: true does, false and null do not, anything else is refused."""
+    if value is True:
+        return True
+    if value is False or value is None:
+        return False
+    raise EvaluationError(f"invalid condition that returns non-bool value {describe(value)}")
+
+
+# --- arithmetic -------------------------------------------------------------------------------------------------------------------
+
+
+def add(left: Any, right: Any) -> Any:
+    a, b = type(left), type(right)
+    if a is float and b is float:
+        return left + right
+    if a is int and b is int:
+        return wrap(left + right)
+    if left is None or right is None:
+        return None
+    if a in _NUMBERS and b in _NUMBERS:
+        return float(left) + float(right)
+    raise _refuse("+", left, right)
+
+
+def sub(left: Any, right: Any) -> Any:
+    a, b = type(left), type(right)
+    if a is float and b is float:
+        return left - right
+    if a is int and b is int:
+        return wrap(left - right)
+    if left is None or right is None:
+        return None
+    if a in _NUMBERS and b in _NUMBERS:
+        return float(left) - float(right)
+    raise _refuse("-", left, right)
+
+
+def mul(left: Any, right: Any) -> Any:
+    a, b = type(left), type(right)
+    if a is float and b is float:
+        return left * right
+    if a is int and b is int:
+        return wrap(left * right)
+    if left is None or right is None:
+        return None
+    if a in _NUMBERS and b in _NUMBERS:
+        return float(left) * float(right)
+    raise _refuse("*", left, right)
+
+
+def div(left: Any, right: Any) -> Any:
+    """Integers truncate toward zero."""
+    if left is None or right is None:
+        return None
+    a, b = type(left), type(right)
+    if a not in _NUMBERS or b not in _NUMBERS:
+        raise _refuse("/", left, right)
+    if right == 0:
+        raise EvaluationError("divided by zero")
+    if a is int and b is int:
+        return divide(left, right)
+    return float(left) / float(right)
+
+
+def mod(left: Any, right: Any) -> Any:
+    """The sign follows the dividend."""
+    if left is None or right is None:
+        return None
+    a, b = type(left), type(right)
+    if a not in _NUMBERS or b not in _NUMBERS:
+        raise _refuse("%", left, right)
+    if right == 0:
+        raise EvaluationError("divided by zero")
+    if a is int and b is int:
+        return remainder(left, right)
+    return math.fmod(left, right) if math.isfinite(left) else math.nan
+
+
+def _bits(op: str, left: Any, right: Any, of_ints: Callable[[int, int], int], of_bools: Callable[[bool, bool], bool]) -> Any:
+    if left is None or right is None:
+        return False
+    a, b = type(left), type(right)
+    if a is int and b is int:
+        return of_ints(left, right)
+    if a is bool and b is bool:
+        return of_bools(left, right)
+    raise _refuse(op, left, right)
+
+
+def bit_and(left: Any, right: Any) -> Any:
+    return _bits("&", left, right, int.__and__, lambda a, b: a and b)
+
+
+def bit_or(left: Any, right: Any) -> Any:
+    return _bits("|", left, right, int.__or__, lambda a, b: a or b)
+
+
+def bit_xor(left: Any, right: Any) -> Any:
+    return _bits("^", left, right, int.__xor__, lambda a, b: a != b)
+
+
+OPERATORS: Mapping[str, tuple[str, Callable[[Any, Any], Any]]] = {
+    "=": ("eq", eq),
+    "!=": ("ne", ne),
+    "<": ("lt", lt),
+    "<=": ("le", le),
+    ">": ("gt", gt),
+    ">=": ("ge", ge),
+    "+": ("add", add),
+    "-": ("sub", sub),
+    "*": ("mul", mul),
+    "/": ("div", div),
+    "%": ("mod", mod),
+    "&": ("bit_and", bit_and),
+    "|": ("bit_or", bit_or),
+    "^": ("bit_xor", bit_xor),
+}
+
+
+# --- predicates -------------------------------------------------------------------------------------------------------------------
+
+
+def between(value: Any, low: Any, high: Any, negated: bool) -> bool:
+    if value is None or low is None or high is None:
+        return False
+    inside = _ordered(value, low) >= 0 and _ordered(value, high) <= 0
+    return inside is not negated
+
+
+def _ordered(value: Any, bound: Any) -> int:
+    try:
+        a, b = _comparable("<", value, bound)
+    except EvaluationError as error:
+        raise EvaluationError(f"between operator cannot compare {describe(value)} and {describe(bound)}") from error
+    return int(a > b) - int(a < b)
+
+
+def member(value: Any, choices: Any, negated: bool) -> bool:
+    """IN: a null value is in nothing and out of nothing; null elements never match."""
+    if value is None:
+        return False
+    if choices is None:
+        return negated
+    if not isinstance(choices, list | tuple):
+        raise EvaluationError(f"IN operator right operand expects a list, but found {general_text(choices)}")
+    try:
+        found = any(eq(value, choice) for choice in choices)
+    except EvaluationError as error:
+        raise EvaluationError(f"evaluate in expression error: {error}") from error
+    return found is not negated
+
+
+def like(value: Any, pattern: Any, negated: bool) -> bool:
+    """LIKE with a pattern that is computed per row."""
+    if not isinstance(value, str):
+        raise EvaluationError(f"LIKE operator left operand expects string, but found {general_text(value)}")
+    if not isinstance(pattern, str):
+        raise EvaluationError(f"invalid LIKE pattern, must be a string but got {general_text(pattern)}")
+    return (like_regex(pattern).fullmatch(value) is not None) is not negated
+
+
+def matches(value: Any, regex: Any, negated: bool) -> bool:
+    """LIKE with a constant pattern, compiled beforehand."""
+    if not isinstance(value, str):
+        raise EvaluationError(f"LIKE operator left operand expects string, but found {general_text(value)}")
+    return (regex.fullmatch(value) is not None) is not negated
+
+
+def same(value: Any, choice: Any) -> bool:
+    """CASE value WHEN choice."""
+    try:
+        return eq(value, choice)
+    except EvaluationError as error:
+        raise EvaluationError(f"evaluate case expression error: {error}") from error
+
+
+# --- paths ------------------------------------------------------------------------------------------------------------------------
+
+
+def key(base: Any, name: str) -> Any:
+    """``base->name``: null for a missing key and for a base that is no map and no list."""
+    if isinstance(base, dict):
+        return base.get(name)
+    if isinstance(base, list):
+        raise EvaluationError(f"the result {general_text(base)} is not a type of map[string]interface{{}}")
+    return None
+
+
+def no_key(base: Any) -> Any:
+    """``base->1``."""
+    raise EvaluationError("the right expression is not a field reference node")
+
+
+def _list_of(base: Any, first: int, second: int) -> list[Any]:
+    if isinstance(base, list):
+        return base
+    if isinstance(base, dict):
+        raise EvaluationError("[] is an invalid operation for map[string]interface {}")
+    raise EvaluationError(f"invalid operation {describe(base)} [] *xsql.BracketEvalResult(&{{{first} {second}}})")
+
+
+def _position(value: Any) -> int:
+    if type(value) is int or type(value) is float:
+        return int(value)
+    raise EvaluationError("invalid evaluation result - <nil>")
+
+
+def element(base: Any, index: Any) -> Any:
+    if base is None:
+        return None
+    at = _position(index)
+    items = _list_of(base, at, at)
+    size = len(items)
+    if at >= size or at < -size:
+        raise EvaluationError(f"out of index: {at} of {size}")
+    return items[at]
+
+
+def part(base: Any, start: Any, end: Any, open_end: bool) -> Any:
+    """``base[start:end]``; ``open_end`` says that no end was written."""
+    if base is None:
+        return None
+    first = _position(start)
+    last = -(2**31) if open_end else _position(end)
+    items = _list_of(base, first, last)
+    size = len(items)
+    if not open_end and first >= 0 and last >= 0 and first > last:
+        raise EvaluationError(f"start cannot be greater than end. start:{first}  end:{last}")
+    low = first + size if first < 0 else first
+    if low < 0 or low >= size:
+        raise EvaluationError(f"start value is out of index: {first} of {size}")
+    high = size if open_end else (last + size if last < 0 else last)
+    if high > size:
+        raise EvaluationError(f"end value is out of index: {last} of {size}")
+    return items[low : max(low, high)]
+
+
+# --- metadata and functions -------------------------------------------------------------------------------------------------------
+
+
+def metadata(meta: Mapping[str, Any], path: Sequence[str]) -> Any:
+    """The value under a path of keys; null where a step is missing."""
+    found: Any = meta
+    for step in path:
+        if not isinstance(found, Mapping):
+            return None
+        found = found.get(step)
+    return dict(found) if isinstance(found, Mapping) else found
+
+
+def bail() -> Any:
+    """A value broke an assumption of the fast tier."""
+    raise TypeError("not the assumed type")
+
+
+def guarded_call(name: str, function: Callable[..., Any], nulls: str, bare: bool) -> Callable[..., Any]:
+    """A SQL function as generated code calls it: null guard first, failures named (sql reference §6.1)."""
+    instead = {"null": None, "false": False, "zero": 0}
+    guard, given = nulls in instead, instead.get(nulls)
+    prefix = "" if bare else f"call func {name} error: "
+
+    def call(*args: Any) -> Any:
+        if guard:
+            for arg in args:
+                if arg is None or arg == [] or arg == {}:
+                    return given
+        try:
+            return function(*args)
+        except EvaluationError as error:
+            raise EvaluationError(f"{prefix}{error}") from error
+        except (ArithmeticError, ValueError) as error:
+            raise EvaluationError(f"{prefix}{error}") from error
+
+    return call

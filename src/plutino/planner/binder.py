@@ -1,0 +1,213 @@
+"""Binding: syntax in, bound expressions out; every name, function and type is known afterwards."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from plutino.errors import PlanError, SqlSyntaxError, UnsupportedError
+from plutino.model import TypeName
+from plutino.planner.bound import (
+    AggregateCall,
+    AggregateRef,
+    AliasRef,
+    Bound,
+    Choice,
+    ColumnRef,
+    Const,
+    ContextValue,
+    Element,
+    FunctionCall,
+    Key,
+    Match,
+    Member,
+    MetaRef,
+    Operation,
+    Part,
+    Range,
+    WholeRow,
+)
+from plutino.planner.calls import check_call, find_function
+from plutino.planner.printing import printed_call
+from plutino.planner.scope import Scope
+from plutino.spi import Environment, FunctionKind
+from plutino.sql import tree
+
+_CONTEXT = frozenset(("window_start", "window_end", "window_trigger", "event_time", "rule_id", "rule_start"))
+
+
+class Binder:
+    """Binds the expressions of one statement and collects its aggregates.
+
+    ``own`` of ``bind`` is the alias that is being defined, whose name means the column inside its own definition.
+    """
+
+    def __init__(self, scope: Scope, env: Environment) -> None:
+        self.scope = scope
+        self.env = env
+        self.aggregates: list[AggregateCall] = []
+        self.position: int | None = None
+        """Index of the select item that is being bound; None in every other clause."""
+        self._sites = 0
+        self._aggregate_allowed = True
+
+    def bind(self, expr: tree.Expr | tree.ArrowLiteral, own: str | None = None) -> Bound:
+        """PlanError or SqlSyntaxError when a name, a function or an argument does not fit."""
+        match expr:
+            case tree.Literal():
+                return Const(expr.value)
+            case tree.Column():
+                return self._column(expr, own)
+            case tree.Binary():
+                return Operation(expr.op, self.bind(expr.left, own), self.bind(expr.right, own))
+            case tree.Arrow():
+                return Key(self.bind(expr.base, own), expr.name)
+            case tree.ArrowLiteral():
+                return Key(self.bind(expr.base, own), None)
+            case tree.Index():
+                return Element(self.bind(expr.base, own), self.bind(expr.index, own))
+            case tree.Slice():
+                return self._slice(expr, own)
+            case tree.Call():
+                return self._call(expr, own)
+            case tree.In():
+                return self._member(expr, own)
+            case tree.Between():
+                return Range(self.bind(expr.operand, own), self.bind(expr.low, own), self.bind(expr.high, own), expr.negated)
+            case tree.Like():
+                return Match(self.bind(expr.operand, own), self.bind(expr.pattern, own), expr.negated)
+            case tree.Case():
+                return self._case(expr, own)
+            case tree.Wildcard():
+                return WholeRow(expr.stream or next(iter(self.scope.sources)))
+            case tree.TimeUnit():
+                return self._column(tree.Column(None, expr.unit), own)
+            case tree.Window():
+                raise PlanError(f"{expr.kind} is a window; it can only be used in GROUP BY")
+            case _:
+                assert_never(expr)
+
+    def aggregate_texts(self) -> dict[int, str]:
+        """The prints of the aggregates found so far, by number."""
+        return {i: call.text for i, call in enumerate(self.aggregates)}
+
+    # --- names
+
+    def _column(self, expr: tree.Column, own: str | None) -> Bound:
+        scope = self.scope
+        if expr.stream is None:
+            if expr.name != own and self._is_alias(expr.name):
+                return AliasRef(expr.name)
+            return self._field(None, expr.name)
+        if expr.stream in scope.sources:
+            return self._field(expr.stream, expr.name)
+        named = expr.stream != own and self._is_alias(expr.stream)
+        base: Bound = AliasRef(expr.stream) if named else self._field(None, expr.stream)
+        return Key(base, expr.name)
+
+    def _is_alias(self, name: str) -> bool:
+        """Whether a name means an alias here.
+
+        Inside the select list of schemaless sources a *later* item is meant only when it merely renames a column; otherwise the name is
+        a column.
+        """
+        field = self.scope.aliases.get(name)
+        if field is None or self.position is None or not self.scope.schemaless:
+            return field is not None
+        return isinstance(field.expr, tree.Column) or self.scope.order[name] < self.position
+
+    def _field(self, source: str | None, name: str) -> ColumnRef:
+        found = self.scope.sources[source] if source is not None else self.scope.resolve(name)
+        kind = None if found is None else found.type_of(name)
+        if found is None or kind is None:
+            shown = name if source is None else f"{source}.{name}"
+            near = self.scope.suggest(name)
+            raise PlanError(f"unknown field {shown}" + (f"; did you mean {near}?" if near else ""), suggestion=near)
+        return ColumnRef(found.name, name, kind, found.exact or kind.name is not TypeName.ANY)
+
+    # --- paths, predicates
+
+    def _slice(self, expr: tree.Slice, own: str | None) -> Bound:
+        start, end = (None if e is None else self.bind(e, own) for e in (expr.start, expr.end))
+        if isinstance(start, Const) and isinstance(end, Const) and isinstance(start.value, int) and isinstance(end.value, int):
+            low, high = start.value, end.value
+            if low > high and (low < 0) == (high < 0):
+                raise PlanError("colon start value can't be greater than end value")
+        return Part(self.bind(expr.base, own), start, end)
+
+    def _member(self, expr: tree.In, own: str | None) -> Bound:
+        operand = self.bind(expr.operand, own)
+        if isinstance(expr.choices, tuple):
+            return Member(operand, tuple(self.bind(c, own) for c in expr.choices), None, expr.negated)
+        return Member(operand, (), self.bind(expr.choices, own), expr.negated)
+
+    def _case(self, expr: tree.Case, own: str | None) -> Bound:
+        subject = None if expr.subject is None else self.bind(expr.subject, own)
+        branches = tuple((self.bind(b.condition, own), self.bind(b.result, own)) for b in expr.branches)
+        return Choice(subject, branches, None if expr.otherwise is None else self.bind(expr.otherwise, own))
+
+    # --- calls
+
+    def _call(self, expr: tree.Call, own: str | None) -> Bound:
+        name = expr.name.lower()
+        if name in ("meta", "mqtt"):
+            return self._meta(expr, name)
+        if name in _CONTEXT and not expr.args:
+            return ContextValue(name)
+        spec = find_function(expr, self.env)
+        check_call(expr, spec)
+        match spec.kind:
+            case FunctionKind.SCALAR:
+                args = tuple(self.bind(a, own) for a in expr.args)
+                self._sites += 1
+                return FunctionCall(spec, args, self._sites)
+            case FunctionKind.AGGREGATE:
+                return self._aggregate(expr, own)
+            case FunctionKind.ANALYTIC | FunctionKind.MULTI_COLUMN | FunctionKind.MULTI_ROW | FunctionKind.WINDOW | FunctionKind.CONTEXT:
+                raise UnsupportedError(f"function {name}: {spec.kind.value.replace('_', ' ')} functions are not supported yet")
+            case _:
+                assert_never(spec.kind)
+
+    def _aggregate(self, expr: tree.Call, own: str | None) -> Bound:
+        spec = find_function(expr, self.env)
+        if not self._aggregate_allowed:
+            raise PlanError(f"invalid argument for func {spec.name}: aggregate argument is not allowed")
+        self._aggregate_allowed = False
+        try:
+            args = tuple(self.bind(a, own) for a in expr.args)
+        finally:
+            self._aggregate_allowed = True
+        call = AggregateCall(spec, args, printed_call(spec.name, args))
+        if call in self.aggregates:
+            return AggregateRef(self.aggregates.index(call))
+        self.aggregates.append(call)
+        return AggregateRef(len(self.aggregates) - 1)
+
+    def _meta(self, expr: tree.Call, name: str) -> Bound:
+        if len(expr.args) != 1:
+            raise SqlSyntaxError(f"validate function {name} error: Expect 1 arguments but found {len(expr.args)}.")
+        source, path = self._meta_path(expr.args[0], name)
+        if name == "mqtt":
+            if len(path) != 1 or path[0].lower() not in ("topic", "messageid"):
+                raise SqlSyntaxError("validate function mqtt error: Parameter of mqtt function can be only topic or messageid.")
+            path = ("messageId",) if path[0].lower() == "messageid" else path
+        return MetaRef(source, path)
+
+    def _meta_path(self, arg: tree.Expr, name: str) -> tuple[str, tuple[str, ...]]:
+        first = next(iter(self.scope.sources))
+        match arg:
+            case tree.Wildcard(stream=stream, excepted=excepted, replaced=replaced):
+                if excepted or replaced:
+                    raise SqlSyntaxError("validate function meta error: the * of meta cannot have EXCEPT or REPLACE")
+                return stream or first, ()
+            case tree.Column(stream=None, name=column):
+                return first, (column,)
+            case tree.TimeUnit(unit=unit):
+                return first, (unit,)
+            case tree.Column(stream=stream, name=column):
+                assert stream is not None
+                return (stream, (column,)) if stream in self.scope.sources else (first, (stream, column))
+            case tree.Arrow(base=base, name=column):
+                source, path = self._meta_path(base, name)
+                return source, (*path, column)
+            case _:
+                raise SqlSyntaxError(f"validate function {name} error: Expect a key of the metadata for parameter 1")

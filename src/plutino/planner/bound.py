@@ -1,0 +1,214 @@
+"""Bound expressions: what the binder makes of syntax once every name, function and type is known.
+
+The compiler walks these; they hold no user syntax and no spans. ``text`` of an item is the dialect's own print of the expression, which
+error messages quote (``binaryExpr:{ demo.a + 1 }``).
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from plutino.model import DataType
+from plutino.spi import FunctionSpec
+
+
+class Const(Struct, frozen=True):
+    """A literal: int is bigint, float, str or bool."""
+
+    value: Any
+
+
+class ColumnRef(Struct, frozen=True):
+    """A column of a source. ``exact``: whole numbers of this schemaless column are bigints, not floats."""
+
+    source: str
+    name: str
+    type: DataType
+    exact: bool = False
+
+
+class AliasRef(Struct, frozen=True):
+    """The value of a select item, by alias."""
+
+    name: str
+
+
+class Operation(Struct, frozen=True):
+    """A binary operator: arithmetic, comparison, logic or bits; ``op`` as in the syntax tree."""
+
+    op: str
+    left: Bound
+    right: Bound
+
+
+class Key(Struct, frozen=True):
+    """``base->name``; ``name`` None stands for a right side that names no key and fails per row."""
+
+    base: Bound
+    name: str | None
+
+
+class Element(Struct, frozen=True):
+    """``base[index]``."""
+
+    base: Bound
+    index: Bound
+
+
+class Part(Struct, frozen=True):
+    """``base[start:end]``; a missing bound is None."""
+
+    base: Bound
+    start: Bound | None
+    end: Bound | None
+
+
+class FunctionCall(Struct, frozen=True):
+    """A scalar function. ``site`` numbers the call sites of a rule."""
+
+    spec: FunctionSpec
+    args: tuple[Bound, ...]
+    site: int
+
+
+class AggregateRef(Struct, frozen=True):
+    """The result of aggregate number ``index`` of the plan."""
+
+    index: int
+
+
+class ContextValue(Struct, frozen=True):
+    """A value of the engine: ``window_start``, ``window_end``, ``window_trigger``, ``event_time``, ``rule_id`` or ``rule_start``."""
+
+    name: str
+
+
+class Member(Struct, frozen=True):
+    """``operand [NOT] IN``: ``choices`` for a written list, ``among`` for an expression that gives one."""
+
+    operand: Bound
+    choices: tuple[Bound, ...]
+    among: Bound | None
+    negated: bool
+
+
+class Range(Struct, frozen=True):
+    """``operand [NOT] BETWEEN low AND high``."""
+
+    operand: Bound
+    low: Bound
+    high: Bound
+    negated: bool
+
+
+class Match(Struct, frozen=True):
+    """``operand [NOT] LIKE pattern``."""
+
+    operand: Bound
+    pattern: Bound
+    negated: bool
+
+
+class Choice(Struct, frozen=True):
+    """CASE; with a subject the conditions are values compared with it."""
+
+    subject: Bound | None
+    branches: tuple[tuple[Bound, Bound], ...]
+    otherwise: Bound | None
+
+
+class MetaRef(Struct, frozen=True):
+    """Metadata of the row: the value under ``path``, or everything when it is empty."""
+
+    source: str
+    path: tuple[str, ...]
+
+
+class WholeRow(Struct, frozen=True):
+    """The whole row as one struct (``*`` as an argument)."""
+
+    source: str
+
+
+Bound: TypeAlias = (
+    Const
+    | ColumnRef
+    | AliasRef
+    | Operation
+    | Key
+    | Element
+    | Part
+    | FunctionCall
+    | AggregateRef
+    | ContextValue
+    | Member
+    | Range
+    | Match
+    | Choice
+    | MetaRef
+    | WholeRow
+)
+
+
+class Item(Struct, frozen=True):
+    """One output column: ``name``, its expression, and the print of both that error texts quote.
+
+    ``aliased`` tells a written alias from a derived name; ``visible`` is False for INVISIBLE items.
+    """
+
+    name: str
+    expr: Bound
+    text: str
+    aliased: bool = False
+    visible: bool = True
+
+
+class Star(Struct, frozen=True):
+    """``*`` over schemaless rows: every column that arrived, without ``excepted``."""
+
+    source: str
+    excepted: tuple[str, ...] = ()
+
+
+class AggregateCall(Struct, frozen=True):
+    """One aggregate of a plan: ``args`` are evaluated per row; the first is collected, the others are taken from the first row."""
+
+    spec: FunctionSpec
+    args: tuple[Bound, ...]
+    text: str
+
+
+def children(expr: Bound) -> tuple[Bound, ...]:
+    """The direct operands of an expression."""
+    match expr:
+        case Operation():
+            return (expr.left, expr.right)
+        case Key():
+            return (expr.base,)
+        case Element():
+            return (expr.base, expr.index)
+        case Part():
+            return tuple(e for e in (expr.base, expr.start, expr.end) if e is not None)
+        case FunctionCall():
+            return expr.args
+        case Member():
+            return (expr.operand, *expr.choices, *(() if expr.among is None else (expr.among,)))
+        case Range():
+            return (expr.operand, expr.low, expr.high)
+        case Match():
+            return (expr.operand, expr.pattern)
+        case Choice():
+            branches = tuple(e for pair in expr.branches for e in pair)
+            return tuple(e for e in (expr.subject, *branches, expr.otherwise) if e is not None)
+        case _:
+            return ()
+
+
+def walk(expr: Bound) -> list[Bound]:
+    """The expression and everything inside it, parents first."""
+    found = [expr]
+    for child in children(expr):
+        found.extend(walk(child))
+    return found

@@ -1,0 +1,88 @@
+"""Checks of function calls that the original does while it parses: names, counts and literal arguments (sql reference §6.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from plutino.errors import SqlSyntaxError
+from plutino.spi import Arg, ArgCheck, Environment, FunctionKind, FunctionSpec
+from plutino.spi.function import Literal
+from plutino.sql import tree
+
+_BOOLEAN_OPS = frozenset(("AND", "OR", "=", "!=", "<", "<=", ">", ">="))
+
+
+def find_function(call: tree.Call, env: Environment) -> FunctionSpec:
+    """The spec a call names: built-ins in any case, others as written. SqlSyntaxError when there is none."""
+    functions = env.registry.functions
+    spec = functions.get(call.name.lower()) or functions.get(call.name)
+    if spec is None:
+        near = get_close_matches(call.name.lower(), functions, 1)
+        raise SqlSyntaxError(f"function {call.name} not found", suggestion=near[0] if near else None)
+    return spec
+
+
+def check_call(call: tree.Call, spec: FunctionSpec) -> None:
+    """SqlSyntaxError when the call cannot be right, whatever the rows hold."""
+    if call.over is not None and spec.kind is not FunctionKind.ANALYTIC and spec.name != "row_number":
+        raise SqlSyntaxError(f"Found OVER after non analytic function {call.name.lower()}")
+    text = _count_fault(call, spec) or _kind_fault(call.args, spec)
+    if text is None and spec.validate is not None:
+        text = spec.validate([_literal(a) for a in call.args])
+    if text is not None:
+        raise SqlSyntaxError(f"validate function {call.name.lower()} error: {text}")
+
+
+def _count_fault(call: tree.Call, spec: FunctionSpec) -> str | None:
+    given, most = len(call.args), len(spec.args)
+    least = most - spec.optional
+    if least <= given and (spec.variadic or given <= most):
+        return None
+    if spec.count_error is not None:
+        return spec.count_error.replace("{given}", str(given))
+    if spec.variadic:
+        return f"At least has {least} argument but found {given}."
+    wanted = str(most) if least == most else f"{least}/{most}" if most - least == 1 else f"{least}-{most}"
+    return f"Expect {wanted} arguments but found {given}."
+
+
+def _kind_fault(args: Sequence[tree.Expr], spec: FunctionSpec) -> str | None:
+    for i, arg in enumerate(args):
+        declared: Arg = spec.args[min(i, len(spec.args) - 1)]
+        if _refused(declared.check, arg):
+            word = {
+                ArgCheck.NUMBER: "number - float or int",
+                ArgCheck.INT: "int",
+                ArgCheck.STRING: "string",
+                ArgCheck.DATETIME: "datetime",
+                ArgCheck.BOOL: "bool",
+            }[declared.check]
+            return f"Expect {word} type for parameter {i + 1}"
+    return None
+
+
+def _refused(check: ArgCheck, arg: tree.Expr) -> bool:
+    is_text = isinstance(arg, tree.Literal) and isinstance(arg.value, str)
+    is_bool = isinstance(arg, tree.Literal) and isinstance(arg.value, bool)
+    is_float = isinstance(arg, tree.Literal) and isinstance(arg.value, float)
+    is_number = isinstance(arg, tree.Literal) and not is_text and not is_bool
+    is_unit = isinstance(arg, tree.TimeUnit)
+    is_condition = isinstance(arg, tree.Binary) and arg.op in _BOOLEAN_OPS
+    match check:
+        case ArgCheck.NUMBER:
+            return is_text or is_unit or is_bool or is_condition
+        case ArgCheck.INT:
+            return is_text or is_unit or is_bool or is_float or is_condition
+        case ArgCheck.STRING:
+            return is_number or is_unit or is_bool
+        case ArgCheck.DATETIME:
+            return is_number or is_text or is_bool
+        case ArgCheck.BOOL:
+            return is_number or is_text or is_unit
+        case ArgCheck.ANY:
+            return False
+
+
+def _literal(arg: tree.Expr) -> Literal:
+    return Literal(True, arg.value) if isinstance(arg, tree.Literal) else Literal(False)

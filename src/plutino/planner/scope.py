@@ -1,0 +1,112 @@
+"""What names mean inside one SELECT: its sources and its aliases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+import msgspec
+from msgspec import Struct
+
+from plutino.errors import PlanError
+from plutino.model import ANY, DataType, Ref, StreamContent
+from plutino.spi import Environment
+from plutino.sql import tree
+
+
+class SourceScope(Struct, frozen=True):
+    """One source of FROM or JOIN: ``name`` as the statement uses it, ``stream`` as it is stored.
+
+    ``exact``: its whole numbers without a declared type are bigints (``useInt64ForWholeNumber``, memory topics).
+    """
+
+    name: str
+    stream: str
+    content: StreamContent
+    exact: bool = False
+
+    @property
+    def schemaless(self) -> bool:
+        """Whether any column name may be read."""
+        return not self.content.schema
+
+    def type_of(self, column: str) -> DataType | None:
+        """The type of a column, ANY for a schemaless source, None when it is not declared."""
+        if self.schemaless:
+            return ANY
+        declared = self.content.schema.get(column)
+        return None if declared is None else declared.type
+
+
+class Scope(Struct, frozen=True):
+    """Sources by name and aliased items by alias, in written order; ``order`` is the position of each alias in the select list."""
+
+    sources: Mapping[str, SourceScope]
+    aliases: Mapping[str, tree.Field]
+    order: Mapping[str, int]
+
+    @property
+    def schemaless(self) -> bool:
+        return any(source.schemaless for source in self.sources.values())
+
+    def resolve(self, column: str) -> SourceScope | None:
+        """The source that an unqualified column belongs to; None when no source has it.
+
+        PlanError when two declare it. With schemaless sources around, an undeclared name belongs to the first of them.
+        """
+        declared = [s for s in self.sources.values() if not s.schemaless and s.content.schema.get(column) is not None]
+        if len(declared) > 1:
+            raise PlanError(f"ambiguous field {column}")
+        if declared:
+            return declared[0]
+        return next((s for s in self.sources.values() if s.schemaless), None)
+
+    def suggest(self, column: str) -> str | None:
+        """The declared name or alias most like this one."""
+        known = [*self.aliases, *(n for s in self.sources.values() for n in s.content.schema.names)]
+        folded = [n for n in known if n.lower() == column.lower()]
+        return folded[0] if folded else next(iter(get_close_matches(column, known, 1)), None)
+
+
+def open_scope(select: tree.Select, env: Environment) -> Scope:
+    """The scope of a statement; PlanError for a stream that does not exist or an alias given twice."""
+    sources: dict[str, SourceScope] = {}
+    for source in (select.source, *(join.source for join in select.joins)):
+        scoped = _source(source, env)
+        sources[scoped.name] = scoped
+    aliases: dict[str, tree.Field] = {}
+    order: dict[str, int] = {}
+    for position, field in enumerate(select.fields):
+        if field.alias is not None:
+            if field.alias in aliases:
+                raise PlanError(f"duplicate alias {field.alias}")
+            aliases[field.alias] = field
+            order[field.alias] = position
+        elif isinstance(field.expr, tree.Wildcard):
+            for replaced in field.expr.replaced:
+                if replaced.alias is None:
+                    raise PlanError("every expression of REPLACE needs a name; write it as REPLACE(expression AS name)")
+    return Scope(sources, aliases, order)
+
+
+def _source(source: tree.Source, env: Environment) -> SourceScope:
+    for kind in ("stream", "table"):
+        definition = env.get(Ref(kind, source.name))
+        if definition is not None:
+            content = definition.content
+            assert isinstance(content, StreamContent)
+            return SourceScope(source.alias or source.name, source.name, content, _exact(content, env))
+    raise PlanError(f"fail to get stream {source.name}, please check if stream is created")
+
+
+def _exact(content: StreamContent, env: Environment) -> bool:
+    """Whether whole numbers stay bigints: memory topics carry typed rows; else the property ``useInt64ForWholeNumber`` decides."""
+    if content.connector == "memory":
+        return True
+    extra = content.option("EXTRA")
+    if extra:
+        properties = msgspec.json.decode(extra)
+        if isinstance(properties, dict) and "useInt64ForWholeNumber" in properties:
+            return properties["useInt64ForWholeNumber"] is True
+    config = env.get(Ref("source_config", f"{content.connector}.{content.option('CONF_KEY') or 'default'}"))
+    return config is not None and isinstance(config.content, dict) and config.content.get("useInt64ForWholeNumber") is True
