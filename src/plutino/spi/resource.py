@@ -28,7 +28,9 @@ class Mode(StrEnum):
 class Environment(Protocol):
     """Read-only view of the *desired* state, so that a definition is checked against what will be."""
 
-    def get(self, ref: Ref) -> Definition | None: ...
+    def get(self, ref: Ref) -> Definition | None:
+        """The definition; its content is None when a stored text does not parse any more."""
+        ...
 
     def names(self, kind: str) -> Sequence[str]:
         """Sorted names of a kind."""
@@ -107,6 +109,14 @@ class Control(Protocol):
 
     def triggered(self, rule: str) -> bool | None:
         """The stored flag, None when the rule's own text decides."""
+        ...
+
+    async def reactivate(self, ref: Ref) -> None:
+        """Check one object against the committed state again and activate it, as when a rule is started.
+
+        A rule that could not be prepared, or whose stream has changed under it, runs on the present state afterwards. NotFoundError when
+        it is not there; else raises what its spec's ``parse`` and ``check`` raise.
+        """
         ...
 
 
