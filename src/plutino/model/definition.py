@@ -37,7 +37,20 @@ class Definition(Struct, frozen=True, eq=False):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Definition):
             return NotImplemented
-        return self.ref == other.ref and (self.text == other.text or self.content == other.content)
+        return self.ref == other.ref and (self.text == other.text or _same(self.content, other.content))
 
     def __hash__(self) -> int:
         return hash(self.ref)
+
+
+def _same(left: Any, right: Any) -> bool:
+    """Equality that tells ``1``, ``1.0`` and ``true`` apart, as options do."""
+    if type(left) is not type(right):
+        return False
+    match left:
+        case dict():
+            return len(left) == len(right) and all(key in right and _same(value, right[key]) for key, value in left.items())
+        case list() | tuple():
+            return len(left) == len(right) and all(map(_same, left, right))
+        case _:
+            return bool(left == right)
