@@ -1,0 +1,233 @@
+"""Check and diff: from wanted texts to a draft of what will change, without touching anything."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from plutino.control.environment import Committed, Desired
+from plutino.control.failure import Failure
+from plutino.control.graph import Graph
+from plutino.control.pacer import Pacer
+from plutino.control.sections import RULE, entry_of
+from plutino.control.trigger import started, with_started
+from plutino.errors import DefinitionError, NotFoundError, PlutinoError
+from plutino.model import Definition, Ref
+from plutino.spi import Change, Environment, Mode, ResourceSpec
+
+_FORCED = (Mode.CREATE, Mode.UPDATE)
+"""Single requests: checked and activated also when nothing changed (a version is refused, a failed rule is tried again)."""
+
+_STRICT = (Mode.FULL, Mode.PARTIAL)
+"""Documents: an object that stops to check because of them is a fault. A single request goes through, and what ran goes on running."""
+
+
+@dataclass(slots=True)
+class Item:
+    """One object of a draft.
+
+    - ``stored`` as it is kept now, ``after`` as it will be kept (None for a deletion)
+    - ``change`` as it is compared and shown: a rule's trigger stands in its text
+    - ``flag``: a rule's stored trigger when it was checked, ``released``: that ends with the new text
+    - ``prepared``: what its spec's ``check`` gave; ``uses``: what it depends on
+    """
+
+    ref: Ref
+    spec: ResourceSpec
+    stored: Definition | None
+    after: Definition | None
+    change: Change
+    changed: bool
+    flag: bool | None = None
+    released: bool = False
+    prepared: Any = None
+    uses: tuple[Ref, ...] = ()
+
+    @property
+    def before(self) -> Definition | None:
+        """What specs get to see as before: nothing where the stored text does not parse."""
+        return self.stored if self.stored is not None and self.stored.content is not None else None
+
+    @property
+    def respelled(self) -> bool:
+        """Whether another text is to be kept."""
+        return (self.stored.text if self.stored else None) != (self.after.text if self.after else None)
+
+
+@dataclass(slots=True)
+class Draft:
+    """A checked set of changes.
+
+    ``items``: what was asked for and passed; ``followers``: objects that stay as they are, but whose inputs change; ``stranded``: those
+    of them that do not check any more; ``failures``: what was refused.
+    """
+
+    forced: bool
+    items: dict[Ref, Item] = field(default_factory=dict)
+    followers: list[Item] = field(default_factory=list)
+    stranded: dict[Ref, Failure] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+
+    def active(self) -> list[Item]:
+        """What the engine must hear of, deletions aside."""
+        return [item for item in self.items.values() if item.after is not None and (item.changed or self.forced)] + self.followers
+
+    def deletions(self) -> list[Item]:
+        """What goes away."""
+        return [item for item in self.items.values() if item.after is None]
+
+
+class Checker:
+    """Checks wanted texts against the state that they would make."""
+
+    def __init__(self, committed: Committed, graph: Graph, specs: Mapping[str, ResourceSpec]) -> None:
+        self._committed = committed
+        self._graph = graph
+        self._specs = specs
+
+    async def check(
+        self, texts: Mapping[Ref, str | None], mode: Mode, *, broken: Collection[Ref], settle: bool = False, keep_triggers: bool = False
+    ) -> Draft:
+        """The draft of a set of texts (None deletes).
+
+        ``settle``: take out what is refused and check again what uses it, so that the rest can go on; without it the draft is only good
+        for reporting when there are failures. ``broken`` names objects that did not check before either.
+        """
+        draft = Draft(mode in _FORCED)
+        pacer = Pacer()
+        for ref, text in texts.items():
+            self._read(draft, ref, text, keep_triggers)
+            if pacer.due():
+                await pacer.rest()
+        after = {ref: item.after for ref, item in draft.items.items()}
+        released = {ref.name for ref, item in draft.items.items() if item.released}
+        env = Desired(self._committed, after, released)
+        pending = [item for item in draft.items.values() if item.changed or draft.forced]
+        while pending:
+            refused = await self._check_all(draft, pending, env, mode, pacer)
+            if not (refused and settle):
+                break
+            for ref in refused:
+                del draft.items[ref], after[ref]
+                if ref.kind == RULE:
+                    released.discard(ref.name)
+            env.forget_names()
+            pending = self._users(draft, refused)
+        if settle or not draft.failures:
+            await self._follow(draft, env, mode, broken, pacer)
+        return draft
+
+    def recheck(self, ref: Ref, definition: Definition, env: Environment) -> Item:
+        """An object that does not change by itself, against ``env``; raises what its check raises.
+
+        No transition rules hold for it: it is checked like at start-up.
+        """
+        shown = self.effective(definition)
+        item = Item(ref, self._specs[ref.kind], definition, definition, Change(ref, shown, shown), changed=False, flag=self._flag(ref))
+        item.prepared = item.spec.check(None, definition, env, Mode.BOOT)
+        item.uses = tuple(dict.fromkeys(item.spec.depends_on(definition, env)))
+        return item
+
+    def shown_text(self, definition: Definition) -> str:
+        """A text as an export shows it: a rule's stored trigger stands in it where the text says otherwise."""
+        flag = self._flag(definition.ref)
+        if flag is None or definition.content is None or started(definition.text) == flag:
+            return definition.text
+        return with_started(definition.text, flag)
+
+    def effective(self, definition: Definition) -> Definition:
+        """A definition as an export shows it."""
+        text = self.shown_text(definition)
+        return definition if text is definition.text else self._specs[definition.ref.kind].parse(definition.ref, text)
+
+    def failure(self, ref: Ref, error: PlutinoError) -> Failure:
+        """The failure of an object."""
+        spec = self._specs.get(ref.kind)
+        section = spec.section if spec is not None else ref.kind
+        return Failure(section, *entry_of(ref, section), error, ref)
+
+    def _flag(self, ref: Ref) -> bool | None:
+        return self._committed.triggered(ref.name) if ref.kind == RULE else None
+
+    def _read(self, draft: Draft, ref: Ref, text: str | None, keep_triggers: bool) -> None:
+        try:
+            draft.items[ref] = self._item(ref, text, keep_triggers)
+        except PlutinoError as error:
+            draft.failures.append(self.failure(ref, error))
+
+    def _item(self, ref: Ref, text: str | None, keep_triggers: bool) -> Item:
+        spec = self._specs.get(ref.kind)
+        if spec is None:
+            raise DefinitionError(f"kind {ref.kind}: not known here; known are {', '.join(sorted(self._specs))}")
+        stored = self._committed.get(ref)
+        before = None if stored is None else self.effective(stored)
+        flag = self._flag(ref)
+        if text is None:
+            if stored is None:
+                raise NotFoundError(f"{ref.kind} {ref.name} is not found")
+            return Item(ref, spec, stored, None, Change(ref, before, None), True, flag, released=ref.kind == RULE)
+        if stored is not None and stored.text == text and stored.content is not None:
+            after = stored
+        else:
+            _check_text(ref, text)
+            after = spec.parse(ref, text)
+        shown = self.effective(after) if keep_triggers else after
+        changed = before is None or before.content is None or before != shown
+        item = Item(ref, spec, stored, after, Change(ref, before, shown), changed, flag)
+        item.released = ref.kind == RULE and not keep_triggers and (changed or item.respelled)
+        return item
+
+    async def _check_all(self, draft: Draft, items: list[Item], env: Desired, mode: Mode, pacer: Pacer) -> list[Ref]:
+        refused = []
+        for item in items:
+            try:
+                self._check_one(item, env, mode)
+            except PlutinoError as error:
+                draft.failures.append(self.failure(item.ref, error))
+                refused.append(item.ref)
+            if pacer.due():
+                await pacer.rest()
+        return refused
+
+    def _check_one(self, item: Item, env: Desired, mode: Mode) -> None:
+        if item.after is None and item.before is None:
+            return  # a text that does not parse may always go
+        item.prepared = item.spec.check(item.before, item.after, env, mode)
+        if item.after is not None:
+            item.uses = tuple(dict.fromkeys(item.spec.depends_on(item.after, env)))
+
+    def _users(self, draft: Draft, refused: list[Ref]) -> list[Item]:
+        """Changed items that use what was refused, as they are drafted or as they are now."""
+        graph = Graph()
+        for ref, item in draft.items.items():
+            graph.put(ref, item.uses)
+        found = dict.fromkeys([*graph.users(refused), *self._graph.users(refused)])
+        items = (draft.items.get(ref) for ref in found)
+        return [item for item in items if item is not None and (item.changed or draft.forced)]
+
+    async def _follow(self, draft: Draft, env: Desired, mode: Mode, broken: Collection[Ref], pacer: Pacer) -> None:
+        for ref in self._graph.users([ref for ref, item in draft.items.items() if item.changed]):
+            item = draft.items.get(ref)
+            if item is not None and (item.changed or draft.forced):
+                continue
+            definition = env.get(ref)
+            if definition is None or definition.content is None:
+                continue
+            try:
+                draft.followers.append(self.recheck(ref, definition, env))
+            except PlutinoError as error:
+                failure = self.failure(ref, error)
+                draft.stranded[ref] = failure
+                if mode in _STRICT and ref not in broken:
+                    draft.failures.append(failure)
+            if pacer.due():
+                await pacer.rest()
+
+
+def _check_text(ref: Ref, text: str) -> None:
+    try:
+        text.encode()
+        ref.name.encode()
+    except UnicodeEncodeError as error:
+        raise DefinitionError(f"{ref.kind} {ref.name!a}: half of a surrogate pair at {error.start}; text must be valid Unicode") from None

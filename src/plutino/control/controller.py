@@ -1,0 +1,340 @@
+"""Controller: the one door for changes, ``check → diff → commit → reconcile`` whatever asks for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from plutino.catalog import Catalog, uninterrupted
+from plutino.control.changeset import Changeset
+from plutino.control.checker import Checker, Draft, Item
+from plutino.control.document import read_document_paced
+from plutino.control.environment import Committed
+from plutino.control.failure import Failure, refusal
+from plutino.control.graph import Graph, in_order
+from plutino.control.pacer import Pacer
+from plutino.control.reconciler import Reconciler
+from plutino.control.report import as_text, config_response, from_text
+from plutino.control.sections import RULE
+from plutino.control.transfer import ImportResult, absent, document_of, placed, wanted
+from plutino.errors import ConflictError, DocumentError, NotFoundError, PlutinoError
+from plutino.model import Definition, Ref
+from plutino.spi import Change, Environment, Host, Mode, Origin, Outcome, Registry, ResourceSpec
+
+ABORT, CONTINUE = "abort", "continue"
+
+
+@dataclass(slots=True)
+class _Run:
+    """One pass through the door: what was found, and in which order it is done."""
+
+    draft: Draft
+    failures: list[Failure]
+    steps: list[Item] = field(default_factory=list)
+    removals: list[Item] = field(default_factory=list)
+
+    def changes(self, unchanged: bool) -> tuple[Change, ...]:
+        """What is done to which object, in order; another spelling is ``unchanged`` but kept. ``unchanged`` adds the rest at the end."""
+        items = self.draft.items
+        made = [item for item in self.steps if item.ref in items and (item.changed or item.respelled)]
+        rest = [i for i in items.values() if i.after is not None and not i.changed and not self.draft.forced and (unchanged or i.respelled)]
+        return tuple(item.change for item in (*made, *self.removals, *rest))
+
+
+class Controller:
+    """Owns the desired state; implements ``spi.Control``.
+
+    Changes are made one after the other. Each is checked against the state that it would make; when a check fails nothing has changed
+    (unless the caller asked to go on). What passes is committed in one transaction, and the engine follows. Between commit and engine a
+    cancelled caller is not heard, so the two never part.
+    """
+
+    def __init__(
+        self, catalog: Catalog, host: Host, specs: Mapping[str, ResourceSpec], *, registry: Registry, settings: Mapping[str, Any]
+    ) -> None:
+        """``specs`` by kind; ``registry`` and ``settings`` are what checks see in their Environment."""
+        self._catalog = catalog
+        self._host = host
+        self._specs = specs
+        self._committed = Committed(registry, settings, catalog.triggers)
+        self._graph = Graph()
+        self._checker = Checker(self._committed, self._graph, specs)
+        self._reconciler = Reconciler(host, self._committed)
+        self._lock = asyncio.Lock()
+        # Objects that do not check against the committed state. True: the engine has not got them, False: an older version still runs.
+        self._broken: dict[Ref, bool] = {}
+
+    @property
+    def environment(self) -> Environment:
+        """The committed state."""
+        return self._committed
+
+    @property
+    def host(self) -> Host:
+        """The running engine."""
+        return self._host
+
+    @property
+    def catalog(self) -> Catalog:
+        """Where the state is kept; its history is read from here."""
+        return self._catalog
+
+    @property
+    def specs(self) -> Mapping[str, ResourceSpec]:
+        """Resource kinds by name."""
+        return self._specs
+
+    @property
+    def revision(self) -> int:
+        """The current revision."""
+        return self._catalog.revision
+
+    async def boot(self) -> Outcome:
+        """Load everything that is stored and bring the engine there: the diff from empty.
+
+        Never fails: what does not parse or check stays stored, and a rule is shown as stopped with its error. The outcome lists these.
+        """
+        async with self._lock:
+            texts = dict(self._catalog.definitions)
+            draft = await self._checker.check(texts, Mode.BOOT, broken=(), keep_triggers=True)
+            refused = {failure.ref: failure for failure in draft.failures if failure.ref is not None}
+            unreadable = [(ref, Definition(ref, text)) for ref, text in texts.items() if ref not in draft.items]
+            self._committed.replace([*unreadable, *((ref, item.after) for ref, item in draft.items.items())])
+            for ref in refused:
+                if (item := draft.items.get(ref)) is not None:
+                    item.uses = self._uses_of(item)
+            run = _Run(draft, draft.failures)
+            await self._arrange(run)
+            self._connect(run)
+            run.steps = [item for item in run.steps if item.ref not in refused]
+            self._broken.update(dict.fromkeys(refused, True))
+            await uninterrupted(self._reconcile(run))
+            return Outcome(self.revision, (), tuple(failure.fault() for failure in run.failures))
+
+    async def put(self, ref: Ref, text: str, *, mode: Mode, origin: Origin) -> Outcome:
+        """Create or replace one object; raises what its spec's ``parse`` and ``check`` raise."""
+        return await self.apply({ref: text}, mode=mode, origin=origin)
+
+    async def delete(self, ref: Ref, *, origin: Origin) -> Outcome:
+        """Delete one object; NotFoundError when it is not there."""
+        return await self.apply({ref: None}, mode=Mode.UPDATE, origin=origin)
+
+    async def apply(
+        self,
+        changes: Mapping[Ref, str | None],
+        *,
+        mode: Mode,
+        origin: Origin,
+        base_revision: int | None = None,
+        dry_run: bool = False,
+        on_error: str = ABORT,
+        keep_triggers: bool = False,
+    ) -> Outcome:
+        """Replace texts of objects, None deletes.
+
+        - ``base_revision``: ConflictError when the state is not at this revision any more
+        - ``dry_run``: only tell what would change
+        - ``on_error="continue"``: what is refused stays as it was and is reported; else nothing changes, and the error of the refused
+          object is raised, or a DocumentError with the faults of all
+        - ``keep_triggers``: rules stay started or stopped as they are, whatever the new texts say
+        """
+        go_on = _goes_on(on_error)
+        async with self._lock:
+            self._expect(base_revision)
+            draft = await self._checker.check(changes, mode, broken=self._broken, settle=go_on, keep_triggers=keep_triggers)
+            run = _Run(draft, list(draft.failures))
+            if run.failures and not go_on:
+                raise refusal(run.failures)
+            await self._arrange(run)
+            if not dry_run:
+                await uninterrupted(self._carry_out(run, origin, None))
+            untold = [failure for failure in draft.stranded.values() if failure not in run.failures]
+            return Outcome(self.revision, run.changes(False), tuple(failure.fault() for failure in (*run.failures, *untold)))
+
+    def changeset(self, changes: Iterable[Change], revision: int) -> Changeset:
+        """Changes as a Changeset that can mask secrets and name sections."""
+        sections = tuple((kind, spec.section) for kind, spec in self._specs.items())
+        return Changeset(tuple(changes), revision, self._secrets, sections)
+
+    async def import_document(
+        self,
+        text: str,
+        *,
+        partial: bool,
+        origin: Origin,
+        dry_run: bool = False,
+        on_error: str = ABORT,
+        base_revision: int | None = None,
+    ) -> ImportResult:
+        """Bring the state to a v1 document: all of it (what the document does not name is deleted), or with ``partial`` on top.
+
+        DocumentError when the document cannot be read, or when anything in it is refused and ``on_error`` is ``abort``: the message is the
+        twelve-key object as text, and the faults say where. With ``continue`` the rest is applied.
+        """
+        go_on = _goes_on(on_error)
+        document = await read_document_paced(text)
+        found = wanted(document, self._specs)
+        async with self._lock:
+            self._expect(base_revision)
+            if not partial:
+                found.texts.update(absent(found, self._committed.everything(), self._specs))
+            mode = Mode.PARTIAL if partial else Mode.FULL
+            draft = await self._checker.check(found.texts, mode, broken=self._broken, settle=go_on)
+            run = _Run(draft, [*found.failures, *draft.failures])
+            response = as_text(config_response(run.failures))
+            if run.failures and not go_on:
+                if not dry_run:
+                    await self._catalog.commit({}, base_revision=self.revision, origin=origin, import_status=response)
+                raise DocumentError(response, placed(run.failures, document))
+            base = self.revision
+            await self._arrange(run)
+            if not dry_run:
+                await uninterrupted(self._carry_out(run, origin, response))
+            changeset = self.changeset(run.changes(True), base)
+            return ImportResult(self.revision, changeset, placed(run.failures, document), document.warnings, tuple(run.failures))
+
+    def import_status(self) -> dict[str, dict[str, str]]:
+        """What the last import refused: all twelve sections, empty when all went well."""
+        return from_text(self._catalog.import_status)
+
+    def export_document(self) -> str:
+        """Everything that is stored as a v1 document; the same bytes as long as nothing changes."""
+        return self._document(self._committed.everything())
+
+    def export_rules(self, ids: Sequence[str]) -> str:
+        """The given rules and everything that they use, directly or through others; NotFoundError names those that are not stored."""
+        refs = [Ref(RULE, id) for id in ids]
+        missing = [ref.name for ref in refs if (found := self._committed.get(ref)) is None or found.temporary]
+        if missing:
+            raise NotFoundError(f"export rules: {', '.join(missing)} not found; only stored rules can be exported")
+        found_all = (self._committed.get(ref) for ref in self._graph.closure(refs))
+        return self._document(definition for definition in found_all if definition is not None)
+
+    async def rollback(self, revision: int, *, origin: Origin, dry_run: bool = False) -> Outcome:
+        """Bring the texts back to an earlier revision; rules stay started or stopped as they are. NotFoundError when it is not kept."""
+        if not 0 <= revision <= self.revision:
+            raise NotFoundError(f"revision {revision} is not found; the current one is {self.revision}")
+        base = self.revision
+        texts: dict[Ref, str | None] = {}
+        for number in range(base, revision, -1):
+            texts.update((edit.ref, edit.before) for edit in (await self._catalog.read_revision(number)).edits)
+        current = self._catalog.definitions
+        changes = {ref: text for ref, text in texts.items() if current.get(ref) != text}
+        return await self.apply(changes, mode=Mode.FULL, origin=origin, base_revision=base, dry_run=dry_run, keep_triggers=True)
+
+    async def trigger(self, rule: str, started: bool) -> None:
+        """Remember whether a rule is started; no revision. NotFoundError for an unknown rule."""
+        ref = Ref(RULE, rule)
+        if self._committed.get(ref) is None:
+            raise NotFoundError(f"rule {rule} is not found")
+        await self._catalog.set_triggers({rule: started}, stored=not self._catalog.is_temporary(ref))
+
+    def triggered(self, rule: str) -> bool | None:
+        """What ``trigger`` stored since the rule's text was written, None when the text decides."""
+        return self._committed.triggered(rule)
+
+    async def reactivate(self, ref: Ref) -> None:
+        """Check one object against the committed state and bring the engine to it again, as when a rule is started.
+
+        NotFoundError when it is not there; else raises what its spec's ``parse`` and ``check`` raise.
+        """
+        async with self._lock:
+            definition = self._committed.get(ref)
+            if definition is None:
+                raise NotFoundError(f"{ref.kind} {ref.name} is not found")
+            if definition.content is None:
+                definition = self._specs[ref.kind].parse(ref, definition.text)
+            item = self._checker.recheck(ref, definition, self._committed)
+            self._committed.replace([(ref, definition)])
+            run = _Run(Draft(forced=True), [], [item])
+            self._graph.put(ref, item.uses)
+            await uninterrupted(self._reconcile(run))
+            if run.failures:
+                raise run.failures[0].error
+
+    async def _arrange(self, run: _Run) -> None:
+        """Put creates and replaces into dependency order, deletes into the reverse."""
+        pacer = Pacer()
+        active = {item.ref: item for item in run.draft.active()}
+        order = await in_order(active, lambda ref: active[ref].uses if ref in active else self._graph.uses(ref), pacer)
+        run.steps = [active[ref] for ref in order]
+        gone = {item.ref: item for item in run.draft.deletions()}
+        run.removals = [gone[ref] for ref in reversed(await in_order(gone, self._graph.uses, pacer))]
+
+    async def _carry_out(self, run: _Run, origin: Origin, import_status: str | None) -> None:
+        """Commit, take over, reconcile."""
+        items = run.draft.items.values()
+        kept = {item.ref: None if item.after is None else item.after.text for item in items if item.respelled}
+        released = [i.ref.name for i in items if i.released and (flag := self.triggered(i.ref.name)) is not None and flag == i.flag]
+        if kept or released or import_status is not None:
+            await self._catalog.commit(
+                kept,
+                base_revision=self.revision,
+                origin=origin,
+                outcome=_outcome(run),
+                temporary=[item.ref for item in items if item.respelled and item.after is not None and item.after.temporary],
+                released=released,
+                import_status=import_status,
+            )
+        self._committed.replace((item.ref, item.after) for item in items if item.respelled)
+        self._connect(run)
+        for ref in (*run.draft.stranded, *(item.ref for item in run.removals)):
+            if self._committed.get(ref) is None:
+                self._broken.pop(ref, None)
+            else:
+                self._broken.setdefault(ref, False)
+        await self._reconcile(run)
+
+    def _connect(self, run: _Run) -> None:
+        for item in run.steps:
+            self._graph.put(item.ref, item.uses)
+        for item in run.removals:
+            self._graph.put(item.ref, ())
+
+    async def _reconcile(self, run: _Run) -> None:
+        unknown = {ref for ref, absent_there in self._broken.items() if absent_there}
+        failed = await self._reconciler.apply(run.steps, run.removals, unknown)
+        for item in run.steps:
+            self._broken.pop(item.ref, None)
+        for ref, error in failed.items():
+            if self._committed.get(ref) is not None:
+                self._broken[ref] = True
+            run.failures.append(self._checker.failure(ref, error))
+        shown = (*run.draft.failures, *run.draft.stranded.values())
+        for failure in shown:
+            if failure.ref is not None and self._broken.get(failure.ref):
+                self._reconciler.show(failure.ref, failure.error.message)
+
+    def _uses_of(self, item: Item) -> tuple[Ref, ...]:
+        """What a refused object uses, as far as it can be told: it is checked again when one of these changes."""
+        if item.after is None:
+            return ()
+        try:
+            return tuple(dict.fromkeys(item.spec.depends_on(item.after, self._committed)))
+        except PlutinoError:
+            return ()  # the error that it was refused with says more
+
+    def _document(self, definitions: Iterable[Definition]) -> str:
+        return document_of(((definition, self._checker.shown_text(definition)) for definition in definitions), self._specs)
+
+    def _secrets(self, definition: Definition) -> Iterable[tuple[str, ...]]:
+        return self._specs[definition.ref.kind].secrets(definition, self._committed)
+
+    def _expect(self, revision: int | None) -> None:
+        if revision is not None and revision != self.revision:
+            raise ConflictError(f"based on revision {revision}; the current revision is {self.revision}, look at it first")
+
+
+def _goes_on(on_error: str) -> bool:
+    if on_error not in (ABORT, CONTINUE):
+        raise PlutinoError(f"onError: {on_error}; {ABORT} or {CONTINUE} is expected")
+    return on_error == CONTINUE
+
+
+def _outcome(run: _Run) -> str:
+    """``created 2, updated 1, deleted 0, refused 0`` for the history."""
+    counts = Changeset(run.changes(False)).counts()
+    refused = len({failure.path for failure in run.failures})
+    return f"created {counts['created']}, updated {counts['updated']}, deleted {counts['deleted']}, refused {refused}"

@@ -1,0 +1,109 @@
+"""Views of the definitions: what is committed, and what will be."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from plutino.model import Definition, Ref
+from plutino.spi import Registry
+
+
+class Committed:
+    """The committed state (``spi.Environment``)."""
+
+    def __init__(self, registry: Registry, settings: Mapping[str, Any], triggers: Mapping[str, bool]) -> None:
+        """``triggers`` is looked at, not copied."""
+        self._registry = registry
+        self._settings = settings
+        self._triggers = triggers
+        self._kinds: dict[str, dict[str, Definition]] = {}
+        self._names: dict[str, Sequence[str]] = {}
+
+    @property
+    def registry(self) -> Registry:
+        """Components of this process."""
+        return self._registry
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Server configuration."""
+        return self._settings
+
+    def get(self, ref: Ref) -> Definition | None:
+        """The committed definition; its content is None when the text does not parse any more."""
+        return self._kinds.get(ref.kind, {}).get(ref.name)
+
+    def names(self, kind: str) -> Sequence[str]:
+        """Sorted names of a kind."""
+        found = self._names.get(kind)
+        if found is None:
+            found = self._names[kind] = tuple(sorted(self._kinds.get(kind, ())))
+        return found
+
+    def triggered(self, rule: str) -> bool | None:
+        """Whether the rule was started or stopped since its text was written."""
+        return self._triggers.get(rule)
+
+    def everything(self) -> Iterable[Definition]:
+        """All definitions, in no special order."""
+        for definitions in self._kinds.values():
+            yield from definitions.values()
+
+    def replace(self, changes: Iterable[tuple[Ref, Definition | None]]) -> None:
+        """Take over new definitions, None deletes."""
+        for ref, definition in changes:
+            self._names.pop(ref.kind, None)
+            if definition is None:
+                self._kinds.get(ref.kind, {}).pop(ref.name, None)
+            else:
+                self._kinds.setdefault(ref.kind, {})[ref.name] = definition
+
+
+class Desired:
+    """The committed state with changes on top (``spi.Environment``)."""
+
+    def __init__(self, committed: Committed, changes: Mapping[Ref, Definition | None], released: Collection[str]) -> None:
+        """``released`` are the rules whose new text decides whether they are started.
+
+        Both are looked at, not copied; after they were changed, ``forget_names`` is due.
+        """
+        self._committed = committed
+        self._changes = changes
+        self._released = released
+        self._names: dict[str, Sequence[str]] = {}
+
+    @property
+    def registry(self) -> Registry:
+        """Components of this process."""
+        return self._committed.registry
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Server configuration."""
+        return self._committed.settings
+
+    def get(self, ref: Ref) -> Definition | None:
+        """The definition as it will be."""
+        if ref in self._changes:
+            return self._changes[ref]
+        return self._committed.get(ref)
+
+    def names(self, kind: str) -> Sequence[str]:
+        """Sorted names of a kind as they will be."""
+        found = self._names.get(kind)
+        if found is None:
+            names = set(self._committed.names(kind))
+            for ref, definition in self._changes.items():
+                if ref.kind == kind:
+                    (names.discard if definition is None else names.add)(ref.name)
+            found = self._names[kind] = tuple(sorted(names))
+        return found
+
+    def triggered(self, rule: str) -> bool | None:
+        """What was asked for since the rule's text was written, which a new text ends."""
+        return None if rule in self._released else self._committed.triggered(rule)
+
+    def forget_names(self) -> None:
+        """The changes have changed."""
+        self._names.clear()
