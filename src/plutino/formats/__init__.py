@@ -1,0 +1,1 @@
+"""Payload formats, one file or package each; discovered by scanning."""

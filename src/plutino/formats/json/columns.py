@@ -1,0 +1,65 @@
+"""From declared columns and assumed kinds to the types that the fast decoder checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypedDict
+
+from msgspec import Meta
+
+from plutino.model import ANY, DataType, TypeName
+
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+
+_KINDS: dict[str, Any] = {"number": int | float | None, "string": str | None, "boolean": bool | None}
+_PLAIN: dict[TypeName, Any] = {
+    TypeName.BIGINT: Int64 | None,
+    TypeName.FLOAT: float | None,
+    TypeName.STRING: str | None,
+    TypeName.BOOLEAN: bool | None,
+    TypeName.DATETIME: float | str | None,
+    TypeName.BYTEA: str | None,
+    TypeName.ANY: Any,
+}
+_KEEPS: dict[TypeName, str] = {
+    TypeName.BIGINT: "number",
+    TypeName.FLOAT: "number",
+    TypeName.STRING: "string",
+    TypeName.BOOLEAN: "boolean",
+}
+
+
+def kind_type(kind: str | None) -> Any:
+    """The type of a schemaless column of which the fast tier assumes ``kind``."""
+    return _KINDS.get(kind, Any) if kind is not None else Any
+
+
+def column_type(kind: DataType) -> Any:
+    """The type that accepts exactly what the declared type accepts without conversion (and null); the rest needs the exact rules."""
+    if kind.name is TypeName.ARRAY:
+        return list[column_type(kind.element or ANY)] | None  # type: ignore[misc]
+    if kind.name is TypeName.STRUCT:
+        if not kind.fields:
+            return dict[str, Any] | None
+        fields = {field.name: column_type(field.type) for field in kind.fields}
+        return TypedDict("Fields", fields, total=False) | None  # type: ignore[operator]
+    return _PLAIN[kind.name]
+
+
+def record_type(columns: Mapping[str, DataType]) -> Any:
+    """A type of dicts with the declared columns; other keys are dropped."""
+    return TypedDict("Record", {name: column_type(kind) for name, kind in columns.items()}, total=False)  # type: ignore[operator]
+
+
+def keeps_kinds(columns: Mapping[str, DataType], kinds: Mapping[str, str]) -> bool:
+    """Whether the declared types alone keep the promise of the assumed kinds."""
+    return all(name in columns and _KEEPS.get(columns[name].name) == kind for name, kind in kinds.items())
+
+
+def has_bytea(kind: DataType) -> bool:
+    """Whether values of this type hold bytes, which arrive as text and need converting."""
+    if kind.name is TypeName.BYTEA:
+        return True
+    if kind.element is not None and has_bytea(kind.element):
+        return True
+    return any(has_bytea(field.type) for field in kind.fields)
