@@ -1,0 +1,162 @@
+"""Rules at work: ``start``, ``stop``, ``restart``, ``getstatus``, ``gettopo``, ``status``, ``explain``, ``tail``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from plutino.cli import layout
+from plutino.cli.client import Client, segment
+from plutino.cli.definitions import need, say
+from plutino.cli.output import Refusal, counted, json_option, print_json, print_table, server_option
+from plutino.cli.shell import Verb
+
+_STYLES = {"running": "green", "stopped by error": "red"}
+_STAMP = {"start": "Rule {} was started", "stop": "Rule {} was stopped.", "restart": "Rule {} was restarted."}
+
+
+@click.group(cls=Verb)
+def start() -> None:
+    """Start a rule."""
+
+
+@click.group(cls=Verb)
+def stop() -> None:
+    """Stop a rule."""
+
+
+@click.group(cls=Verb)
+def restart() -> None:
+    """Stop and start a rule."""
+
+
+@click.group(cls=Verb)
+def getstatus() -> None:
+    """Status of a rule, or of the last import."""
+
+
+@click.group(cls=Verb)
+def gettopo() -> None:
+    """Nodes and edges of a rule."""
+
+
+def _life_command(group: click.Group, verb: str) -> None:
+    @group.command("rule", short_help=f"{verb.title()} a rule.", help=f"{verb.title()} a rule.")
+    @click.argument("name", default="")
+    @server_option
+    @json_option
+    def act(name: str, server: str, as_json: bool) -> None:
+        need(name, "rule")
+        Client(server).call("POST", f"/rules/{segment(name)}/{verb}")
+        say(_STAMP[verb].format(name), as_json)
+
+
+for _group, _verb in ((start, "start"), (stop, "stop"), (restart, "restart")):
+    _life_command(_group, _verb)
+
+
+@getstatus.command("rule")
+@click.argument("name", default="")
+@server_option
+@json_option
+def rule_status(name: str, server: str, as_json: bool) -> None:
+    """Status and metrics of a rule."""
+    need(name, "rule")
+    click.echo(layout.readable(Client(server).call("GET", f"/rules/{segment(name)}/status").text))
+
+
+@getstatus.command("import")
+@server_option
+@json_option
+def import_status(server: str, as_json: bool) -> None:
+    """What the last import refused, by section and entry."""
+    click.echo(layout.readable(Client(server).call("GET", "/data/import/status").text))
+
+
+@gettopo.command("rule")
+@click.argument("name", default="")
+@server_option
+@json_option
+def rule_topology(name: str, server: str, as_json: bool) -> None:
+    """Nodes and edges of a rule."""
+    need(name, "rule")
+    click.echo(layout.readable(Client(server).call("GET", f"/rules/{segment(name)}/topo").text))
+
+
+@click.command()
+@server_option
+@json_option
+def status(server: str, as_json: bool) -> None:
+    """The server, and every rule with its state and its last error."""
+    client = Client(server)
+    about = client.call("GET", "/").json()
+    streams, tables = client.call("GET", "/streams").json(), client.call("GET", "/tables").json()
+    rules: list[dict[str, Any]] = client.call("GET", "/rules").json()
+    details: dict[str, dict[str, Any]] = client.call("GET", "/rules/status/all").json()
+    if as_json:
+        shown = {rule["id"]: {"status": rule["status"], **details.get(rule["id"], {})} for rule in rules}
+        print_json({"server": {"url": server, **about}, "streams": streams, "tables": tables, "rules": shown})
+        return
+    up = _span(int(about.get("upTimeSeconds", 0)))
+    sums = ", ".join((counted(len(streams), "stream"), counted(len(tables), "table"), counted(len(rules), "rule")))
+    click.echo(f"{server}  version {about.get('version', '?')}, up {up}: {sums}")
+    if not rules:
+        return
+    rows = []
+    for rule in rules:
+        detail = details.get(rule["id"], {})
+        rows.append((rule["id"], rule["status"], str(detail.get("exceptions_total", 0)), str(detail.get("last_exception") or "")))
+    click.echo()
+    print_table(("RULE", "STATUS", "ERRORS", "LAST ERROR"), rows, _STYLES)
+
+
+@click.command()
+@click.argument("rule")
+@server_option
+@json_option
+def explain(rule: str, server: str, as_json: bool) -> None:
+    """The plan of a rule, the columns it needs, and the code generated for it."""
+    text = Client(server).call("GET", f"/rules/{segment(rule)}/explain", query={"code": "1"}).text
+    if as_json:
+        print_json({"rule": rule, "explain": text})
+    else:
+        click.echo(text.rstrip("\n"))
+
+
+@click.command()
+@click.argument("rule")
+@click.option("--count", type=click.IntRange(min=1), help="End after this many messages.")
+@server_option
+@json_option
+def tail(rule: str, count: int | None, server: str, as_json: bool) -> None:
+    """Live results of a rule, one JSON line per message, until Ctrl-C.
+
+    Results are shown as the rule makes them, before its actions apply templates or pick fields.
+    """
+    events = Client(server).events(f"/rules/{segment(rule)}/tail")
+    seen = 0
+    try:
+        for event in events:
+            click.echo(event)
+            seen += 1
+            if seen == count:
+                return
+    except KeyboardInterrupt:
+        return
+    finally:
+        events.close()
+    if count is not None:
+        raise Refusal(f"the server ended the results of rule {rule} after {counted(seen, 'message')}", "look at 'plutino status'")
+
+
+commands: Sequence[click.Command] = (status, explain, tail, start, stop, restart, getstatus, gettopo)
+
+
+def _span(seconds: int) -> str:
+    """A time span for people."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

@@ -1,0 +1,92 @@
+"""Groups and commands for click: wrong usage in one line with a hint, kinds that belong to other versions, the end of a command."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from plutino.cli.output import Failure, Misuse, one_line
+from plutino.errors import PlutinoError
+
+_ELSEWHERE = ("plugin", "udf", "service", "service_func", "schema", "script")
+"""Kinds that eKuiper's client knows and this version does not."""
+
+
+class Commands(click.Group):
+    """A group that suggests the nearest command."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with a suggestion where there is no such command."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            names = self.list_commands(ctx)
+            near = difflib.get_close_matches(args[0], names, 1)
+            hint = f"did you mean {near[0]}?" if near else f"see '{ctx.command_path} --help'"
+            raise Misuse(f"no command {args[0]!r}", hint)
+        return super().resolve_command(ctx, args)
+
+
+class Verb(Commands):
+    """One of eKuiper's verbs (``create``, ``show``): a sub-command per kind, a clear answer for the kinds of other versions."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a kind."""
+        found = super().get_command(ctx, cmd_name)
+        kind = cmd_name.removesuffix("s")
+        if found is None and kind in _ELSEWHERE:
+            raise Failure(f"{ctx.command_path} {cmd_name}: this version has no {kind}s", "known are " + ", ".join(self.commands))
+        return found
+
+
+class Verbed(click.Command):
+    """A command with arguments of its own that also takes eKuiper's sub-commands (``import FILE`` and ``import ruleset -f FILE``)."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.verbs: dict[str, click.Command] = {}
+
+    def add_verb(self, command: click.Command) -> None:
+        """Let ``command`` answer where its name is the first argument."""
+        assert command.name is not None
+        self.verbs[command.name] = command
+
+    def make_context(self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any) -> click.Context:
+        """The context of the sub-command that is named first, else of this command."""
+        verb = self.verbs.get(args[0]) if args else None
+        if verb is not None:
+            return verb.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Name the sub-commands."""
+        with formatter.section("As in eKuiper"):
+            formatter.write_dl([(f"{self.name} {name}", verb.get_short_help_str()) for name, verb in self.verbs.items()])
+
+
+def run(group: click.Group, arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; the result is the exit code."""
+    try:
+        result = group.main(args=arguments, prog_name="plutino", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.UsageError as error:
+        context = error.ctx
+        path = context.command_path if context is not None else "plutino"
+        Misuse(error.format_message().rstrip("."), f"see '{path} --help'").show()
+        return 2
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        return 1
+    except PlutinoError as error:
+        click.echo(f"error: {one_line(error.message)}", err=True)
+        return 1
+    except BrokenPipeError:
+        # The reader of a pipe has left (`plutino tail r | head -1`): nothing is wrong, but the interpreter must not flush into it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
