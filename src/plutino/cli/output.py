@@ -45,7 +45,8 @@ class Failure(click.ClickException):
 
     def lines(self) -> Iterator[str]:
         """The error for people."""
-        yield f"error: {one_line(self.message)}" + (f"; {self.hint}" if self.hint else "")
+        text = one_line(self.message)
+        yield f"error: {text.rstrip('.')}; {self.hint}" if self.hint else f"error: {text}"
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the error; click calls this."""

@@ -38,7 +38,7 @@ class Verb(Commands):
         found = super().get_command(ctx, cmd_name)
         kind = cmd_name.removesuffix("s")
         if found is None and kind in _ELSEWHERE:
-            raise Failure(f"{ctx.command_path} {cmd_name}: this version has no {kind}s", "known are " + ", ".join(self.commands))
+            raise Failure(f"{ctx.command_path} {cmd_name}: this version has no {kind}s", "known are " + ", ".join(sorted(self.commands)))
         return found
 
 
