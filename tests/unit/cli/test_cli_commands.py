@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import pytest
 
+LONG = "SELECT a FROM s " * 4
 CHANGESET: dict[str, Any] = {
     "revision": 3,
     "summary": {"created": 1, "updated": 1, "deleted": 1, "unchanged": 2},
@@ -27,7 +28,7 @@ CHANGESET: dict[str, Any] = {
             "action": "updated",
             "fields": [
                 {"path": "options.qos", "old": 0, "new": 1},
-                {"path": "sql", "old": "SELECT a FROM s " * 4, "new": "SELECT b FROM s"},
+                {"path": "sql", "old": LONG, "new": "SELECT b FROM s"},
             ],
         },
         {"section": "rules", "kind": "rule", "name": "same", "action": "unchanged", "fields": []},
@@ -198,7 +199,7 @@ def test_create_rule(fake: Fake, plutino: Run, capsys: Output) -> None:
     assert capsys.readouterr().out.startswith("Rule r was created successfully, please use 'plutino getstatus rule r' command")
     assert plutino("create", "rule", "r", '{"id":"r2"}') == 1
     assert plutino("create", "rule", "r") == 2
-    assert "Expect rule name and json. But found 1 args:[r]." in capsys.readouterr().err
+    assert "Expect rule name and json. But found 1 args:[r];" in capsys.readouterr().err
 
 
 def test_refusals_keep_the_servers_text(fake: Fake, plutino: Run, capsys: Output) -> None:
