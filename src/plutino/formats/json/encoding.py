@@ -24,6 +24,7 @@ from plutino.model.text import Span, go_type_name
 
 _SUSPECT = re.compile(rb"\.(?:0(?=[,}\]\n])|\d{5}0[Z+-])")
 _WHOLE_FLOAT = re.compile(rb"\.0(?=[,}\]\n])")
+_NO_NUMBER = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]")
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 _MOMENT = re.compile(rb"\.\d{5}0[Z+-]")
 
@@ -33,6 +34,7 @@ class JsonEncoder:
 
     def __init__(self) -> None:
         self._encoder = msgspec.json.Encoder(enc_hook=_encode_other)
+        self._packer = msgspec.msgpack.Encoder(enc_hook=_encode_other)
 
     def encode_rows(self, rows: Sequence[Any]) -> list[bytes]:
         """Each row as an object of its own; FormatError when one holds what JSON cannot."""
@@ -46,7 +48,7 @@ class JsonEncoder:
             suspect = False
         lines = block.split(b"\n")
         lines.pop()
-        if suspect or b"null" in block:
+        if suspect or (b"null" in block and self._may_hold_no_number(rows)):
             return [self._checked(row, line) for row, line in zip(rows, lines, strict=True)]
         return lines
 
@@ -67,6 +69,13 @@ class JsonEncoder:
             return self._encoder.encode(value)
         except _REFUSAL as error:
             raise FormatError(f"json: {error}") from None
+
+    def _may_hold_no_number(self, rows: Sequence[Any]) -> bool:
+        """Whether one of the values may be infinite or no number: msgpack, unlike JSON, tells such a float from null."""
+        try:
+            return _NO_NUMBER.search(self._packer.encode(rows)) is not None
+        except _REFUSAL:
+            return True
 
     def _checked(self, value: Any, text: bytes) -> bytes:
         """The text of one value, put right where it needs to be."""
