@@ -32,12 +32,6 @@ class Rules(Protocol):
 
     def plan(self, definition: Definition, env: Environment) -> RulePlan: ...
 
-    def check(self, before: Definition | None, after: Definition | None, env: Environment, mode: Mode) -> Any: ...
-
-    async def activate(self, before: Definition | None, after: Definition | None, prepared: Any, host: Any) -> None: ...
-
-    def is_deployed(self, rule: str) -> bool: ...
-
     def columns(self, rule: str) -> tuple[str, ...]: ...
 
 
@@ -79,7 +73,7 @@ class _Endpoints:
         host = call.control.host
         rows = []
         for definition in _all(call.control.environment):
-            id, content = definition.ref.name, definition.content
+            id, content = definition.ref.name, definition.content or {}
             rows.append(
                 {
                     "id": id,
@@ -192,41 +186,36 @@ class _Endpoints:
         return text_answer(f"Rule {id} was stopped.")
 
     async def restart(self, call: Call) -> Answer:
-        id = call.params["id"]
+        id, host = call.params["id"], call.control.host
         try:
-            definition = _registered(id, call.control.environment)
-            await call.control.trigger(id, True)
-            if not await self._recover(definition, call.control):
-                await call.control.host.restart(id)
+            _registered(id, call.control.environment)
+            ran = host.state(id) == "running"
+            await _activate(id, call.control)
+            if ran:
+                await host.restart(id)
         except PlutinoError as error:
             with_prefix(error, "restart rule error")
             raise
         return text_answer(f"Rule {id} was restarted")
 
     async def _start(self, id: str, control: Control) -> None:
-        definition = _registered(id, control.environment)
-        await control.trigger(id, True)
-        if not await self._recover(definition, control):
-            await control.host.start(id)
+        _registered(id, control.environment)
+        await _activate(id, control)
 
     async def _stop(self, id: str, control: Control) -> None:
         _registered(id, control.environment)
         await control.trigger(id, False)
         await control.host.stop(id)
 
-    async def _recover(self, definition: Definition, control: Control) -> bool:
-        """Deploy a rule that could not be prepared so far; False when there is nothing to recover."""
-        if self.rules.is_deployed(definition.ref.name):
-            return False
-        try:
-            prepared = self.rules.check(definition, definition, control.environment, Mode.BOOT)
-        except SqlSyntaxError as error:
-            raise (error.__cause__ if isinstance(error.__cause__, SqlSyntaxError) else error) from None
-        await self.rules.activate(None, definition, prepared, control.host)
-        return True
-
     async def start_matching(self, call: Call) -> Answer:
-        return json_answer([await _attempt(id, self._start, call.control) for id in _matching(call, "start")])
+        matching, host = _matching(call, "start"), call.control.host
+        # Feeds open when all are started, so that each rule sees what the first one sees.
+        host.begin()
+        try:
+            started = [await _attempt(id, self._start, call.control) for id in matching]
+        finally:
+            await host.finish()
+        return json_answer(started)
 
     async def stop_matching(self, call: Call) -> Answer:
         return json_answer([await _attempt(id, self._stop, call.control) for id in _matching(call, "stop")])
@@ -294,7 +283,7 @@ def _origin(call: Call) -> Origin:
 
 def _all(env: Environment) -> Sequence[Definition]:
     found = [env.get(Ref(_KIND, name)) for name in env.names(_KIND)]
-    return [definition for definition in found if definition is not None and definition.content is not None]
+    return [definition for definition in found if definition is not None]
 
 
 def _stored(id: str, env: Environment, prefix: str) -> Definition:
@@ -340,7 +329,7 @@ def _tags(call: Call) -> list[str]:
 
 
 def _with_tags(tags: Sequence[str], env: Environment) -> list[str]:
-    return [d.ref.name for d in _all(env) if set(tags) <= set(d.content.get("tags") or ())]
+    return [d.ref.name for d in _all(env) if set(tags) <= set((d.content or {}).get("tags") or ())]
 
 
 def _matching(call: Call, verb: str) -> list[str]:
@@ -348,6 +337,15 @@ def _matching(call: Call, verb: str) -> list[str]:
     if not found:
         raise PlutinoError(f"bulk {verb} failed: no matching rules")
     return found
+
+
+async def _activate(id: str, control: Control) -> None:
+    """Start a rule on the present state; one that runs already goes on running."""
+    await control.trigger(id, True)
+    try:
+        await control.reactivate(Ref(_KIND, id))
+    except SqlSyntaxError as error:
+        raise (error.__cause__ if isinstance(error.__cause__, SqlSyntaxError) else error) from None
 
 
 async def _attempt(id: str, act: Any, control: Control) -> dict[str, Any]:
@@ -361,7 +359,7 @@ async def _attempt(id: str, act: Any, control: Control) -> dict[str, Any]:
 async def _store_tags(call: Call, change: Any) -> Answer:
     """Write the tags into the rule's text, keys sorted, together with whether it is started: a text without says that it is."""
     definition = _stored(call.params["id"], call.control.environment, "Get rule error")
-    text = _with(definition.text, "tags", change(list(definition.content.get("tags") or ())))
+    text = _with(definition.text, "tags", change(list((definition.content or {}).get("tags") or ())))
     started = call.control.triggered(definition.ref.name)
     if started is not None:
         text = _with(text, "triggered", started)

@@ -22,21 +22,24 @@ from plutino.spi.wire import with_prefix
 _REPLACING = (Mode.UPDATE, Mode.PARTIAL)
 
 
-class Running(Struct, frozen=True, gc=False):
+_ACTIVE = ("running", "starting", "stopped: waiting for next schedule.")
+_FAILED = "stopped by error"
+
+
+class Ingredients(Struct, frozen=True, gc=False):
     """What a deployment was made of. Equal ones do the same, so that a change of name or tags leaves the rule alone."""
 
     sql: str
     feeds: tuple[FeedRequest, ...]
     sinks: tuple[SinkRequest, ...]
     options: RuleOptions
-    triggered: bool
 
 
 class Prepared(Struct, frozen=True):
     """A checked rule: what the engine gets, and the output columns."""
 
     deployment: Deployment
-    made_of: Running
+    made_of: Ingredients
     columns: tuple[str, ...]
 
 
@@ -48,7 +51,7 @@ class RuleKind:
 
     def __init__(self) -> None:
         self._provision = Provision()
-        self._deployed: dict[str, Running] = {}
+        self._deployed: dict[str, Ingredients] = {}
         self._columns: dict[str, tuple[str, ...]] = {}
 
     @property
@@ -99,7 +102,7 @@ class RuleKind:
                 await host.remove(before.ref.name)
             return
         name = after.ref.name
-        if prepared is None or self._deployed.get(name) == prepared.made_of:
+        if self._deployed.get(name) == prepared.made_of and _is_as_wanted(host.state(name), prepared.deployment.triggered):
             return
         self._deployed[name] = prepared.made_of
         self._columns[name] = prepared.columns
@@ -118,10 +121,6 @@ class RuleKind:
         content = definition.content
         return plan_rule(select_of(content["sql"]), env, options_of(content), rule_id=definition.ref.name)
 
-    def is_deployed(self, rule: str) -> bool:
-        """Whether the rule passed its check, so that the engine has it."""
-        return rule in self._deployed
-
     def columns(self, rule: str) -> tuple[str, ...]:
         """Output columns of a deployed rule, those with an alias first."""
         return self._columns.get(rule, ())
@@ -133,14 +132,14 @@ class RuleKind:
         feeds = tuple(self._provision.feed(stream, temporary, env) for stream in compiled.streams)
         sinks = tuple(self._provision.sink(connector, index, found, env) for index, connector, found in actions_of(content))
         flag = env.triggered(name)
-        made_of = Running(content["sql"], feeds, sinks, options_of(content), content.get("triggered", True) if flag is None else flag)
+        made_of = Ingredients(content["sql"], feeds, sinks, options_of(content))
         deployment = Deployment(
             rule=name,
             program=compiled.factory,
             feeds=feeds,
             sinks=sinks,
             options=made_of.options,
-            triggered=made_of.triggered,
+            triggered=content.get("triggered", True) if flag is None else flag,
             shape=compiled.shape,
         )
         return Prepared(deployment, made_of, compiled.columns)
@@ -160,3 +159,7 @@ def actions_of(content: Mapping[str, Any]) -> Iterable[tuple[int, str, Any]]:
     for position, action in enumerate(content.get("actions") or ()):
         for connector, properties in action.items():
             yield position, connector, properties
+
+
+def _is_as_wanted(state: str, triggered: bool) -> bool:
+    return state in _ACTIVE if triggered else state not in (*_ACTIVE, _FAILED, "")

@@ -1,0 +1,112 @@
+"""The ASGI application of the REST API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from starlette.datastructures import Headers, QueryParams
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from plutino.errors import PlutinoError
+from plutino.rest.envelope import error_answer, internal_error
+from plutino.rest.guard import Guard
+from plutino.rest.routes import Routes, cleaned
+from plutino.spi import Action, Answer, Call, Control
+
+BODY_LIMIT = 128 * 1024 * 1024
+"""Bytes of a request body at most; a document with 100,000 rules is far below."""
+
+_NOT_FOUND = Answer("404 page not found\n", 404)
+
+
+class Application:
+    """Answers requests by the actions of ``routes``. Nothing leaves it as an exception: what is no PlutinoError is logged and answered
+    with status 500."""
+
+    def __init__(self, routes: Routes, control: Control, guard: Guard, log: Any, body_limit: int = BODY_LIMIT) -> None:
+        self._routes = routes
+        self._control = control
+        self._guard = guard
+        self._log = log
+        self._body_limit = body_limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        try:
+            self._guard.check(request.headers)
+            answer = await self._answer(request)
+        except PlutinoError as error:
+            answer = error_answer(error)
+        except ClientDisconnect:
+            return
+        except Exception as error:  # the boundary: a defect must not show its insides, nor end the connection without an answer
+            self._log.error("request failed", method=request.method, path=scope["path"], exc_info=error)
+            answer = internal_error()
+        await self._send(answer, request.headers, scope, receive, send)
+
+    async def _answer(self, request: Request) -> Answer:
+        method, path = request.method, request.scope["path"]
+        clean = cleaned(path)
+        if clean != path:
+            query = request.scope["query_string"].decode("latin-1")
+            return Answer(status=301, media="", headers={"location": f"{clean}?{query}" if query else clean})
+        if method == "OPTIONS" and "access-control-request-method" in request.headers:
+            return Answer(media="", headers=self._guard.preflight(request.headers))
+        match = self._routes.find(method, path)
+        if match is None:
+            return _NOT_FOUND
+        if match.action is None:
+            return Answer(status=405, media="", headers={"allow": ", ".join(match.methods)})
+        call = await self._call(request, match.action, dict(match.params))
+        return await match.action.handle(call)
+
+    async def _call(self, request: Request, action: Action, params: dict[str, str]) -> Call:
+        client = request.client
+        return Call(
+            params=params,
+            query=dict(QueryParams(request.scope["query_string"])),
+            headers=dict(request.headers),
+            body=await self._body(request),
+            client=client.host if client is not None else "",
+            control=self._control,
+        )
+
+    async def _body(self, request: Request) -> bytes:
+        length = request.headers.get("content-length", "")
+        if length.isdecimal() and int(length) > self._body_limit:
+            raise self._too_large()
+        parts: list[bytes] = []
+        size = 0
+        async for part in request.stream():
+            size += len(part)
+            if size > self._body_limit:
+                raise self._too_large()
+            parts.append(part)
+        return b"".join(parts)
+
+    def _too_large(self) -> PlutinoError:
+        return PlutinoError(f"request body: more than {self._body_limit} bytes; send less at once", status=413)
+
+    async def _send(self, answer: Answer, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
+        sent = {**answer.headers, **self._guard.cors(headers), "x-content-type-options": "nosniff"}
+        content = answer.content
+        if isinstance(content, str | bytes):
+            response = Response(content, answer.status, sent)
+            if content and answer.media:
+                response.headers["content-type"] = answer.media
+            await response(scope, receive, send)
+            return
+        await _stream(content, StreamingResponse(content, answer.status, sent, media_type=answer.media), scope, receive, send)
+
+
+async def _stream(content: AsyncGenerator[bytes, None], response: StreamingResponse, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send pieces until they end or the client leaves; the generator is closed either way."""
+    try:
+        await response(scope, receive, send)
+    finally:
+        await content.aclose()
