@@ -59,7 +59,9 @@ class FastEmitter:
             case Const(value=bool() as value):
                 return self.constants(value)
             case ColumnRef():
-                return f"({self._column(expr, 'boolean')} is True)"
+                # null is neither true nor false, and not the same as false under OR
+                t = self._variable()
+                return f"({t} if ({t} := {self._column(expr, 'boolean')}).__class__ is bool else bail())"
             case Operation(op="AND" | "OR", left=left, right=right):
                 return f"({self.condition(left)} {expr.op.lower()} {self.condition(right)})"
             case Operation(op=op) if op in _COMPARE:

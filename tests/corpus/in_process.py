@@ -1,0 +1,170 @@
+"""SQL cases straight on the compiler: decode, run the program, encode. No server, no broker, either tier of the generated code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Literal
+
+import msgspec
+
+from corpus.loader import Outcome, Refusal, SqlCase
+from plutino.compiler import CompiledRule, compile_plan
+from plutino.errors import PlutinoError, SqlSyntaxError
+from plutino.execution.rows import RowCode, RowProgram
+from plutino.model import Batch, Definition, Duration, Ref, StreamContent
+from plutino.planner import plan_rule
+from plutino.resources.stream.content import content_of
+from plutino.spi import DecodePlan, Decoder, InputNeed, Program, Registry, RuleOptions, discover
+from plutino.spi.options import decode_options
+from plutino.sql import parse_select, parse_statement, tree
+
+Tier = Literal["fast", "exact"]
+ARRIVAL = 1_700_000_000_000
+
+
+@lru_cache(maxsize=1)
+def registry() -> Registry:
+    """Every component of the source tree."""
+    return discover("plutino.connectors", "plutino.formats", "plutino.functions")
+
+
+@dataclass
+class FixedEnvironment:
+    """The desired state of one case: its streams and tables."""
+
+    definitions: dict[Ref, Definition] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def registry(self) -> Registry:
+        return registry()
+
+    def get(self, ref: Ref) -> Definition | None:
+        return self.definitions.get(ref)
+
+    def names(self, kind: str) -> Sequence[str]:
+        return sorted(ref.name for ref in self.definitions if ref.kind == kind)
+
+
+class _Options(msgspec.Struct, rename="camel"):
+    is_event_time: bool = False
+    late_tolerance: Duration = 1000
+    send_meta_to_sink: bool = False
+    send_nil_field: bool = False
+    send_error: bool = False
+    disable_buffer_full_discard: bool = False
+
+
+def rule_options(options: Mapping[str, Any]) -> RuleOptions:
+    """The options of a rule that its program depends on."""
+    read = decode_options(_Options, options, where="options")
+    return RuleOptions(**{name: getattr(read, name) for name in read.__struct_fields__})
+
+
+def environment_of(case: SqlCase) -> FixedEnvironment:
+    """The streams and tables of a case as the catalog would hold them."""
+    env = FixedEnvironment()
+    for kind, texts in (("stream", case.streams), ("table", case.tables)):
+        for name, columns in texts.items():
+            text = f"create {kind} {name} {columns}"
+            statement = parse_statement(text)
+            assert isinstance(statement, tree.CreateStream)
+            env.definitions[Ref(kind, name)] = Definition(Ref(kind, name), text, content_of(statement))
+    return env
+
+
+def compile_case(case: SqlCase, env: FixedEnvironment) -> CompiledRule:
+    """The rule of a case, compiled."""
+    assert case.sql is not None
+    return compile_plan(plan_rule(parse_select(case.sql), env, rule_options(case.options), rule_id="rule"))
+
+
+def run_case(case: SqlCase, tier: Tier, *, together: bool = False) -> Outcome:
+    """What the case's rule gives, message by message (or ``together``: all input as one batch)."""
+    env = environment_of(case)
+    try:
+        compiled = compile_case(case, env)
+    except SqlSyntaxError as error:
+        return Outcome(refusal=Refusal("rule", 400, f"invalid rule json: Parse SQL {case.sql} error: {error}."))
+    except PlutinoError as error:
+        return Outcome(refusal=Refusal("rule", 400, str(error)))
+    program = compiled.factory()
+    if tier == "exact" and isinstance(program, RowProgram):
+        program = RowProgram(_exact_only(program))
+    decoders = {name: _decoder(env, name, need, tier) for name, need in compiled.needs.items()}
+    program.start(ARRIVAL)
+    messages: list[Any] = []
+    for stream, payloads in _portions(case, together):
+        if stream in decoders:
+            messages += _shown(program.push(stream, _batch(decoders[stream], payloads, stream, env)), case)
+    return Outcome(tuple(messages))
+
+
+def _exact_only(program: RowProgram) -> RowCode:
+    return replace_code(program, fast=None)
+
+
+def replace_code(program: RowProgram, **changes: Any) -> RowCode:
+    """The code of a program with other members."""
+    return msgspec.structs.replace(program._code, **changes)
+
+
+def _portions(case: SqlCase, together: bool) -> list[tuple[str, list[bytes]]]:
+    if together and len({m.stream for m in case.input}) == 1:
+        return [(case.input[0].stream, [m.data for m in case.input])]
+    return [(m.stream, [m.data]) for m in case.input]
+
+
+def _decoder(env: FixedEnvironment, name: str, need: InputNeed, tier: Tier) -> Decoder:
+    definition = env.get(Ref("stream", name)) or env.get(Ref("table", name))
+    assert definition is not None
+    content: StreamContent = definition.content
+    spec = registry().formats[content.format]
+    extra = msgspec.json.decode(content.option("EXTRA") or "{}")
+    options = decode_options(spec.options, {"delimiter": content.option("DELIMITER") or ",", **extra}, where="stream")
+    plan = DecodePlan(need.columns, need.whole, need.kinds if tier == "fast" else {}, content.schema)
+    return spec.decoder(plan, options)
+
+
+def _batch(decoder: Decoder, payloads: list[bytes], stream: str, env: FixedEnvironment) -> Batch:
+    batch = decoder.decode(payloads)
+    batch.arrival = ARRIVAL
+    batch.meta = {"topic": f"corpus/{stream}", "qos": 1, "messageId": 1}
+    definition = env.get(Ref("stream", stream))
+    column = "" if definition is None else definition.content.option("TIMESTAMP")
+    if column:
+        times = [msgspec.structs.asdict(row).get(_attribute(column)) for row in batch.rows]
+        if all(isinstance(t, int | float) for t in times):
+            batch.times = [int(t) for t in times if isinstance(t, int | float)]
+    return batch
+
+
+def _attribute(column: str) -> str:
+    from plutino.model import attribute
+
+    return attribute(column)
+
+
+def _shown(batch: Batch | None, case: SqlCase) -> list[Any]:
+    """Output as the recorded messages show it: errors only with ``sendError``, lists unless ``sendSingle``."""
+    if batch is None:
+        return []
+    encoder = registry().formats["json"].encoder(None)
+    rows = [msgspec.json.decode(p) for p in (batch.payloads or [] if batch.passthrough else encoder.encode_rows(batch.rows))]
+    single = case.sink.get("sendSingle") is True
+    messages: list[Any] = []
+    if batch.sizes is not None:
+        start = 0
+        for size in batch.sizes:
+            part, start = rows[start : start + size], start + size
+            messages += part if single else [part]
+    else:
+        messages = [row if single else [row] for row in rows]
+    if case.options.get("sendError") is True:
+        for moved, error in enumerate(batch.errors or ()):
+            messages.insert(error.at + moved, {"$error": error.text})
+    return messages
+
+
