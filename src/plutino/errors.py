@@ -15,6 +15,7 @@ An error says who must act, whether a retry can help, and where the fault is::
     ├── AccessError                 a path, host or origin that is not allowed
     ├── ProvisionError              a source or sink cannot be built from its options (code 2201)
     ├── TransportError              I/O with an external system (code 1003); retry helps
+    ├── DeliveryError               an external system refuses messages for good (code 1003)
     ├── FormatError                 a payload does not decode or encode (code 1004)
     ├── EvaluationError             one row fails inside a rule; never leaves the pipeline
     ├── TemplateError               a data template does not parse or run
@@ -181,10 +182,23 @@ class ProvisionError(PlutinoError):
 
 
 class TransportError(PlutinoError):
-    """I/O with an external system failed; the engine retries with back-off."""
+    """I/O with an external system failed; the engine retries with back-off.
+
+    ``delivered``: of a sink's messages so many, from the first on, went through before; they need not be sent again.
+    """
 
     code = 1003
     retry = True
+
+    def __init__(self, message: str, *, delivered: int = 0) -> None:
+        super().__init__(message)
+        self.delivered = delivered
+
+
+class DeliveryError(PlutinoError):
+    """An external system refuses messages for good; sending them again does not help."""
+
+    code = 1003
 
 
 class FormatError(PlutinoError):

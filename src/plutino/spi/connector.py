@@ -82,8 +82,8 @@ class Sink(Protocol):
 
         ``properties`` are the dynamic options resolved for each message (``{"topic": …}``), None when the sink has none.
         Returns None when everything was taken, else an awaitable that ends when it was delivered. Raises (at once or from the awaitable)
-        ``TransportError`` when a retry may help: nothing of the call counts as delivered. Any other PlutinoError says that messages were
-        refused for good; the other messages of the call were delivered all the same.
+        ``TransportError`` when a retry may help: of the call only the first ``delivered`` messages count as delivered. Any other
+        PlutinoError (``DeliveryError`` as a rule) says that messages were refused for good; the others of the call were delivered.
         """
         ...
 

@@ -98,7 +98,7 @@ class HttpIngress(Protocol):
     """The data server, as sources that listen see it (default 127.0.0.1:10081)."""
 
     def register(self, path: str, method: str, handler: IngressHandler) -> Callable[[], None]:
-        """Serve a path; the result ends that. ProvisionError when another handler has path and method already."""
+        """Serve a path; the result ends that. Handlers of one path and method all get each body; the highest status is answered."""
         ...
 
 
