@@ -65,7 +65,7 @@ class PacketProtocol(MQTTProtocol):  # type: ignore[misc]
         self._last_read = 0.0
         self._small_reads = 0
         self._resting = False
-        self._held = False
+        self.held = False
         self._writable = asyncio.Event()
         self._writable.set()
 
@@ -127,14 +127,14 @@ class PacketProtocol(MQTTProtocol):  # type: ignore[misc]
 
     def hold(self, held: bool) -> None:
         """Stop or go on reading: the source cannot place what it has."""
-        self._held = held
+        self.held = held
         self._connection._last_data_in = time.monotonic()
         self._read_or_not()
 
     def _read_or_not(self) -> None:
         if self._transport is None or self._transport.is_closing():
             return
-        if self._held or self._resting:
+        if self.held or self._resting:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()

@@ -124,8 +124,11 @@ def eof_payload(text: str) -> bytes | None:
 
 
 def share_key(options: MqttSourceOptions | MqttSinkOptions) -> bytes | None:
-    """Equal for option sets whose clients may be one: same broker and credentials, no client id or session of its own."""
+    """Equal for option sets whose clients may be one: same broker and credentials, no client id or session of its own.
+
+    Sources and sinks stay apart, so that what is published never waits behind what is received.
+    """
     broker = options.broker
     if broker.client_id or broker.enable_client_session:
         return None
-    return msgspec.json.encode(encode_options(broker), order="sorted")
+    return type(options).__name__.encode() + msgspec.json.encode(encode_options(broker), order="sorted")

@@ -79,6 +79,7 @@ class MqttSession:
         self._refusals: dict[int, int] = {}
         self._publishing = asyncio.Lock()
         self._holders: set[Receiver] = set()
+        self._publishes = False
 
     @property
     def version5(self) -> bool:
@@ -161,11 +162,12 @@ class MqttSession:
             self._client.unsubscribe(gone)
 
     def hold(self, receiver: Receiver, held: bool) -> None:
-        """A receiver has more than it can place: reading stops until all have room again."""
-        before = bool(self._holders)
+        """A receiver has more than it can place: reading stops until all have room again.
+
+        While a publisher waits for acknowledgements reading goes on: the receiver's room may depend on just them.
+        """
         (self._holders.add if held else self._holders.discard)(receiver)
-        if before != bool(self._holders) and self._client is not None and self._client.protocol is not None:
-            self._client.protocol.hold(not before)
+        self._hold_or_not()
 
     def publish(self, header: Header, payloads: list[bytes]) -> None:
         """Send messages with qos 0."""
@@ -192,14 +194,22 @@ class MqttSession:
     async def deliver(self, messages: Sequence[tuple[Header, bytes]]) -> list[str]:
         """Send messages with qos 1 or 2 and wait until the broker has acknowledged all; texts of those that it refused for good."""
         refused: list[str] = []
+        position = 0
         async with self._publishing:
-            position = 0
-            while position < len(messages):
-                self._check_connected()
-                assert self._client is not None
-                part = messages[position : position + self._client.window]
-                refused += await self._deliver_window(self._client, part)
-                position += len(part)
+            self._publishes = True
+            self._hold_or_not()
+            try:
+                while position < len(messages):
+                    self._check_connected()
+                    assert self._client is not None
+                    part = messages[position : position + self._client.window]
+                    refused += await self._deliver_window(self._client, part)
+                    position += len(part)
+            except TransportError as error:
+                raise TransportError(error.message, delivered=position) from error
+            finally:
+                self._publishes = False
+                self._hold_or_not()
         return refused
 
     def received(self, client: PacketClient, runs: list[Run]) -> None:
@@ -360,6 +370,12 @@ class MqttSession:
             self._receivers.remove(receiver)
         self._routes.clear()
         self.hold(receiver, False)
+
+    def _hold_or_not(self) -> None:
+        protocol = self._client.protocol if self._client is not None else None
+        hold = bool(self._holders) and not self._publishes
+        if protocol is not None and protocol.held != hold:
+            protocol.hold(hold)
 
     def _check_connected(self) -> None:
         if not self.connected:

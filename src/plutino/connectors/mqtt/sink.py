@@ -8,7 +8,7 @@ from typing import Any
 from plutino.connectors.mqtt.options import VERSIONS, MqttSinkOptions, check_connection, check_qos, check_topic
 from plutino.connectors.mqtt.packets import Header, property_block
 from plutino.connectors.mqtt.session import MqttSession
-from plutino.errors import FormatError, PlutinoError, ProvisionError
+from plutino.errors import DeliveryError, PlutinoError
 from plutino.spi import SinkContext
 
 MAX_PAYLOAD = 268_435_455 - 70_000
@@ -68,7 +68,7 @@ class MqttSink:
     async def _deliver(self, session: MqttSession, messages: list[tuple[Header, bytes]], fault: PlutinoError | None) -> None:
         refused = await session.deliver(messages)
         if refused:
-            raise ProvisionError(refused[0])
+            raise DeliveryError(refused[0])
         if fault is not None:
             raise fault
 
@@ -81,7 +81,7 @@ class MqttSink:
             dynamic = properties[i] if properties is not None else {}
             try:
                 if len(payload) > MAX_PAYLOAD:
-                    raise FormatError(f"mqtt payload of {len(payload)} bytes; at most {MAX_PAYLOAD} fit in a packet")
+                    raise DeliveryError(f"mqtt payload of {len(payload)} bytes; at most {MAX_PAYLOAD} fit in a packet")
                 topic = str(dynamic.get("topic", self._options.topic))
                 header = self._header_of(topic, dynamic.get("properties", self._options.properties))
             except PlutinoError as error:
@@ -96,7 +96,7 @@ class MqttSink:
             try:
                 block = property_block({str(k): str(v) for k, v in user.items()})
             except ValueError as error:
-                raise ProvisionError(f"mqtt sink properties: {error}") from error
+                raise DeliveryError(f"mqtt sink properties: {error}") from error
         found = self._headers.get((topic, block))
         if found is None:
             check_topic(topic)
