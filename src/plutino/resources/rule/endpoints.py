@@ -7,13 +7,17 @@ from typing import Any, Protocol
 
 import msgspec
 
+from plutino.compiler import describe
+from plutino.compiler import compile_plan, describe
 from plutino.errors import DefinitionError, NotFoundError, PlutinoError, SqlSyntaxError
 from plutino.model import Definition, Ref
 from plutino.planner import RulePlan, explain
+from plutino.resources.rule import live
 from plutino.resources.rule.body import INVALID, RULE_SCHEMA, read, select_of, sources_of, validate
+from plutino.resources.rule.tail import results_of
 from plutino.spi import Action, Answer, Call, Control, Environment, Mode, Origin
 from plutino.spi.gojson import ANY, GoJsonError, Shape, bind, decode
-from plutino.spi.wire import JSON, check_id, json_answer, text_answer, with_prefix
+from plutino.spi.wire import JSON, check_id, json_answer, text_answer, truth, with_prefix
 
 _KIND = "rule"
 _TAGS = Shape("server.RuleTagRequest", {"tags": "[]string"})
@@ -23,6 +27,7 @@ _NO_TOPOLOGY = 1001
 _INVALID = "invalid rule json"
 
 _TAGS_SCHEMA = {"type": "object", "properties": {"tags": {"type": "array", "items": {"type": "string"}}}}
+_EXPLAIN_QUERY = {"code": "1: operators, needed columns and generated code as well"}
 _OBJECT = {"type": "object"}
 _LIST = {"type": "array", "items": {"type": "object"}}
 
@@ -57,7 +62,8 @@ def endpoints(rules: Rules) -> Sequence[Action]:
         Action("POST", f"{one}/restart", on.restart, "Stop a rule and start it", tags=tags),
         Action("GET", f"{one}/topo", on.topology, "Operators of a rule and how they are connected", reply=_OBJECT, tags=tags),
         Action("GET", f"{one}/schema", on.schema, "Output columns of a rule", reply=_OBJECT, tags=tags),
-        Action("GET", f"{one}/explain", on.explain, "Logical plan of a rule", tags=tags),
+        Action("GET", f"{one}/explain", on.explain, "Logical plan of a rule", query=_EXPLAIN_QUERY, tags=tags),
+        Action("GET", f"{one}/tail", on.tail, "Live results of a rule as server-sent events", tags=tags),
         Action("PUT", f"{one}/reset_state", on.reset_state, "Move a source of a running rule to another offset", body=_OBJECT, tags=tags),
         Action("PUT", f"{one}/tags", on.replace_tags, "Replace the tags of a rule", body=_TAGS_SCHEMA, tags=tags),
         Action("PATCH", f"{one}/tags", on.add_tags, "Add tags to a rule", body=_TAGS_SCHEMA, tags=tags),
@@ -236,10 +242,25 @@ class _Endpoints:
         env = call.control.environment
         definition = _stored(call.params["id"], env, "explain rules error")
         try:
-            return text_answer(explain(self.rules.plan(definition, env)))
+            plan = self.rules.plan(definition, env)
+            return text_answer(describe(plan) if truth(call.query.get("code", "")) else explain(plan))
         except PlutinoError as error:
             with_prefix(error, "explain rules error")
             raise
+
+    async def tail(self, call: Call) -> Answer:
+        try:
+            found = live.events(call.control.host, call.control.environment.registry, call.params["id"])
+        except PlutinoError as error:
+            with_prefix(error, "tail rule error")
+            raise
+        return Answer(found, 200, live.MEDIA, {"cache-control": "no-store"})
+
+    async def tail(self, call: Call) -> Answer:
+        id = call.params["id"]
+        if call.control.environment.get(Ref(_KIND, id)) is None:
+            raise NotFoundError(f"tail rule error: Rule {id} is not found")
+        return Answer(results_of(id, call.control.host), 200, "text/event-stream")
 
     async def reset_state(self, call: Call) -> Answer:
         id = call.params["id"]
