@@ -61,7 +61,7 @@ async def change(directory: str, die_at: int) -> None:
     for _ in range(GENERATIONS):
         generation = at.control.revision + 1
         wanted = texts(generation)
-        changes: dict[Ref, str | None] = {ref: None for ref in at.catalog.definitions}
+        changes: dict[Ref, str | None] = dict.fromkeys(at.catalog.definitions)
         changes.update({Ref(*name.split(":")): text for name, text in wanted.items()})
         await at.control.apply(changes, mode=Mode.FULL, origin=ORIGIN)
         print(generation, flush=True)
