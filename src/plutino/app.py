@@ -39,6 +39,7 @@ class Settings(Struct, frozen=True):
     - ``external_files``: files outside of ``<data_dir>/uploads`` may be named; None: while the API listens on loopback only
     - ``private_net``: HTTP sources, sinks and downloads may reach loopback and private addresses
     - ``timezone``: IANA name, ``Local`` for that of the machine
+    - ``files_dir``: where relative paths of file sources and sinks begin; empty for ``data_dir``
     """
 
     data_dir: str
@@ -52,18 +53,19 @@ class Settings(Struct, frozen=True):
     private_net: bool = False
     timezone: str = "Local"
     log_level: str = "info"
+    files_dir: str = ""
 
     @property
     def access(self) -> Access:
         """What configurations may reach."""
         external = _is_loopback(self.host) if self.external_files is None else self.external_files
-        return Access(self.data_dir, external_files=external, private_net=self.private_net)
+        return Access(self.files_dir or self.data_dir, external_files=external, private_net=self.private_net)
 
     def for_checks(self) -> Mapping[str, Any]:
         """The part that checks of definitions depend on."""
         access = self.access
         return {
-            "data_dir": self.data_dir,
+            "data_dir": access.data_dir,
             "allow_external_file_access": access.external_files,
             "enable_private_net": access.private_net,
             "timezone": self.timezone,
