@@ -116,10 +116,10 @@ class RuleKind:
                 for path in secret_paths(models, properties):
                     yield ("actions", str(position), connector, *path)
 
-    def plan(self, definition: Definition, env: Environment) -> RulePlan:
-        """The plan of a rule; SqlSyntaxError and PlanError as the planner words them."""
+    def plan(self, definition: Definition, env: Environment, options: RuleOptions | None = None) -> RulePlan:
+        """The plan of a rule, with its own options if no others are given; SqlSyntaxError and PlanError as the planner words them."""
         content = definition.content
-        return plan_rule(select_of(content["sql"]), env, options_of(content), rule_id=definition.ref.name)
+        return plan_rule(select_of(content["sql"]), env, options or options_of(content), rule_id=definition.ref.name)
 
     def columns(self, rule: str) -> tuple[str, ...]:
         """Output columns of a deployed rule, those with an alias first."""
