@@ -58,7 +58,9 @@ class Client:
                     yield line[5:].strip().decode("utf-8", "replace")
 
     @contextmanager
-    def _answer(self, method: str, path: str, body: Any, query: Mapping[str, str] | None, accept: str = "application/json") -> Iterator[HTTPResponse]:
+    def _answer(
+        self, method: str, path: str, body: Any, query: Mapping[str, str] | None, accept: str = "application/json"
+    ) -> Iterator[HTTPResponse]:
         from http.client import HTTPException
 
         connection, base = self._connection()
