@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -105,7 +106,7 @@ _LOWER_NAMES = frozenset(name.lower() for name in _RULE.fields)
 
 
 def validate(content: Mapping[str, Any], rule: str) -> None:
-    """Refuse a document that is wrong by itself. ``rule`` is the id it is stored under (empty: the document says it)."""
+    """Refuse a document that is wrong by itself, its statement aside. ``rule`` is the id it is stored under, if that is known."""
     id = content.get("id") or rule
     if not id:
         raise DefinitionError("Missing rule id.")
@@ -119,7 +120,6 @@ def validate(content: Mapping[str, Any], rule: str) -> None:
         raise DefinitionError(f"Rule {id} has a graph; graph rules are not supported yet, write the rule as sql")
     if not sql:
         raise DefinitionError(f"Rule {id} has neither sql nor graph.")
-    select_of(sql)
     if not content.get("actions"):
         raise DefinitionError("Missing rule actions.")
     faults = _option_faults(content.get("options") or {})
@@ -127,11 +127,15 @@ def validate(content: Mapping[str, Any], rule: str) -> None:
         raise DefinitionError(f"Rule {id} has invalid options: {chr(10).join(faults)}.")
 
 
+@lru_cache(maxsize=64)  # reading, checking and following the uses of a rule come one after the other
 def select_of(sql: str) -> Select:
     """The statement of a rule; its refusal is worded as a fault of the document, with the place inside the SQL text."""
     try:
+        return parse_select(sql)
+    except SqlSyntaxError as error:
         if is_select(sql):
-            return parse_select(sql)
+            raise sql_fault(sql, error) from error
+    try:
         parse_statement(sql)
     except SqlSyntaxError as error:
         raise sql_fault(sql, error) from error
@@ -151,9 +155,9 @@ def sql_fault(sql: str, error: SqlSyntaxError) -> SqlSyntaxError:
     return fault
 
 
-def sources_of(select: Select) -> list[str]:
+def sources_of(select: Select) -> tuple[str, ...]:
     """Names in FROM and JOIN, each once."""
-    return list(dict.fromkeys([select.source.name, *(join.source.name for join in select.joins)]))
+    return tuple(dict.fromkeys((select.source.name, *(join.source.name for join in select.joins))))
 
 
 def _option_faults(options: Mapping[str, Any]) -> list[str]:

@@ -50,6 +50,14 @@ class Provision:
         self._feeds[stream] = (refs, _inputs(refs, env), request)
         return request
 
+    def feed_refs(self, stream: str, env: Environment) -> tuple[Ref, ...]:
+        """What a feed of this stream is made of; nothing for a stream that does not exist."""
+        kept = self._feeds.get(stream)
+        if kept is not None and kept[1] == _inputs(kept[0], env):
+            return kept[0]
+        source = env.get(Ref("stream", stream)) or env.get(Ref("table", stream))
+        return () if source is None or source.content is None else (source.ref, *source_refs(source.content, env))
+
     def sink(self, connector: str, index: int, action: Any, env: Environment) -> SinkRequest:
         """One action of a rule."""
         if not isinstance(action, dict):
