@@ -175,8 +175,9 @@ class _Show:
 def _listen(client: Client, rule: str, results: SimpleQueue[tuple[str, str]]) -> None:
     """Body of a thread: hand over each result until the server ends."""
     try:
-        for event in client.events(f"/rules/{rule}/tail"):
-            results.put((rule, event))
+        for event, data in client.events(f"/rules/{rule}/tail"):
+            if not event:
+                results.put((rule, data))
     except Failure:
         # The server ended, or refuses: a rule without results is what the show notices and reports.
         return
