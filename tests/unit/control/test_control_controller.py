@@ -195,8 +195,8 @@ async def test_abort_tells_all_faults(at: Bench) -> None:
     changes = {S: "{}", R: dumps({"refuse": "bad name"}), Q: "["}
     with pytest.raises(DocumentError, match="2 objects are refused") as caught:
         await at.control.apply(changes, mode=Mode.PARTIAL, origin=ORIGIN)
-    assert [f.path for f in caught.value.faults] == ["rules.q", "rules.r"]
-    assert caught.value.faults[1].text == "bad name (line 2, column 7 of the statement); did you mean this?"
+    assert [f.path for f in caught.value.faults] == ["rules.r", "rules.q"]
+    assert caught.value.faults[0].text == "bad name (line 2, column 7 of the statement); did you mean this?"
     assert at.texts() == {}
 
 
