@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from plutino.rest.server_info import ServerInfo
 from plutino.rest.serving import HttpServer
 from plutino.rest.transfer import Transfer
 from plutino.runtime import Engine
-from plutino.spi import HttpIngress, Registry, SystemClock, discover
+from plutino.spi import Control, HttpIngress, Registry, SystemClock, discover
 from plutino.spi.access import Access
 from plutino.spi.discovery import resource_kinds
 
@@ -137,9 +138,21 @@ class Core:
         found = registry or components()
         catalog = await Catalog.open(settings.data_dir, clock=SystemClock())
         try:
-            engine = Engine(registry=found, clock=SystemClock(), ingress=ingress, state=catalog.state, access=settings.access, log=log)
+            finished, access = _Finished(log), settings.access
+            engine = Engine(
+                found,
+                clock=SystemClock(),
+                ingress=ingress,
+                state=catalog.state,
+                data_dir=access.data_dir,
+                allow_file=access.file,
+                allow_host=access.host,
+                log=log,
+                on_finished=finished,
+            )
             kinds = resource_kinds("plutino.resources")
             controller = Controller(catalog, engine, kinds, registry=found, settings=settings.for_checks())
+            finished.control = controller
         except BaseException:
             await catalog.close()
             raise
@@ -200,6 +213,27 @@ class Server:
         await self.rest.stop()
         await self.push.stop()
         await self.core.close()
+
+
+class _Finished:
+    """Stores that a rule which ended by itself is not started any more, so that the next start of the server leaves it alone."""
+
+    def __init__(self, log: Any) -> None:
+        self.control: Control | None = None
+        self._log = log
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __call__(self, rule: str) -> None:
+        task = asyncio.get_running_loop().create_task(self._store(rule))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _store(self, rule: str) -> None:
+        assert self.control is not None
+        try:
+            await self.control.trigger(rule, False)
+        except PlutinoError as error:
+            self._log.warning("the end of a rule was not stored", rule=rule, error=error.message)
 
 
 def components() -> Registry:
