@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
-from plutino.errors import DefinitionError, PlutinoError, SqlSyntaxError
+from plutino.errors import DefinitionError, OptionError, PlutinoError, SqlSyntaxError
 from plutino.model import parse_duration
+from plutino.runtime import check_schedule
 from plutino.spi import RuleOptions
 from plutino.spi.gojson import ANY, DURATION, Shape, bind, decode
 from plutino.spi.host import RestartStrategy
@@ -253,8 +254,21 @@ def _given_duration(value: Any) -> int | None:
 
 
 def _lenient_duration(value: str | None) -> int | None:
-    """The schedule's duration: the dialect accepts any text here, and what is none schedules nothing."""
+    """The schedule's duration; a wrong one is refused by ``check_options``, when the rule is to run."""
     try:
         return parse_duration(value) if value else None
     except ValueError:
         return None
+
+
+def check_options(content: Mapping[str, Any]) -> None:
+    """Refuse a schedule that says nothing; the dialect lets these texts pass until a rule is created."""
+    written = (content.get("options") or {}).get("duration")
+    if written:
+        try:
+            parse_duration(written)
+        except ValueError as error:
+            raise OptionError(f"options.duration: {written}; {error}", path="options.duration") from None
+    options = options_of(content)
+    if options.cron or options.cron_datetime_range:
+        check_schedule(options)

@@ -11,7 +11,7 @@ from plutino.compiler import CompiledRule, compile_plan
 from plutino.errors import ConflictError, PlutinoError, SqlSyntaxError
 from plutino.model import Definition, Ref
 from plutino.planner import RulePlan, plan_rule
-from plutino.resources.rule.body import INVALID, options_of, read, select_of, sources_of, sql_fault, validate
+from plutino.resources.rule.body import INVALID, check_options, options_of, read, select_of, sources_of, sql_fault, validate
 from plutino.resources.rule.endpoints import endpoints
 from plutino.resources.rule.properties import sink_refs
 from plutino.resources.rule.provision import Provision
@@ -130,6 +130,7 @@ class RuleKind:
 
     def _prepare(self, definition: Definition, env: Environment) -> Prepared:
         name, content = definition.ref.name, definition.content
+        check_options(content)
         compiled = self._compile(definition, env)
         temporary = content.get("temp", False)
         feeds = tuple(self._provision.feed(stream, temporary, env) for stream in compiled.streams)
