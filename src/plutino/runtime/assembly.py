@@ -74,7 +74,7 @@ class Assembler:
 
         ``positions``: where sources go on that nobody has opened yet.
         """
-        mine = [tap.feed for tap in reuse.taps] if reuse is not None else []
+        mine = [place.feed for place in reuse.places] if reuse is not None else []
         found = []
         for request in deployment.feeds:
             feed = next((f for f in mine if not f.ended and f.request == request), None) or self._feeds.get(request, deployment.rule)
@@ -99,7 +99,7 @@ class Assembler:
         connector = self._facilities.registry.connectors[request.connector]
         options = decode_options(spec.options, request.properties)
         encoder = plan.encoder()
-        link = Link() if spec.connects else NO_LINK
+        link = Link() if spec.shows_link else NO_LINK
         reference = sink_reference(run.rule, request)
         access = self._pool.access(request.connection, connector, options, request.properties, reference, link)
         header = encoder.header if encoder is not None else no_header

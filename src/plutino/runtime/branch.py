@@ -15,7 +15,7 @@ from plutino.spi import DecodePlan, Decoder, Delivery
 
 if TYPE_CHECKING:
     from plutino.runtime.feed import Feed
-    from plutino.runtime.run import Tap
+    from plutino.runtime.run import Place
 
 
 class Branch:
@@ -38,14 +38,14 @@ class Branch:
         "_times",
         "_unguarded",
         "_wants_meta",
-        "taps",
+        "places",
     )
 
-    def __init__(self, feed: Feed, taps: Sequence[Tap]) -> None:
-        self.taps = tuple(taps)
+    def __init__(self, feed: Feed, places: Sequence[Place]) -> None:
+        self.places = tuple(places)
         self._feed = feed
         self._stream = feed.request.stream
-        request, needs = feed.request, [tap.need for tap in taps]
+        request, needs = feed.request, [place.need for place in places]
         columns = tuple(dict.fromkeys(name for need in needs for name in need.columns))
         whole = any(need.whole for need in needs)
         self._wants_meta = any(need.meta for need in needs)
@@ -63,7 +63,7 @@ class Branch:
         self._made: Decoder | None = None
         self._check = StrictCheck(request.schema, columns, whole, request.timestamp_format) if strict else None
         self._times = EventTimes(request.timestamp, request.timestamp_format) if timed and request.timestamp else None
-        self._index = PredicateIndex((tap.need.guard, (tap.push, tap.emit, tap)) for tap in taps)
+        self._index = PredicateIndex((place.need.guard, (place.push, place.emit, place)) for place in places)
         self._apart: tuple[Branch, ...] | None = None
         if not request.schema or self._check is not None or len({frozenset(need.columns) for need in needs}) < 2:
             self._apart = ()
@@ -96,19 +96,19 @@ class Branch:
     def _push(self, batch: Batch) -> None:
         stream = self._stream
         for calls, rows in self._index.select(batch):
-            for push, emit, tap in calls:
+            for push, emit, place in calls:
                 try:
                     out = push(stream, rows)
                     if out is not None:
                         emit(out)
                 except Exception as error:  # supervisor: a defect in one rule stops that rule, nothing else
-                    tap.run.failed(error)
+                    place.run.failed(error)
 
     def _push_measured(self, batch: Batch) -> None:
         """As ``_push``, with the time of each rule taken (only now and then: it costs as much as a small rule)."""
         stream = self._stream
         for calls, rows in self._index.select(batch):
-            for push, emit, tap in calls:
+            for push, emit, place in calls:
                 started = perf_counter_ns()
                 try:
                     out = push(stream, rows)
@@ -116,9 +116,9 @@ class Branch:
                     if out is not None:
                         emit(out)
                 except Exception as error:  # supervisor, as above
-                    tap.run.failed(error)
+                    place.run.failed(error)
                 else:
-                    tap.run.measured((pushed - started) // 1000, (perf_counter_ns() - pushed) // 1000)
+                    place.run.measured((pushed - started) // 1000, (perf_counter_ns() - pushed) // 1000)
 
     def _push_around_errors(self, batch: Batch, delivery: Delivery) -> None:
         """Rows and errors in order: rules with ``sendError`` get both, the others the rows alone."""
@@ -136,11 +136,11 @@ class Branch:
         for error in errors:
             self._push_range(loud, batch, start, error.at)
             start = error.at
-            for _, _, tap in loud:
+            for _, _, place in loud:
                 try:
-                    tap.run.send_error(error.text)
+                    place.run.send_error(error.text)
                 except Exception as defect:  # supervisor, as above
-                    tap.run.failed(defect)
+                    place.run.failed(defect)
         self._push_range(loud, batch, start, len(batch.rows))
 
     def _push_range(self, calls: Sequence[Call], batch: Batch, start: int, end: int) -> None:
@@ -148,20 +148,20 @@ class Branch:
             self._push_all(calls, batch if end - start == len(batch.rows) else pick(batch, range(start, end)))
 
     def _push_all(self, calls: Sequence[Call], batch: Batch) -> None:
-        for push, emit, tap in calls:
+        for push, emit, place in calls:
             try:
                 out = push(self._stream, batch)
                 if out is not None:
                     emit(out)
             except Exception as error:  # supervisor, as above
-                tap.run.failed(error)
+                place.run.failed(error)
 
     def _run_apart(self, delivery: Delivery, now: int) -> tuple[int, int]:
         """A declared type did not hold: each column set decodes for itself, as a bad value spoils only the rules that read it."""
         if self._apart is None:
-            groups: dict[frozenset[str], list[Tap]] = {}
-            for tap in self.taps:
-                groups.setdefault(frozenset(tap.need.columns), []).append(tap)
+            groups: dict[frozenset[str], list[Place]] = {}
+            for place in self.places:
+                groups.setdefault(frozenset(place.need.columns), []).append(place)
             self._apart = tuple(Branch(self._feed, group) for group in groups.values())
         counts = [branch.run(delivery, now, False) for branch in self._apart]
         return max(counts, key=lambda pair: pair[0])
@@ -209,15 +209,15 @@ class Branch:
         )
 
 
-def branches_of(feed: Feed, taps: Sequence[Tap]) -> list[Branch]:
+def branches_of(feed: Feed, places: Sequence[Place]) -> list[Branch]:
     """How the rules of a feed share its decoding."""
-    if not taps:
+    if not places:
         return []
     strict = feed.request.strict and bool(feed.request.schema)
-    groups: dict[Any, list[Tap]] = {}
-    for tap in taps:
-        need = tap.need
-        groups.setdefault((frozenset(need.columns), need.whole, need.times) if strict else need.times, []).append(tap)
+    groups: dict[Any, list[Place]] = {}
+    for place in places:
+        need = place.need
+        groups.setdefault((frozenset(need.columns), need.whole, need.times) if strict else need.times, []).append(place)
     return [Branch(feed, group) for group in groups.values()]
 
 

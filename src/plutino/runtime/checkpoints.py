@@ -82,7 +82,7 @@ class Checkpoints:
         """
         run, held = self._run, self._held
         self._held, self._rows = [], 0
-        positions = {tap.feed.request.stream: tap.feed.position for tap in run.taps if tap.feed.position is not None}
+        positions = {place.feed.request.stream: place.feed.position for place in run.places if place.feed.position is not None}
         state = run.program.snapshot()
         saved = False
         try:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from plutino.errors import NotFoundError
-from plutino.model import Batch
 from plutino.runtime.assembly import Assembler, sink_reference
 from plutino.runtime.connections import ConnectionPool
 from plutino.runtime.contexts import no_connection, source_context
@@ -20,7 +19,7 @@ from plutino.runtime.lifecycle import Lifecycle
 from plutino.runtime.ping import ping
 from plutino.runtime.pipeline import Pipeline
 from plutino.runtime.states import CANCELED, UPDATED, State
-from plutino.spi import Clock, Deployment, HttpIngress, Registry, SourceContext, StateStore
+from plutino.spi import Clock, Deployment, HttpIngress, Registry, SourceContext, StateStore, Tap
 from plutino.spi.bus import Bus
 
 
@@ -150,23 +149,21 @@ class Engine:
         pipeline, errors = self._pipelines.get(rule), self._facilities.errors
         found = list(errors.recent(rule))
         if pipeline is not None and pipeline.run is not None:
-            for tap in pipeline.run.taps:
-                found += errors.recent(tap.feed.log_key)
+            for place in pipeline.run.places:
+                found += errors.recent(place.feed.log_key)
         return tuple(sorted(found, key=lambda entry: entry.time))
 
-    def watch(self, rule: str, see: Callable[[list[dict[str, Any]]], None]) -> Callable[[], None]:
-        """Show the output rows of a running rule as they leave it; the result ends that, and so does the end of its run.
+    def tap(self, rule: str, listener: Tap) -> Callable[[], None]:
+        """Let ``listener`` see every result of a rule, across its updates and restarts; the result of this call ends that."""
+        pipeline = self._known(rule)
+        pipeline.listeners = (*pipeline.listeners, listener)
+        self._life.listen(pipeline)
 
-        NotFoundError when the rule does not run.
-        """
-        pipeline = self._pipelines.get(rule)
-        if pipeline is None or pipeline.run is None or not pipeline.active:
-            raise NotFoundError(f"Rule {rule} is not running")
+        def leave() -> None:
+            pipeline.listeners = tuple(each for each in pipeline.listeners if each is not listener)
+            self._life.listen(pipeline)
 
-        def take(out: Batch) -> None:
-            see(out.dicts())
-
-        return pipeline.run.watch(take)
+        return leave
 
     def readers(self, stream: str) -> tuple[str, ...]:
         """Rules that run on a stream now."""
@@ -193,7 +190,7 @@ class Engine:
             if not pipeline.active or pipeline.run is None:
                 continue
             rule, run = pipeline.rule, pipeline.run
-            found += [source_reference(rule, tap.feed.request) for tap in run.taps if tap.feed.request.connection == connection]
+            found += [source_reference(rule, place.feed.request) for place in run.places if place.feed.request.connection == connection]
             requests = [outlet.plan.request for outlet in run.outlets]
             found += [sink_reference(rule, request) for request in requests if request.connection == connection]
         return tuple(found)

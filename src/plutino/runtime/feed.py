@@ -27,7 +27,7 @@ from plutino.spi import DecodePlan, Decoder, Delivery, FeedRequest, Source
 from plutino.spi.options import decode_options
 
 if TYPE_CHECKING:
-    from plutino.runtime.run import Tap
+    from plutino.runtime.run import Place
 
 SLICE_SECONDS = 0.005
 """A source that can always go on lets others run after this time."""
@@ -80,11 +80,11 @@ class Feed:
         "latency_us",
         "link",
         "pipe",
+        "places",
         "position",
         "received",
         "request",
         "rule",
-        "taps",
         "trouble",
         "wants_meta",
     )
@@ -97,7 +97,7 @@ class Feed:
         self.facilities = facilities
         self.link = Link()
         self.access: Access | None = None
-        self.taps: dict[Tap, None] = {}
+        self.places: dict[Place, None] = {}
         self.received = self.decoded = 0
         self.trouble: Trouble | None = None
         self.decode_trouble: Trouble | None = None
@@ -146,18 +146,18 @@ class Feed:
             self.access.release()
             self.access = None
 
-    def attach(self, tap: Tap) -> None:
+    def attach(self, place: Place) -> None:
         """A rule reads from now on."""
-        self.taps[tap] = None
-        self.congested += tap.run.congested
-        self.wants_meta = self.wants_meta or tap.need.meta
+        self.places[place] = None
+        self.congested += place.run.congested
+        self.wants_meta = self.wants_meta or place.need.meta
         self._stale = True
 
-    def detach(self, tap: Tap) -> None:
+    def detach(self, place: Place) -> None:
         """A rule reads no more."""
-        del self.taps[tap]
+        del self.places[place]
         self._stale = True
-        if tap.run.congested:
+        if place.run.congested:
             self.relieve()
 
     def decoder(self, plan: DecodePlan) -> Decoder:
@@ -184,7 +184,7 @@ class Feed:
             return True
         if self._busy or self.facilities.flow.depth >= NESTED:
             return self._defer(delivery)
-        if self.congested and self.congested >= len(self.taps):
+        if self.congested and self.congested >= len(self.places):
             return self._drop(delivery)
         self._process(delivery, True)
         return True
@@ -226,18 +226,18 @@ class Feed:
         """Under which the error log keeps what all readers share."""
         return f"stream {self.request.stream} {self.rule}"
 
-    def nodes(self, tap: Tap, index: int) -> list[Node]:
+    def nodes(self, place: Place, index: int) -> list[Node]:
         """The source and its operators as the rule's status shows them, numbered from ``index`` on."""
-        stream, before = self.request.stream, tap.before
+        stream, before = self.request.stream, place.before
         received, decoded = self.received - before.received, self.decoded - before.decoded
         trouble = _since(self.trouble, before.troubles)
         found = [node("source", stream, (received, received), self.last, 0, trouble, buffered=self._buffered(), link=self.link.copy())]
         prefix = f"{stream}_" if self.request.shared else ""
         into = received
-        for kind in tap.operators:
+        for kind in place.operators:
             index += 1
             decodes = kind in ("decoder", "payload_decoder", "preprocessor")
-            trouble = _since(self.decode_trouble, before.decode_troubles) if kind == self._failing_operator(tap) else None
+            trouble = _since(self.decode_trouble, before.decode_troubles) if kind == self._failing_operator(place) else None
             numbers = (into, decoded if decodes else into)
             found.append(node("op", f"{prefix}{index}_{kind}", numbers, self.last, self.latency_us if kind == "decoder" else 0, trouble))
             into = numbers[1]
@@ -249,9 +249,9 @@ class Feed:
 
     # -- inside
 
-    def _failing_operator(self, tap: Tap) -> str:
+    def _failing_operator(self, place: Place) -> str:
         """The operator at which errors of decoding and validation are shown."""
-        return next((kind for kind in ("decoder", "preprocessor", "payload_decoder") if kind in tap.operators), "")
+        return next((kind for kind in ("decoder", "preprocessor", "payload_decoder") if kind in place.operators), "")
 
     def _buffered(self) -> int:
         return len(self._deferred) if self._deferred is not None else 0
@@ -294,8 +294,8 @@ class Feed:
         self._ticks = ticks = self._ticks + 1 & MEASURE
         try:
             if self._stale:
-                self._branches = branches_of(self, tuple(self.taps))
-                self.wants_meta = any(tap.need.meta for tap in self.taps)
+                self._branches = branches_of(self, tuple(self.places))
+                self.wants_meta = any(place.need.meta for place in self.places)
                 self._stale = False
             rows = errors = 0
             for branch in self._branches:
@@ -305,8 +305,8 @@ class Feed:
             if delivery.position is not None:
                 self.position = delivery.position
         except Exception as error:  # supervisor: a defect in decoding stops the rules of this feed, not those that feed it
-            for tap in tuple(self.taps):
-                tap.run.failed(error)
+            for place in tuple(self.places):
+                place.run.failed(error)
         finally:
             self._busy = False
             flow.depth -= 1
@@ -354,7 +354,7 @@ class Feed:
     def _take_deferred(self) -> None:
         waiting, self._deferred = self._deferred, None
         for delivery in waiting or ():
-            if self.taps:
+            if self.places:
                 self._process(delivery, True)
 
     async def _read(self, source: Source) -> None:
@@ -383,11 +383,11 @@ class Feed:
     def _finish(self, error: Exception | None) -> None:
         """The source gives no more: its end, or an error that no retry helps."""
         self.ended = True
-        for tap in tuple(self.taps):
+        for place in tuple(self.places):
             if error is None:
-                tap.run.source_ended(tap)
+                place.run.source_ended(place)
             else:
-                tap.run.failed(error)
+                place.run.failed(error)
 
 
 def blocks(delivery: Delivery) -> list[Delivery]:

@@ -50,14 +50,14 @@ class Feeds:
 
     def open(self) -> None:
         """Start the sources of all feeds that rules read."""
-        for feed in [feed for feed in self._sources if feed.taps]:
+        for feed in [feed for feed in self._sources if feed.places]:
             feed.open(self._sources.pop(feed))
 
     async def sweep(self) -> None:
         """Close what nobody reads any more."""
         while self._idle:
             feed = self._idle.pop()
-            if feed.taps:
+            if feed.places:
                 continue
             self._forget(feed)
             await feed.close()
@@ -65,8 +65,8 @@ class Feeds:
     def readers(self, stream: str) -> Iterator[str]:
         """Rules that read a stream now."""
         for feed in self._streams.get(stream, ()):
-            for tap in feed.taps:
-                yield tap.run.rule
+            for place in feed.places:
+                yield place.run.rule
 
     async def close(self) -> None:
         """Close all feeds: no more input."""

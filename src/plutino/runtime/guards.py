@@ -31,7 +31,7 @@ class Guarded(Protocol):
 
 
 Call = tuple[Callable[[str, Batch], Any], Callable[[Any], None], Any]
-"""``(push, emit, tap)`` of one rule, ready to be called."""
+"""``(push, emit, place)`` of one rule, ready to be called."""
 
 
 class PredicateIndex:

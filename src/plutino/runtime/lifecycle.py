@@ -143,7 +143,7 @@ class Lifecycle:
             run.program.start(now)
             if state:
                 run.program.restore(state)
-            taps = [run.tap(feed) for feed in feeds]
+            places = [run.place(feed) for feed in feeds]
         except Exception as error:  # supervisor: what one rule's parts raise stays with that rule
             if run is not None:
                 await self._clean(run)
@@ -153,8 +153,8 @@ class Lifecycle:
         pipeline.deployment = interned(deployment, feeds, run.outlets)
         pipeline.started_at = now
         self._owners[run] = pipeline
-        for tap in taps:
-            tap.feed.attach(tap)
+        for place in places:
+            place.feed.attach(place)
         self._run_on(run)
         self._starting.append(pipeline)
         await self._settle_feeds()
@@ -193,23 +193,23 @@ class Lifecycle:
         """The part of a swap that no batch can come between."""
         now = self._facilities.clock.now_ms()
         run.program.start(now)
-        places = [run.tap(feed) for feed in feeds]
+        fresh = [run.place(feed) for feed in feeds]
         previous = pipeline.deployment
         if previous is not None and previous.shape == deployment.shape and old.stateful and run.stateful:
             run.program.restore(old.program.snapshot())
             if run.checkpoints is not None and old.checkpoints is not None:
                 run.checkpoints.inherit(old.checkpoints)
-        for tap in old.taps:
-            tap.feed.detach(tap)
-            if tap.feed not in feeds:
-                self._feeds.left(tap.feed)
+        for place in old.places:
+            place.feed.detach(place)
+            if place.feed not in feeds:
+                self._feeds.left(place.feed)
         old.retire()
         loose = loose_columns(run, run.outlets)
         for outlet in run.outlets:
             if outlet in old.outlets:
                 outlet.adopt(run, loose)
-        for tap in places:
-            tap.feed.attach(tap)
+        for place in fresh:
+            place.feed.attach(place)
         self._owners.pop(old, None)
         self._owners[run] = pipeline
         pipeline.run = run
@@ -223,7 +223,15 @@ class Lifecycle:
         else:
             self._arm(pipeline, schedule.verdict(now).again if schedule.windowed else now + schedule.duration)
 
+    def listen(self, pipeline: Pipeline) -> None:
+        """Let exactly the listeners of a pipeline see what leaves its run."""
+        if pipeline.run is not None:
+            pipeline.run.show_to(pipeline.listeners)
+
     def _run_on(self, run: Run) -> None:
+        pipeline = self._owners[run]
+        if pipeline.listeners:
+            self.listen(pipeline)
         run.begin()
         if run.checkpoints is not None:
             run.checkpoints.begin()
@@ -249,10 +257,10 @@ class Lifecycle:
 
     async def _end(self, run: Run) -> None:
         """Take a run off its feeds, save its state, close its sinks."""
-        alone = all(len(tap.feed.taps) <= 1 for tap in run.taps)
+        alone = all(len(place.feed.places) <= 1 for place in run.places)
         run.end()
-        for tap in run.taps:
-            self._feeds.left(tap.feed)
+        for place in run.places:
+            self._feeds.left(place.feed)
         if run.checkpoints is not None:
             await run.checkpoints.end()
         for outlet in run.outlets:
@@ -346,8 +354,8 @@ class Lifecycle:
         run.end()
         for outlet in run.outlets:
             await outlet.close(release=True)
-        for tap in run.taps:
-            self._feeds.left(tap.feed)
+        for place in run.places:
+            self._feeds.left(place.feed)
         self._owners.pop(run, None)
         if not self._changing:
             await self._feeds.sweep()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from plutino.runtime.deadlines import Timer
-from plutino.runtime.run import Run
+from plutino.runtime.run import Emit, Run
 from plutino.runtime.schedule import Schedule
 from plutino.runtime.states import ACTIVE, MOVES, State
 from plutino.runtime.status import metrics, summary
-from plutino.spi import Deployment
+from plutino.spi import Deployment, Tap
 
 
 class Pipeline:
@@ -18,7 +18,21 @@ class Pipeline:
     ``deployment`` is None for a rule that could not be prepared, whose ``message`` then says why.
     """
 
-    __slots__ = ("attempts", "deployment", "message", "rule", "run", "schedule", "started_at", "state", "stopped_at", "timer", "wanted")
+    __slots__ = (
+        "attempts",
+        "deployment",
+        "listeners",
+        "message",
+        "rule",
+        "run",
+        "schedule",
+        "started_at",
+        "state",
+        "stopped_at",
+        "timer",
+        "wanted",
+        "watchers",
+    )
 
     def __init__(self, rule: str, deployment: Deployment | None, schedule: Schedule | None) -> None:
         self.rule = rule
@@ -31,6 +45,9 @@ class Pipeline:
         self.stopped_at = 0
         self.wanted = False
         self.attempts = 0
+        self.listeners: tuple[Tap, ...] = ()
+        self.watchers: tuple[Emit, ...] = ()
+        """Who else sees what every run puts out."""
         self.timer: Timer | None = None
         """For the schedule, or for the next attempt after a failure."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from itertools import accumulate
 from typing import Any, Protocol
 
 from plutino.model import Batch, RowError
@@ -13,7 +15,10 @@ from plutino.runtime.feed import Feed
 from plutino.runtime.sinks import Outlet
 from plutino.runtime.status import Node, Trouble
 from plutino.runtime.status import topology as wire_topology
-from plutino.spi import InputNeed, Program
+from plutino.spi import InputNeed, Program, Tap
+
+DECODER = "decoder"
+"""Stage of errors that come from the feed."""
 
 Emit = Callable[[Batch], None]
 
@@ -30,7 +35,7 @@ class Keeper(Protocol):
         ...
 
 
-class Tap:
+class Place:
     """The place of a run on a feed."""
 
     __slots__ = ("before", "emit", "ended", "feed", "need", "operators", "push", "run")
@@ -67,12 +72,12 @@ class Run:
         "last",
         "operators",
         "outlets",
+        "places",
         "program",
         "push_us",
         "rule",
         "sends_errors",
         "stateful",
-        "taps",
     )
 
     def __init__(self, rule: str, program: Program, sends_errors: bool, keeper: Keeper, facilities: Facilities) -> None:
@@ -81,7 +86,7 @@ class Run:
         self.operators = tuple(map(_kind, program.operators))
         self.sends_errors = sends_errors
         self.outlets: list[Outlet] = []
-        self.taps: list[Tap] = []
+        self.places: list[Place] = []
         self.checkpoints: Checkpoints | None = None
         self.crowd = 0
         self.dead = False
@@ -97,22 +102,24 @@ class Run:
 
     # -- wiring
 
-    def tap(self, feed: Feed) -> Tap:
+    def place(self, feed: Feed) -> Place:
         """A place on a feed; the feed does not know of it yet."""
         need = self.program.inputs[feed.request.stream]
-        tap = Tap(self, feed, need, self._push_stateful if self.stateful else self.program.push)
-        self.taps.append(tap)
-        return tap
+        place = Place(self, feed, need, self._push_stateful if self.stateful else self.program.push)
+        self.places.append(place)
+        return place
 
     def connect(self, outlets: Sequence[Outlet]) -> None:
         """The outlets that get what leaves the program."""
         self.outlets = list(outlets)
         self._takes = tuple(outlet.take for outlet in outlets)
 
-    def watch(self, take: Emit) -> Callable[[], None]:
-        """Show every output to someone else too; the result ends that."""
-        self._takes = (*self._takes, take)
-        return lambda: self._unwatch(take)
+    def show_to(self, listeners: Sequence[Tap]) -> None:
+        """Let these see every output, besides the sinks."""
+        takes = [outlet.take for outlet in self.outlets]
+        if listeners:
+            takes.append(partial(_show, tuple(listeners), self.sends_errors))
+        self._takes = tuple(takes)
 
     def begin(self) -> None:
         """The program's first deadline counts from now on."""
@@ -141,8 +148,7 @@ class Run:
 
     def send_error(self, text: str) -> None:
         """Deliver an error of the decoder to every sink (``sendError``)."""
-        for outlet in self.outlets:
-            outlet.send_error(text)
+        self.emit(Batch([], errors=[RowError(0, text, DECODER)]))
 
     def measured(self, push_us: int, emit_us: int) -> None:
         """Times of one batch in microseconds."""
@@ -158,16 +164,16 @@ class Run:
         self.crowd += 1 if full else -1
         if self.congested == was or self.dead:
             return
-        for tap in self.taps:
+        for place in self.places:
             if full:
-                tap.feed.congested += 1
+                place.feed.congested += 1
             else:
-                tap.feed.relieve()
+                place.feed.relieve()
 
-    def source_ended(self, tap: Tap) -> None:
+    def source_ended(self, place: Place) -> None:
         """A source gives no more."""
-        tap.ended = True
-        if not self.dead and all(each.ended for each in self.taps):
+        place.ended = True
+        if not self.dead and all(each.ended for each in self.places):
             self._keeper.run_finished(self)
 
     def failed(self, error: BaseException) -> None:
@@ -183,9 +189,9 @@ class Run:
             return
         self.frozen = tuple(self.nodes())
         self.dead = True
-        for tap in self.taps:
-            if tap in tap.feed.taps:
-                tap.feed.detach(tap)
+        for place in self.places:
+            if place in place.feed.places:
+                place.feed.detach(place)
         if self._timer is not None:
             self._facilities.deadlines.arm(self._timer, None)
 
@@ -202,8 +208,8 @@ class Run:
         if self.frozen is not None:
             return list(self.frozen)
         sources, operators, index = [], [], 0
-        for tap in self.taps:
-            source, *ops = tap.feed.nodes(tap, index + 1)
+        for place in self.places:
+            source, *ops = place.feed.nodes(place, index + 1)
             sources.append(source)
             operators += ops
             index += 1 + len(ops)
@@ -218,8 +224,8 @@ class Run:
     def topology(self) -> dict[str, Any]:
         """The topology on the wire."""
         chains, index = [], 0
-        for tap in self.taps:
-            chain = [item.full_name for item in tap.feed.nodes(tap, index + 1)]
+        for place in self.places:
+            chain = [item.full_name for item in place.feed.nodes(place, index + 1)]
             chains.append(chain)
             index += len(chain)
         operators = [item.full_name for item in self._operator_nodes(index)]
@@ -231,12 +237,12 @@ class Run:
 
     def _operator_nodes(self, index: int) -> list[Node]:
         found = []
-        last = max((tap.feed.last for tap in self.taps), default=0) if self._counted() else 0
+        last = max((place.feed.last for place in self.places), default=0) if self._counted() else 0
         for k, (kind, counter) in enumerate(zip(self.operators, self.program.counters, strict=True)):
             rows_in, rows_out, errors = counter
-            if k == 0 and len(self.taps) == 1 and self.taps[0].need.guard is not None:
+            if k == 0 and len(self.places) == 1 and self.places[0].need.guard is not None:
                 # rows that the guard already told apart never reach the program, but they did reach the rule
-                rows_in = max(rows_in, self.taps[0].feed.decoded - self.taps[0].before.decoded)
+                rows_in = max(rows_in, self.places[0].feed.decoded - self.places[0].before.decoded)
             trouble = self._troubles.get(kind) if self._troubles is not None else None
             found.append(
                 Node(
@@ -256,10 +262,7 @@ class Run:
     # -- inside
 
     def _counted(self) -> bool:
-        return any(tap.feed.received > tap.before.received for tap in self.taps)
-
-    def _unwatch(self, take: Emit) -> None:
-        self._takes = tuple(each for each in self._takes if each is not take)
+        return any(place.feed.received > place.before.received for place in self.places)
 
     def _push_stateful(self, stream: str, batch: Batch) -> Batch | None:
         out = self.program.push(stream, batch)
@@ -288,6 +291,8 @@ class Run:
 
     def _report(self, errors: Sequence[RowError]) -> None:
         now = self._facilities.flow.now
+        if errors[0].stage == DECODER:
+            return  # counted by the feed
         if self._troubles is None:
             self._troubles = {}
         fallback = self.operators[-1] if self.operators else ""
@@ -298,6 +303,20 @@ class Run:
                 trouble = self._troubles[kind] = Trouble()
             trouble.add(now, error.text)
             self._facilities.errors.add(self.rule, now, kind, error.text)
+
+
+def _show(listeners: Sequence[Tap], errors: bool, out: Batch) -> None:
+    """Hand an output to listeners: a dict per row, a list of dicts per window."""
+    rows: list[Any] = out.dicts()
+    if out.sizes is not None:
+        ends = list(accumulate(out.sizes))
+        rows = [rows[end - size : end] for end, size in zip(ends, out.sizes, strict=True)]
+    elif errors and out.errors:
+        rows = list(rows)
+        for error in reversed(out.errors):
+            rows.insert(error.at, {"error": error.text})
+    for listener in listeners:
+        listener(rows)
 
 
 def _kind(name: str) -> str:

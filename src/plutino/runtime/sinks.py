@@ -127,6 +127,8 @@ class Outlet:
             self._work(None, None)
         else:
             await self.sink.open()
+            if self.link is not NO_LINK:
+                self.link.up(self._facilities.clock.now_ms())
             self._rest()
 
     def take(self, out: Batch) -> None:
@@ -153,13 +155,6 @@ class Outlet:
             self.sent += count
         else:
             self._work(answer, Parcel(items, None, self._receipts()))
-
-    def send_error(self, text: str) -> None:
-        """Deliver an error as ``sendError`` wants it."""
-        message = self.plan.error_message(text)
-        if message is not None:
-            self.made += 1
-            self._hand([message.item], None if self.plan.dynamic is None else [message.properties])
 
     def adopt(self, owner: Owner, loose: Collection[str] | None) -> None:
         """Work for another version of the rule: the sink stays open, the counters begin anew."""
@@ -392,11 +387,18 @@ class Outlet:
 
     def _after_failure(self, parcel: Parcel, error: PlutinoError) -> bool:
         """Count a failed write; True when its messages were put back to be sent again."""
-        now = self._facilities.clock.now_ms()
-        self._trouble(str(error), len(parcel.items))
+        now, count = self._facilities.clock.now_ms(), len(parcel.items)
         if not isinstance(error, TransportError):
+            # refused for good, by a sink that delivered the others of the call
+            self._trouble(str(error))
+            self.sent += count - 1
             _release(parcel)
             return False
+        done = min(error.delivered, count)
+        self.sent += done
+        parcel.items = parcel.items[done:]
+        parcel.properties = parcel.properties[done:] if parcel.properties is not None else None
+        self._trouble(str(error), max(1, count - done))
         if self.link is not NO_LINK:
             self.link.down(now, str(error))
         if self.plan.options.retry_ms is None:
