@@ -19,7 +19,7 @@ class JsonOptions(Struct, frozen=True, rename="camel"):
     keep what the text had), the planner reads the option.
     """
 
-    use_int64_for_whole_number: Annotated[bool, Opt("Numbers without a fraction are integers in the rules", "Whole numbers as int64")] = False
+    use_int64_for_whole_number: Annotated[bool, Opt("Numbers without a fraction are integers", "Whole numbers as int64")] = False
 
 
 def _decoder(plan: DecodePlan, _options: Any) -> Decoder:
