@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from plutino.runtime.deadlines import Timer
-from plutino.runtime.run import Emit, Run
+from plutino.runtime.run import Run
 from plutino.runtime.schedule import Schedule
 from plutino.runtime.states import ACTIVE, MOVES, State
 from plutino.runtime.status import metrics, summary
@@ -31,7 +31,6 @@ class Pipeline:
         "stopped_at",
         "timer",
         "wanted",
-        "watchers",
     )
 
     def __init__(self, rule: str, deployment: Deployment | None, schedule: Schedule | None) -> None:
@@ -46,8 +45,6 @@ class Pipeline:
         self.wanted = False
         self.attempts = 0
         self.listeners: tuple[Tap, ...] = ()
-        self.watchers: tuple[Emit, ...] = ()
-        """Who else sees what every run puts out."""
         self.timer: Timer | None = None
         """For the schedule, or for the next attempt after a failure."""
 
