@@ -11,27 +11,35 @@ from typing import Any, Final
 
 import msgspec
 
-from plutino.templates.limits import Walk, check_text
-from plutino.templates.printing import shortest
-from plutino.templates.time_layout import RFC3339_NANO, format_layout
-from plutino.templates.values import NIL_LISTS, Failure, NilMap, Stringer, type_name, valid_text
+from plutino.templates.go.json_faults import find_fault
+from plutino.templates.go.printing import shortest, sorted_keys
+from plutino.templates.go.time_layout import RFC3339_NANO, format_layout
+from plutino.templates.go.values import NIL_LISTS, Failure, NilMap, Stringer, type_name, valid_text
+from plutino.templates.limits import MAX_OUTPUT, LimitExceeded, Walk, check_text
 
 _SPECIAL: Final = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 _SEPARATORS: Final = re.compile("[\u2028\u2029\ud800-\udfff]")
 _NESTING: Final = 100
+_MAX_KEYS: Final = 4096
 _INDENTABLE: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^"{}\[\],:]+')
+
+_key_texts: dict[str, str] = {}
 
 
 def encode(value: Any, *, escape_html: bool = True) -> str:
     """The JSON text of a value; raises Failure with Go's text when it has none."""
-    return _encode(value, _SPECIAL if escape_html else _SEPARATORS, Walk(), 0)
+    text = _encode(value, _SPECIAL if escape_html else _SEPARATORS, Walk(), 0)
+    check_text(len(text), MAX_OUTPUT)
+    return text
 
 
 def _encode(value: Any, special: re.Pattern[str], walk: Walk, depth: int) -> str:
     kind = type(value)
+    if kind is dict:
+        return _encode_map(value, special, walk, depth)
     if kind is str:
-        text = encode_basestring(value)
-        return text if special.search(text) is None else special.sub(_escape, valid_text(text))
+        text: str = encode_basestring(value)
+        return text if special.search(text) is None else special.sub(_escape, encode_basestring(valid_text(value)))
     if kind is float:
         return json_float(value)
     if kind is bool:
@@ -40,20 +48,45 @@ def _encode(value: Any, special: re.Pattern[str], walk: Walk, depth: int) -> str
         return "null"
     if isinstance(value, int):
         return int.__repr__(value)
-    depth += 1
-    if depth > _NESTING:
-        raise Failure(f"json: value nested deeper than {_NESTING} levels")
     if isinstance(value, dict):
-        walk.visit(len(value))
-        try:
-            keys = sorted(value)
-        except TypeError:
-            keys = sorted(value, key=str)
-        return "{" + ",".join([f"{_key(k, special)}:{_encode(value[k], special, walk, depth)}" for k in keys]) + "}"
+        return _encode_map(value, special, walk, depth)
     if isinstance(value, list | tuple):
         walk.visit(len(value))
-        return "[" + ",".join([_encode(v, special, walk, depth) for v in value]) + "]"
+        if depth >= _NESTING:
+            raise LimitExceeded(f"json: value nested deeper than {_NESTING} levels")
+        return "[" + ",".join([_encode(v, special, walk, depth + 1) for v in value]) + "]"
     return _encode_rare(value, special)
+
+
+def _encode_map(value: dict[Any, Any], special: re.Pattern[str], walk: Walk, depth: int) -> str:
+    walk.visit(len(value))
+    if depth >= _NESTING:
+        raise LimitExceeded(f"json: value nested deeper than {_NESTING} levels")
+    depth += 1
+    parts: list[str] = []
+    known = _key_texts
+    for key in sorted_keys(value):
+        one = value[key]
+        start = known.get(key) or _key_text(key, special)
+        kind = type(one)
+        # The usual values are written here, without a call for each.
+        if kind is float:
+            parts.append(start + json_float(one))
+        elif kind is int:
+            parts.append(start + int.__repr__(one))
+        else:
+            parts.append(start + _encode(one, special, walk, depth))
+    return "{" + ",".join(parts) + "}"
+
+
+def _key_text(key: Any, special: re.Pattern[str]) -> str:
+    """A key with its colon; keys that need no care are remembered, as the same ones come with every row."""
+    text = _encode(key if isinstance(key, str) else str(key), special, Walk(), 0) + ":"
+    if isinstance(key, str) and len(key) < 64 and key.isascii() and _SPECIAL.search(key) is None:
+        if len(_key_texts) >= _MAX_KEYS:
+            _key_texts.clear()
+        _key_texts[key] = text
+    return text
 
 
 def _encode_rare(value: Any, special: re.Pattern[str]) -> str:
@@ -69,10 +102,6 @@ def _encode_rare(value: Any, special: re.Pattern[str]) -> str:
         case Stringer():
             return encode_basestring(value.text())
     raise Failure(f"json: unsupported type: {type_name(value)}")
-
-
-def _key(key: Any, special: re.Pattern[str]) -> str:
-    return _encode(key if isinstance(key, str) else str(key), special, Walk(), 0)
 
 
 def _escape(found: re.Match[str]) -> str:
@@ -100,11 +129,11 @@ def json_float(value: float) -> str:
 
 
 def decode(text: str) -> Any:
-    """The value of a JSON text; raises Failure when it is none."""
+    """The value of a JSON text; raises Failure with Go's text when it is none."""
     try:
         return _as_floats(msgspec.json.decode(valid_text(text)))
     except msgspec.DecodeError as fault:
-        raise Failure(f"invalid JSON: {fault}") from None
+        raise Failure(find_fault(text) or f"invalid JSON: {fault}") from None
     except RecursionError:
         raise Failure("exceeded max depth") from None
 
@@ -139,6 +168,6 @@ def indent(text: str) -> str:
         else:
             piece = ": " if token == ":" else token
         size += len(piece)
-        check_text(size)
+        check_text(size, MAX_OUTPUT)
         parts.append(piece)
     return "".join(parts)

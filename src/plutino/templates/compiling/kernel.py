@@ -11,16 +11,16 @@ from datetime import datetime
 from typing import Any, Final, NoReturn
 
 from plutino.errors import TemplateError
-from plutino.templates.limits import MAX_CALLS, MAX_OUTPUT, MAX_STEPS, weigh
-from plutino.templates.methods import find_method
-from plutino.templates.printing import plain_text, show, sorted_keys
-from plutino.templates.values import LISTS, MISSING, Failure, Int, NilMap, type_name
+from plutino.templates.go.methods import find_method
+from plutino.templates.go.printing import plain_text, show, sorted_keys
+from plutino.templates.go.values import LISTS, MISSING, Failure, Int, NilMap, type_name
+from plutino.templates.limits import MAX_CALLS, MAX_OUTPUT, MAX_STEPS, meter
 
 _INTS: Final = tuple(map(Int, range(256)))
 
 
 class Run:
-    """One rendering of a template that has loops or calls templates: its output and what it may still do."""
+    """One rendering that is counted: its output and what it may still do."""
 
     __slots__ = ("depth", "left", "parts", "size")
 
@@ -51,17 +51,23 @@ def fail(site: str, message: str) -> NoReturn:
 
 def field(receiver: Any, name: str, site: str, interface: bool) -> Any:
     """``receiver.name`` for what is no plain dict. ``interface`` tells that Go sees an ``interface {}`` there, not the value's own type."""
+    found = find(receiver, name, site, interface)
+    return None if found is MISSING else found
+
+
+def find(receiver: Any, name: str, site: str, interface: bool) -> Any:
+    """As ``field``, but MISSING where there is nothing: inside a chain of fields, and for a typed parameter."""
     if receiver is MISSING:
-        return None
+        return MISSING
     if receiver is None:
         if interface:
             raise TemplateError(f"{site}nil pointer evaluating interface {{}}.{name}")
-        return None
+        return MISSING
     method = find_method(receiver, name)
     if method is not None:
         return _call_method(receiver, method, name, site, ())
     if isinstance(receiver, dict):
-        return receiver.get(name)
+        return receiver.get(name, MISSING)
     shown = "interface {}" if interface else type_name(receiver)
     raise TemplateError(f"{site}can't evaluate field {name} in type {shown}")
 
@@ -88,19 +94,26 @@ def call(function: Callable[..., Any], site: str, *arguments: Any) -> Any:
         raise TemplateError(f"{site}{error}") from error
 
 
-def call_charged(run: Run, deep: bool, function: Callable[..., Any], site: str, *arguments: Any) -> Any:
-    """``call`` inside a loop or a called template, where long arguments and results count as steps."""
-    steps = 1
+def call_charged(run: Run, function: Callable[..., Any], site: str, *arguments: Any) -> Any:
+    """``call`` in a template that is counted: what the function does, and long arguments and results, count as steps."""
+    start = meter.spent
+    result = call(function, site, *arguments)
+    steps = 1 + meter.spent - start
     for argument in arguments:
         if type(argument) is str:
-            steps += len(argument) >> 8
-        elif deep and argument is not None:
-            steps += weigh(argument)
+            steps += len(argument) >> 3
+    if type(result) is str:
+        steps += len(result) >> 3
     run.charge(steps, site)
-    result = call(function, site, *arguments)
-    if isinstance(result, str | list):
-        run.charge(len(result) >> 8, site)
     return result
+
+
+def show_charged(run: Run, value: Any, site: str) -> str:
+    """``show`` in a template that is counted."""
+    start = meter.spent
+    text = show(value)
+    run.charge(meter.spent - start, site)
+    return text
 
 
 def run_template(run: Run, template: Callable[[Any, Run], None], steps: int, site: str, dot: Any) -> None:
@@ -148,6 +161,11 @@ def pairs(value: Any, steps: int, run: Run, site: str) -> Iterable[tuple[Any, An
     return zip(_INTS if count <= 256 else map(Int, range(count)), found, strict=False)
 
 
+def boxed(source: Any) -> bool:
+    """Whether Go holds the elements of ``source`` as ``interface {}``, so that messages do not name their own type."""
+    return type(source) in (list, dict, tuple)
+
+
 def wrong(value: Any, expected: str, interface: bool, site: str) -> NoReturn:
     """Refuse an argument whose Go type is not the parameter's."""
     if value is MISSING or (value is None and not interface):
@@ -187,16 +205,19 @@ def _call_method(receiver: Any, method: Any, name: str, site: str, arguments: tu
 NAMES: Final[dict[str, Any]] = {
     "Int": Int,
     "MISSING": MISSING,
+    "boxed": boxed,
     "call": call,
     "call_charged": call_charged,
     "fail": fail,
     "field": field,
+    "find": find,
     "invoke": invoke,
     "items": items,
     "map_argument": map_argument,
     "pairs": pairs,
     "run_template": run_template,
     "show": show,
+    "show_charged": show_charged,
     "time_argument": time_argument,
     "wrong": wrong,
 }

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from plutino.templates.durations import Duration, Month, Weekday, duration_text
-from plutino.templates.printing import time_text
-from plutino.templates.time_layout import ZERO_TIME, day_of_year, format_layout
-from plutino.templates.values import Failure, Int
-from plutino.templates.versions import Version
+from plutino.templates.go.durations import Duration, Month, Weekday, duration_text
+from plutino.templates.go.printing import time_text
+from plutino.templates.go.time_layout import ZERO_TIME, day_of_year, format_layout
+from plutino.templates.go.values import Failure, Int
+from plutino.templates.go.versions import Version
 
 
 class Method(NamedTuple):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from plutino.templates.go.values import NIL_LISTS, Failure, NilMap, Stringer, kind_name, type_name, utf8
+from plutino.templates.go.verbs import sprintf
 from plutino.templates.limits import Walk
-from plutino.templates.printing import plain_text
-from plutino.templates.values import NIL_LISTS, Failure, NilMap, Stringer, kind_name, type_name, utf8
 
 _NO_KIND: Final = ""
 _KINDS: Final = {
@@ -38,11 +38,11 @@ def equal(first: Any, second: Any) -> bool:
     if a:
         return bool(first == second)
     if kind_a != kind_b and "invalid" not in (kind_a, kind_b):
-        raise Failure(f"non-comparable types {plain_text(first)}: {type_name(first)}, {type_name(second)}: {plain_text(second)}")
+        raise Failure(sprintf("non-comparable types %s: %T, %T: %v", (first, first, second, second)))
     if _is_nil(first) or _is_nil(second):
         return _is_nil(first) == _is_nil(second)
     if kind_b in ("slice", "map"):
-        raise Failure(f"non-comparable type {plain_text(second)}: {type_name(second)}")
+        raise Failure(sprintf("non-comparable type %s: %T", (second, second)))
     if isinstance(first, datetime) and isinstance(second, datetime):
         return _aware(first) == _aware(second)
     return first is second

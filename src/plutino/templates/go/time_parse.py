@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
-from plutino.templates.quoting import quote
-from plutino.templates.time_layout import MONTHS, WEEKDAYS, fixed_zone, split_layout
-from plutino.templates.values import Failure
+from plutino.templates.go.quoting import quote_bytes as quote
+from plutino.templates.go.time_layout import MONTHS, WEEKDAYS, fixed_zone, split_layout
+from plutino.templates.go.values import Failure
 
 _DIGITS: Final = re.compile(r"[0-9]+", re.ASCII)
 _OFFSETS: Final = {
@@ -234,13 +234,11 @@ def _build(parts: _Parts, text: str, local: tzinfo) -> datetime:
     elif parts.afternoon is False and hour == 12:
         hour = 0
     month, day = _date(parts, text)
-    days = 29 if month == 2 and calendar.isleap(parts.year) else calendar.mdays[month]
-    if not 1 <= day <= days:
+    # Python's calendar has no year 0, which Go takes when the layout has none: year 4 is the first that has the same days.
+    year = parts.year or 4
+    if not 1 <= day <= calendar.monthrange(year, month)[1]:
         raise Failure(f"parsing time {quote(text)}: day out of range")
-    if parts.year < 1:
-        # Python's calendar starts a year later than Go's texts may ask for.
-        raise Failure(f"parsing time {quote(text)}: year out of range")
-    plain = datetime(parts.year, month, day, hour, parts.minute, parts.second, parts.nanosecond // 1000)
+    plain = datetime(year, month, day, hour, parts.minute, parts.second, parts.nanosecond // 1000)
     if parts.utc:
         return plain.replace(tzinfo=UTC)
     try:
@@ -255,7 +253,7 @@ def _build(parts: _Parts, text: str, local: tzinfo) -> datetime:
             if here.tzname() == parts.zone:
                 return here
             shift = int(parts.zone[3:] or 0) * 3600 if parts.zone.startswith("GMT") else 0
-            return plain.replace(tzinfo=fixed_zone(parts.zone, shift))
+            return plain.replace(tzinfo=UTC).astimezone(fixed_zone(parts.zone, shift))
     except OverflowError:
         raise Failure(f"parsing time {quote(text)}: year out of range") from None
     return plain.replace(tzinfo=local)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from plutino.templates.printing import shortest
+from plutino.templates.go.printing import shortest
 
 
 def format_float(value: float, form: str, precision: int) -> str:

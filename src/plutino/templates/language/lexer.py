@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from plutino.templates.quoting import is_print, quote
+from plutino.templates.go.quoting import is_print, quote
 
 SPACES: Final = " \t\r\n"
 _TERMINATORS: Final = ".,|:)("

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from plutino.templates.literals import Number
-from plutino.templates.quoting import quote
+from plutino.templates.go.quoting import quote
+from plutino.templates.language.literals import Number
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
 """Templates to Python source.
 
 Each ``define`` (and the main template) becomes a function. A template without blocks is one f-string; with ``if`` and ``with`` only, it
-collects pieces in a list; with loops or calls of templates it writes to a ``Run``, which counts what it does. The source holds no text
+collects pieces in a list; with loops, calls of templates, or functions that can make much out of little, it writes to a ``Run``, which
+counts what it does. The source holds no text
 of the template, so that templates of one shape share their code.
 """
 
@@ -13,15 +14,17 @@ from functools import lru_cache
 from typing import Any, Final, assert_never
 
 from plutino.errors import TemplateError
-from plutino.templates.expressions import Constants, Expression, ExpressionWriter
+from plutino.templates.compiling.expressions import Constants, Expression, ExpressionWriter
+from plutino.templates.compiling.kernel import NAMES
 from plutino.templates.functions.registry import Function
+from plutino.templates.go.quoting import quote
 from plutino.templates.host import Host
-from plutino.templates.kernel import NAMES
-from plutino.templates.quoting import quote
-from plutino.templates.syntax import Action, Break, Call, Continue, If, Node, Pipe, Range, Text, With
+from plutino.templates.language.syntax import Action, Break, Call, Continue, If, Node, Pipe, Range, Text, With
 
 _MAX_PIECES: Final = 60
 """Pieces of one f-string."""
+_MAX_SHARED: Final = 16 << 10
+"""Characters of source that is kept for other templates of the same shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +36,32 @@ class Generated:
     source: str
 
 
-def generate(text: str, main: str, definitions: dict[str, list[Node]], functions: dict[str, Function], host: Host) -> Generated:
-    """Compile the templates that ``main`` reaches. Raises TemplateError when they nest too deeply for Python's compiler."""
+def generate(
+    text: str, main: str, definitions: dict[str, list[Node]], called: set[str], functions: dict[str, Function], host: Host
+) -> Generated:
+    """Compile the templates that ``main`` reaches; ``called`` names the functions in the text.
+
+    Raises TemplateError when they nest too deeply for Python's compiler.
+    """
     constants = Constants()
     reached = _reachable(main, definitions)
     bodies = {name: f"t{index}" for index, name in enumerate(reached)}
-    counted = len(reached) > 1 or _has(definitions[main], (Range, Call))
+    counted = len(reached) > 1 or _has(definitions[main], (Range, Call)) or any(functions[name].grows for name in called)
     lines: list[str] = []
     for name, function_name in bodies.items():
         writer = _BodyWriter(text, main, name, constants, functions, host, definitions, bodies, counted)
         lines += writer.function(function_name, definitions[name])
     inner = "\n".join(f"    {line}" for line in lines)
     source = f"def make({', '.join(f'k{i}' for i in range(len(constants.values)))}):\n{inner}\n    return t0\n"
-    return Generated(_factory(source)(*constants.values), counted, source)
+    factory = _shared_factory if len(source) <= _MAX_SHARED else _factory
+    return Generated(factory(source)(*constants.values), counted, source)
 
 
 @lru_cache(maxsize=1024)
+def _shared_factory(source: str) -> Callable[..., Callable[..., Any]]:
+    return _factory(source)
+
+
 def _factory(source: str) -> Callable[..., Callable[..., Any]]:
     """The function that binds constants to compiled code; templates of one shape share it."""
     namespace: dict[str, Any] = dict(NAMES)
@@ -62,12 +75,14 @@ def _factory(source: str) -> Callable[..., Callable[..., Any]]:
 
 def _reachable(main: str, definitions: dict[str, list[Node]]) -> list[str]:
     """The names of the templates that run, the main one first."""
-    found = [main]
-    for name in found:
-        for node in _nodes(definitions[name]):
+    found = {main: True}
+    waiting = [main]
+    while waiting:
+        for node in _nodes(definitions[waiting.pop()]):
             if isinstance(node, Call) and node.name in definitions and node.name not in found:
-                found.append(node.name)
-    return found
+                found[node.name] = True
+                waiting.append(node.name)
+    return list(found)
 
 
 def _nodes(body: list[Node]) -> list[Node]:
@@ -114,7 +129,7 @@ class _BodyWriter:
         self.bodies = bodies
         self.counted = counted
         self.constants = constants
-        self.expressions = ExpressionWriter(text, main, name, constants, functions, host, charged=counted and name != main)
+        self.expressions = ExpressionWriter(text, main, name, constants, functions, host, charged=counted)
         self.straight = False
         self.kept = 0
         self.dots = 0
@@ -188,11 +203,16 @@ class _BodyWriter:
             return
         if value.kind in ("string", "int"):
             block.pieces.append(value.code)
-        elif value.simple:
-            block.pieces.append(f"({value.code} if type({value.code}) is str else show({value.code}))")
         else:
-            held = self.expressions.temporary()
-            block.pieces.append(f"({held} if type({held} := {value.code}) is str else show({held}))")
+            held, test = value.code, value.code
+            if not value.simple:
+                held = self.expressions.temporary()
+                test = f"{held} := {value.code}"
+            shown = f"show({held})"
+            if self.counted:
+                self.expressions.node = node
+                shown = f"show_charged(s, {held}, {self.expressions.site()})"
+            block.pieces.append(f"({held} if type({test}) is str else {shown})")
 
     def assign(self, pipe: Pipe, value: Expression, block: _Block) -> None:
         """Store the value of a pipeline that stands by itself."""
@@ -230,11 +250,13 @@ class _BodyWriter:
 
     def loop(self, node: Range, block: _Block) -> None:
         expressions = self.expressions
-        outer, known, charged = expressions.dot, len(expressions.scope.entries), expressions.charged
+        outer, known = expressions.dot, len(expressions.scope.entries)
         pipe = node.pipe
         value = expressions.pipeline(pipe)
         site = expressions.site()
-        source = value.code
+        source = f"q{self.dots}"
+        block.lines.append(f"{source} = {value.code}")
+        boxed = f"boxed({source})"
         names: list[str] = []
         for variable in pipe.variables:
             # The else branch sees the whole value in the variables.
@@ -244,10 +266,9 @@ class _BodyWriter:
                     block.lines.append(expressions.failing(f"undefined variable: {variable.names[0]}").code)
                     return
             else:
-                name = expressions.declare(variable.names[0], interface=True)
+                name = expressions.declare(variable.names[0], interface=boxed if len(names) == len(pipe.variables) - 1 else "False")
             names.append(name)
             block.lines.append(f"{name} = {source}")
-            source = name
         kind = "pairs" if len(names) == 2 else "items"
         steps = 1 + len(_nodes(node.body))
         found, dot = f"i{self.dots}", self.new_dot()
@@ -257,13 +278,12 @@ class _BodyWriter:
         inner = _Block()
         if names:
             inner.lines.append(f"{names[-1]} = {dot}")
-        expressions.dot = Expression(dot, interface=True, simple=True)
-        expressions.charged = True
+        expressions.dot = Expression(dot, interface=boxed, simple=True)
         mark = len(expressions.scope.entries)
         self.body(node.body, inner)
         del expressions.scope.entries[mark:]
         block.lines += [f"        {line}" for line in inner.lines or ["pass"]]
-        expressions.dot, expressions.charged = outer, charged
+        expressions.dot = outer
         if node.otherwise is not None:
             block.lines.append("else:")
             self.indented(node.otherwise, block, mark)

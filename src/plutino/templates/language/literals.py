@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from plutino.templates.values import INT64_MAX, INT64_MIN, from_utf8
+from plutino.templates.go.values import INT64_MAX, INT64_MIN, from_utf8
 
 
 class LiteralError(Exception):

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from plutino.templates.limits import Walk
-from plutino.templates.time_layout import format_layout
-from plutino.templates.values import (
+from plutino.templates.go.time_layout import format_layout
+from plutino.templates.go.values import (
     MISSING,
     NO_VALUE,
     Int,
@@ -18,13 +17,14 @@ from plutino.templates.values import (
     NilMap,
     NilStringList,
     Rows,
-    StringList,
     Stringer,
+    StringList,
     StringMap,
     Uint8,
     Uint64,
     type_name,
 )
+from plutino.templates.limits import Walk
 
 _TIME_TEXT: Final = "2006-01-02 15:04:05.999999999 -0700 MST"
 
@@ -148,7 +148,5 @@ _SHOW: Final[dict[type, Callable[[Any], str]]] = {
     **_SCALARS,
     type(None): _no_value,
     type(MISSING): _no_value,
-    **dict.fromkeys(
-        (list, dict, tuple, bytes, Rows, StringList, IntList, ListOfLists, NilList, NilStringList, NilMap, StringMap), _top
-    ),
+    **dict.fromkeys((list, dict, tuple, bytes, Rows, StringList, IntList, ListOfLists, NilList, NilStringList, NilMap, StringMap), _top),
 }

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from plutino.templates.float_format import format_float
+from plutino.templates.go.float_format import format_float
+from plutino.templates.go.printing import sorted_keys, time_text
+from plutino.templates.go.quoting import can_backquote, is_print, quote, quote_character
+from plutino.templates.go.values import Failure, Stringer, type_name, utf8
 from plutino.templates.limits import Walk, check_text
-from plutino.templates.printing import sorted_keys, time_text
-from plutino.templates.quoting import can_backquote, is_print, quote, quote_character
-from plutino.templates.values import Failure, Stringer, type_name, utf8
 
 _LIMIT: Final = 1_000_000
 """The largest width or precision."""
@@ -81,9 +81,7 @@ class _Printer:
             if not self.verb():
                 break
         if not self.reordered and self.argument < len(self.arguments):
-            extra = [
-                "<nil>" if a is None else f"{type_name(a)}={self.print(a, 'v', _Spec())}" for a in self.arguments[self.argument :]
-            ]
+            extra = ["<nil>" if a is None else f"{type_name(a)}={self.print(a, 'v', _Spec())}" for a in self.arguments[self.argument :]]
             self.add(f"%!(EXTRA {', '.join(extra)})")
         return "".join(self.parts)
 
@@ -94,6 +92,7 @@ class _Printer:
 
     def verb(self) -> bool:
         """Print one verb; false when the layout ends inside it."""
+        self.walk.visit(0)
         spec = _Spec()
         self.good_index = True
         self.after_index = False
@@ -200,9 +199,9 @@ class _Printer:
     def print(self, value: Any, verb: str, spec: _Spec, depth: int = 0) -> str:
         """One value by one verb."""
         if value is None:
-            if verb == "v" or (verb == "T" and not depth):
-                return spec.pad("<nil>", spec.zero) if not depth else "interface {}(nil)" if spec.sharp_v else "<nil>"
-            return f"%!{verb}(<nil>)"
+            if depth:
+                return "interface {}(nil)" if spec.sharp_v else "<nil>"
+            return spec.pad("<nil>") if verb in "vT" else f"%!{verb}(<nil>)"
         if verb == "T" and not depth:
             return spec.pad(spec.cut(type_name(value)))
         match value:
@@ -374,5 +373,3 @@ def _hexadecimal(data: bytes, verb: str, spec: _Spec) -> str:
     separator = (" 0x" if spec.sharp else " ") if spec.space else ""
     text = ("0x" if spec.sharp else "") + separator.join([f"{b:02x}" for b in data])
     return spec.pad(text.upper() if verb == "X" else text)
-
-

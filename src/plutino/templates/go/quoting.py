@@ -28,6 +28,12 @@ def quote_character(code: int, *, ascii_only: bool = False) -> str:
     return quote(chr(code), ascii_only=ascii_only, mark="'")
 
 
+def quote_bytes(text: str) -> str:
+    """``text`` as the ``time`` package quotes it: all that is not ASCII byte by byte."""
+    data = text.encode("utf-8", "surrogateescape")
+    return '"' + "".join(f"\\x{b:02x}" if b >= 128 or b < 32 else f"\\{chr(b)}" if b in b'"\\' else chr(b) for b in data) + '"'
+
+
 def can_backquote(text: str) -> bool:
     """Whether a raw literal can hold ``text`` on one line."""
     return all(c == "\t" or (c >= " " and c not in "`\x7f\ufeff" and not "\ud800" <= c <= "\udfff") for c in text)
@@ -41,9 +47,8 @@ def _character(c: str, mark: str, ascii_only: bool) -> str:
         return f"\\x{code - 0xDC00:02x}"
     if 0xD800 <= code <= 0xDFFF:
         return "\\ufffd"
-    if code < 128 if ascii_only else True:
-        if is_print(c):
-            return c
+    if is_print(c) and (code < 128 or not ascii_only):
+        return c
     if code in _ESCAPES:
         return _ESCAPES[code]
     if code < 32 or code == 127:

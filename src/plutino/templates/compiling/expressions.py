@@ -6,15 +6,17 @@ template: names and literals are constants ``k0, k1, …``, places are constants
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 from plutino.templates.functions.registry import Function
+from plutino.templates.go.quoting import quote
+from plutino.templates.go.values import Int, utf8
 from plutino.templates.host import Host
-from plutino.templates.quoting import quote
-from plutino.templates.syntax import (
+from plutino.templates.language.syntax import (
     Action,
     Bool,
     Call,
@@ -31,7 +33,6 @@ from plutino.templates.syntax import (
     Text,
     Variable,
 )
-from plutino.templates.values import Int, utf8
 
 _GO_TYPES: Final = {
     "string": "string",
@@ -50,15 +51,14 @@ _CHECKS: Final = {"string": "str", "int": "Int", "bool": "bool", "float64": "flo
 class Expression:
     """Python code and what is known of its value.
 
-    ``kind`` is a result type of functions. ``interface`` tells that Go holds the value as ``interface {}`` (an element, a field), which
-    shows in messages. ``simple`` code may be repeated.
+    ``kind`` is a result type of functions. ``interface`` is code that tells whether Go holds the value as ``interface {}`` (an element, a
+    field), which shows in messages. ``simple`` code may be repeated, and can neither fail nor change anything.
     """
 
     code: str
     kind: str = "any"
-    interface: bool = False
+    interface: str = "False"
     simple: bool = False
-    constant: bool = False
 
 
 Located = Operand | Command | Pipe | Action | Call | Text
@@ -101,13 +101,15 @@ class ExpressionWriter:
         self, text: str, main: str, name: str, constants: Constants, functions: dict[str, Function], host: Host, charged: bool
     ) -> None:
         self.text = text
+        self.ascii = text.isascii()
+        self.lines = [0, *[at + 1 for at, c in enumerate(text) if c == "\n"]]
         self.main = main
         self.name = name
         self.constants = constants
         self.functions = functions
         self.host = host
         self.charged = charged
-        """Whether calls count as steps: inside loops and in templates that are called."""
+        """Whether calls count as steps."""
         self.scope = Scope("r")
         self.dot = Expression("d0", simple=True)
         self.node: Located | None = None
@@ -122,8 +124,9 @@ class ExpressionWriter:
         """The constant with the place of the current node, and what follows it in the message."""
         node = self.node
         assert node is not None
-        line = self.text.count("\n", 0, node.position) + 1
-        column = len(utf8(self.text[self.text.rfind("\n", 0, node.position) + 1 : node.position]))
+        line = bisect_right(self.lines, node.position)
+        start = self.lines[line - 1]
+        column = node.position - start if self.ascii else len(utf8(self.text[start : node.position]))
         place = f"template: {self.main}:{line}:{column}: executing {quote(self.name)} at <{node}>: {extra}"
         return self.constants.name(place)
 
@@ -139,8 +142,9 @@ class ExpressionWriter:
         value: Expression | None = None
         for command in pipe.commands:
             value = self.command(command, value)
+            # Between stages Go looks inside an interface {}.
+            value = Expression(value.code, value.kind, simple=value.simple)
         assert value is not None
-        value = Expression(value.code, value.kind, False, value.simple, value.constant)
         return self.store(pipe, value) if nested and pipe.variables else value
 
     def store(self, pipe: Pipe, value: Expression) -> Expression:
@@ -162,7 +166,7 @@ class ExpressionWriter:
         found = self.scope.find(variable.names[0])
         return found.code if found is not None else None
 
-    def declare(self, name: str, *, interface: bool = False) -> str:
+    def declare(self, name: str, *, interface: str = "False") -> str:
         """A new variable in the innermost scope."""
         code = f"v{self.variables}"
         self.variables += 1
@@ -200,7 +204,23 @@ class ExpressionWriter:
         """The fault of arguments for what is no function; ``None`` when there are none."""
         if len(command.operands) == 1 and final is None:
             return None
-        return self.failing(f"can't give argument to non-function {command.operands[0]}")
+        return self.after(final, self.failing(f"can't give argument to non-function {command.operands[0]}"))
+
+    def after(self, final: Expression | None, value: Expression) -> Expression:
+        """``value``, worked out after the stage before it."""
+        if final is None or final.simple:
+            return value
+        return Expression(f"({final.code}, {value.code})[1]", value.kind)
+
+    def held(self, final: Expression | None) -> tuple[str, Expression | None]:
+        """The value of the stage before in a variable: code that sets it (empty when there is no need), and the variable."""
+        if final is None or final.simple:
+            return "", final
+        name = self.temporary()
+        return f"{name} := {final.code}", Expression(name, final.kind, simple=True)
+
+    def sequence(self, before: str, value: Expression) -> Expression:
+        return Expression(f"({before}, {value.code})[1]", value.kind) if before else value
 
     def literal(self, node: Operand) -> Expression:
         """A constant where no type is asked for."""
@@ -220,16 +240,16 @@ class ExpressionWriter:
         raise AssertionError(node)
 
     def constant(self, value: Any, kind: str) -> Expression:
-        return Expression(self.constants.name(value), kind, simple=True, constant=True)
+        return Expression(self.constants.name(value), kind, simple=True)
 
     def variable(self, node: Variable, arguments: list[Operand], final: Expression | None, *, missing: bool = False) -> Expression:
         self.node = node
         found = self.scope.find(node.names[0])
         if found is None:
-            return self.failing(f"undefined variable: {node.names[0]}")
+            return self.after(final, self.failing(f"undefined variable: {node.names[0]}"))
         if len(node.names) == 1:
             if arguments or final is not None:
-                return self.failing(f"can't give argument to non-function {node}")
+                return self.after(final, self.failing(f"can't give argument to non-function {node}"))
             return found
         return self.fields(found, node.names[1:], arguments, final, missing=missing)
 
@@ -258,9 +278,10 @@ class ExpressionWriter:
         if not arguments and final is None:
             return self.field(receiver, names[-1], missing)
         site = self.site()
-        given = [self.argument(a, "any").code for a in arguments] + ([final.code] if final is not None else [])
+        before, last = self.held(final)
+        given = [self.argument(a, "any").code for a in arguments] + ([last.code] if last is not None else [])
         code = f"invoke({receiver.code}, {self.constants.name(names[-1])}, {site}, {receiver.interface}, lambda: ({', '.join(given)},))"
-        return Expression(code)
+        return self.sequence(before, Expression(code))
 
     def field(self, receiver: Expression, name: str, missing: bool) -> Expression:
         key, site = self.constants.name(name), self.site()
@@ -269,8 +290,8 @@ class ExpressionWriter:
             held = self.temporary()
             test = f"{held} := {receiver.code}"
         get = f"{held}.get({key}, MISSING)" if missing else f"{held}.get({key})"
-        slow = f"field({held}, {key}, {site}, {receiver.interface})"
-        return Expression(f"({get} if type({test}) is dict else {slow})", interface=True)
+        slow = f"{'find' if missing else 'field'}({held}, {key}, {site}, {receiver.interface})"
+        return Expression(f"({get} if type({test}) is dict else {slow})", interface="True")
 
     def temporary(self) -> str:
         self.temporaries += 1
@@ -283,27 +304,30 @@ class ExpressionWriter:
         count = len(arguments) + (final is not None)
         fixed = len(function.parameters)
         if function.variadic is not None and count < fixed:
-            return self.failing(f"wrong number of args for {name}: want at least {fixed} got {len(arguments)}")
+            return self.after(final, self.failing(f"wrong number of args for {name}: want at least {fixed} got {len(arguments)}"))
         if function.variadic is None and count != fixed:
-            return self.failing(f"wrong number of args for {name}: want {fixed} got {count}")
-        ahead = ""
-        if final is not None and not final.simple and any(not _is_plain(a) for a in arguments):
-            # The stage before comes first, whatever the arguments do.
-            ahead = self.temporary()
-            before, final = f"{ahead} := {final.code}", Expression(ahead, final.kind, simple=True)
+            return self.after(final, self.failing(f"wrong number of args for {name}: want {fixed} got {count}"))
         if name in ("and", "or"):
-            value = self.short_circuit(name, arguments, final)
-        else:
-            value = self.plain_call(function, node, arguments, final)
-        return Expression(f"({before}, {value.code})[1]", value.kind) if ahead else value
+            before, last = self.held(final)
+            return self.sequence(before, self.short_circuit(name, arguments, last))
+        return self.plain_call(function, node, arguments, final)
 
     def plain_call(self, function: Function, node: Located, arguments: list[Operand], final: Expression | None) -> Expression:
         kinds = [*function.parameters, *[function.variadic or ""] * (len(arguments) + 1)]
-        given = [self.argument(a, kind).code for a, kind in zip(arguments, kinds, strict=False)]
+        values = [self.argument(a, kind) for a, kind in zip(arguments, kinds, strict=False)]
+        before = ""
         if final is not None:
-            given.append(self.checked(final, kinds[len(arguments)]).code)
+            if any(not value.simple for value in values):
+                # The stage before comes first, whatever the arguments do.
+                before, final = self.held(final)
+                assert final is not None
+            values.append(self.checked(final, kinds[len(arguments)]))
+        given = [value.code for value in values]
+        if function.name == "call":
+            # The message names the argument as it is written.
+            given.insert(0, self.constants.name(str(arguments[0])) if arguments else "None")
         if function.name == "not":
-            return Expression(f"(not {given[0]})", "bool")
+            return self.sequence(before, Expression(f"(not {given[0]})", "bool"))
         last, self.node = self.node, node
         site = self.site(f"error calling {function.name}: ")
         self.node = last
@@ -311,8 +335,8 @@ class ExpressionWriter:
         # One constant per function and host: the partial would be a new object each time.
         entry = self.constants.name(target) if not function.host else self.host_function(function, target)
         code = ", ".join([entry, site, *given])
-        code = f"call_charged(s, {function.deep}, {code})" if self.charged else f"call({code})"
-        return Expression(f"Int({code})" if function.result == "int" else code, function.result)
+        code = f"call_charged(s, {code})" if self.charged else f"call({code})"
+        return self.sequence(before, Expression(f"Int({code})" if function.result == "int" else code, function.result))
 
     def host_function(self, function: Function, target: Callable[..., Any]) -> str:
         for index, value in enumerate(self.constants.values):
@@ -333,6 +357,8 @@ class ExpressionWriter:
         """An argument for a parameter of a type."""
         self.node = node
         typed = kind != "any"
+        if isinstance(node, Nil) and kind == "value":
+            return Expression("MISSING", simple=True)
         match node:
             case Dot():
                 return self.checked(self.dot, kind)
@@ -355,7 +381,7 @@ class ExpressionWriter:
     def literal_argument(self, node: Operand, kind: str) -> Expression:
         """A literal for a parameter: the parameter decides the type of a number."""
         match kind, node:
-            case "any", _:
+            case "any" | "value", _:
                 return self.literal(node)
             case ("string", StringLiteral()) | ("bool", Bool()):
                 return self.literal(node)
@@ -372,7 +398,7 @@ class ExpressionWriter:
 
     def checked(self, value: Expression, kind: str) -> Expression:
         """``value`` with the test that it fits a parameter."""
-        if kind in ("any", value.kind):
+        if kind in ("any", "value", value.kind):
             return value
         if kind in ("map", "time"):
             return Expression(f"{kind}_argument({value.code}, {value.interface}, {self.site()})")
@@ -387,11 +413,5 @@ class ExpressionWriter:
         return Expression(f"({held} if type({test}) is {_CHECKS[kind]} else {refusal})", kind)
 
 
-def _is_plain(node: Operand) -> bool:
-    """Whether evaluating an argument can neither fail nor change anything."""
-    return isinstance(node, Dot | Nil | Bool | NumberLiteral | StringLiteral) or (isinstance(node, Variable) and len(node.names) == 1)
-
-
 def _is_hex(text: str) -> bool:
     return len(text) > 2 and text[:2] in ("0x", "0X") and "p" not in text and "P" not in text
-

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from plutino.templates.quoting import quote
-from plutino.templates.time_layout import MONTHS, WEEKDAYS
-from plutino.templates.values import Failure
+from plutino.templates.go.quoting import quote_bytes as quote
+from plutino.templates.go.time_layout import MONTHS, WEEKDAYS
+from plutino.templates.go.values import Failure
 
 SECOND: Final = 1_000_000_000
-_UNITS: Final = {"ns": 1, "us": 1000, "µs": 1000, "μs": 1000, "ms": 1_000_000, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}  # noqa: RUF001 - Go takes both signs
+_UNITS: Final = {"ns": 1, "us": 1000, "µs": 1000, "μs": 1000, "ms": 1_000_000, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}
 _PART: Final = re.compile(r"([0-9]*)(\.[0-9]*)?([^.0-9]*)", re.ASCII)
 _LIMIT: Final = 1 << 63
+_MAX_LENGTH: Final = 512
+"""Characters of a duration."""
 
 
 class Duration(int):
@@ -72,8 +74,8 @@ def parse_duration(text: str) -> Duration:
     rest = text[1:] if text[:1] in ("+", "-") else text
     if rest == "0":
         return Duration(0)
-    if not rest:
-        raise Failure(f"time: invalid duration {quote(text)}")
+    if not rest or len(rest) > _MAX_LENGTH:
+        raise Failure(f"time: invalid duration {quote(text[:_MAX_LENGTH])}")
     total = 0
     while rest:
         found = _PART.match(rest)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
-from plutino.templates.values import Failure, Uint64
+from plutino.templates.go.values import Failure, Uint64
 
 MAX_LENGTH: Final = 512
 """Characters of a version or a constraint."""
@@ -62,18 +62,18 @@ class Version:
 
     def next_major(self) -> Version:
         """The next incompatible release."""
-        return self._next(major=Uint64(self.major + 1), minor=Uint64(0), patch=Uint64(0))
+        return self._next(self.major + 1, 0, 0)
 
     def next_minor(self) -> Version:
         """The next release with new functions."""
-        return self._next(minor=Uint64(self.minor + 1), patch=Uint64(0))
+        return self._next(self.major, self.minor + 1, 0)
 
     def next_patch(self) -> Version:
         """The next correction; of a pre-release its own release."""
-        return self._next() if self.prerelease else self._next(patch=Uint64(self.patch + 1))
+        return self._next(self.major, self.minor, self.patch + (not self.prerelease))
 
-    def _next(self, **numbers: Uint64) -> Version:
-        changed = replace(self, prerelease="", metadata="", **numbers)
+    def _next(self, major: int, minor: int, patch: int) -> Version:
+        changed = Version(Uint64(major), Uint64(minor), Uint64(patch), "", "", "")
         return replace(changed, original=("v" if self.original.startswith("v") else "") + changed.text())
 
 

@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Final
 
-from plutino.templates.values import Failure
+from plutino.templates.go.values import Failure
 
 MONTHS: Final = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
 WEEKDAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+_MAX_LAYOUT: Final = 2048
+"""Characters of a layout."""
 ZERO_TIME: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 RFC3339_NANO: Final = "2006-01-02T15:04:05.999999999Z07:00"
@@ -35,9 +37,15 @@ def format_layout(value: datetime, layout: str) -> str:
     return "".join(parts)
 
 
-@lru_cache(maxsize=256)
 def split_layout(layout: str) -> tuple[tuple[str, str], ...]:
     """The layout as pairs of literal text and the element after it; the last element is empty."""
+    if len(layout) > _MAX_LAYOUT:
+        raise Failure(f"time layout too long: {len(layout)} characters; at most {_MAX_LAYOUT}")
+    return _split(layout)
+
+
+@lru_cache(maxsize=256)
+def _split(layout: str) -> tuple[tuple[str, str], ...]:
     parts: list[tuple[str, str]] = []
     at = 0
     for match in ELEMENT.finditer(layout):
@@ -63,7 +71,7 @@ def offset_seconds(value: datetime) -> int:
 def zone_name(value: datetime) -> str:
     """The abbreviation of the zone, ``+0200`` where it has none."""
     name = value.tzname() or ""
-    if name and not name.startswith(("UTC+", "UTC-", "+", "-")):
+    if name and not name.startswith(("UTC+", "UTC-")):
         return name
     return _offset_text(offset_seconds(value), "-0700")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from plutino.errors import TemplateError
-from plutino.templates.lexer import Kind, Token, tokens
-from plutino.templates.literals import LiteralError, Number, character, parse_number, parse_pair, unquote
-from plutino.templates.quoting import quote
-from plutino.templates.syntax import (
+from plutino.templates.go.quoting import quote
+from plutino.templates.language.lexer import Kind, Token, tokens
+from plutino.templates.language.literals import LiteralError, Number, character, parse_number, parse_pair, unquote
+from plutino.templates.language.syntax import (
     Action,
     Bool,
     Break,
@@ -62,24 +63,32 @@ _OPERANDS = frozenset(
 _Closing = End | Else
 
 
-def parse(text: str, name: str, functions: Collection[str]) -> dict[str, list[Node]]:
-    """The body of every template in ``text`` by name; ``name`` is the main one's. Raises TemplateError."""
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """The body of every template of a text by name, and the functions that they call."""
+
+    definitions: dict[str, list[Node]]
+    called: set[str]
+
+
+def parse(text: str, name: str, functions: Collection[str]) -> Parsed:
+    """Parse ``text``; ``name`` is the main template's. Raises TemplateError."""
     definitions: dict[str, list[Node]] = {}
-    _Parser(tokens(text), name, name, functions, definitions).main()
-    return definitions
+    called: set[str] = set()
+    _Parser(tokens(text), name, name, functions, Parsed(definitions, called)).main()
+    return Parsed(definitions, called)
 
 
 class _Parser:
     """One template being read; ``define`` and ``block`` start one of their own on the same tokens."""
 
-    def __init__(
-        self, source: Iterator[Token], name: str, main_name: str, functions: Collection[str], definitions: dict[str, list[Node]]
-    ) -> None:
+    def __init__(self, source: Iterator[Token], name: str, main_name: str, functions: Collection[str], parsed: Parsed) -> None:
         self.source = source
         self.name = name
         self.main_name = main_name
         self.functions = functions
-        self.definitions = definitions
+        self.parsed = parsed
+        self.definitions = parsed.definitions
         self.ahead: list[Token] = []
         self.line = 0
         self.action_line = 0
@@ -296,7 +305,7 @@ class _Parser:
         return self.literal(token)
 
     def _inner(self, name: str) -> _Parser:
-        inner = _Parser(self.source, name, self.main_name, self.functions, self.definitions)
+        inner = _Parser(self.source, name, self.main_name, self.functions, self.parsed)
         inner.ahead = self.ahead
         inner.depth = self.depth
         return inner
@@ -399,6 +408,7 @@ class _Parser:
             case Kind.IDENTIFIER:
                 if token.text not in self.functions:
                     self.fail(f"function {quote(token.text)} not defined")
+                self.parsed.called.add(token.text)
                 return Identifier(token.position, token.text)
             case Kind.DOT:
                 return Dot(token.position)
