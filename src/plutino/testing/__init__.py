@@ -4,6 +4,7 @@ A suite raises AssertionError with what was promised and what was seen; call it 
 """
 
 from plutino.testing.clock import FakeClock
+from plutino.testing.environment import FakeEnvironment
 from plutino.testing.formats import check_format
 from plutino.testing.options import check_options
 from plutino.testing.resources import check_resource
@@ -20,6 +21,7 @@ from plutino.testing.stage import CollectingInlet, FakeIngress, RecordingLog, co
 __all__ = [
     "CollectingInlet",
     "FakeClock",
+    "FakeEnvironment",
     "FakeIngress",
     "RecordingLog",
     "check_format",
