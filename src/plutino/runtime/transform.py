@@ -294,11 +294,8 @@ def _bytes_list(passes: bool, frame: tuple[bytes, bytes, bytes] | None, omit: bo
             rows = out.rows
         if out.sizes is not None:
             return [encoder.encode_list(part) for part in _slices(rows, out.sizes, omit)]
-        if len(rows) == 1:
-            return [encoder.encode_list(rows)]
-        if frame is None:
-            return [encoder.encode_list((row,)) for row in rows]
-        return [pattern % p for p in encoder.encode_rows(rows)]
+        items: list[Any] = encoder.encode_lists(rows)
+        return items
 
     return transform
 
