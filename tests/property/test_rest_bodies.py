@@ -10,6 +10,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from unit.rest.kit import Reply, open_api
 
 NAMES = st.sampled_from(
