@@ -19,9 +19,7 @@ LOADED_BY_DISCOVERY = {"msgspec", "structlog", "yaml", "_yaml", "click", "uvloop
 DISCOVER = """
 import json, sys, sysconfig
 import plutino.app
-discover = getattr(plutino.app, "discover", None)
-if discover is not None:
-    discover()
+plutino.app.components()
 site = tuple({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
 files = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}
 print(json.dumps(sorted({name.partition(".")[0] for name, file in files.items() if file.startswith(site)})))
