@@ -98,6 +98,7 @@ class ConfigurationKind:
             await call.control.put(Ref(self.kind, f"{connector}.{key}"), text, mode=Mode.UPDATE, origin=Origin("rest", call.client))
         except ConfigKeyError as error:
             error.message = f"Type conversion failed:{connector}.{error.message}"
+            error.args = (error.message,)
             raise
         return Answer()
 
