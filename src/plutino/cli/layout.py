@@ -51,7 +51,8 @@ def read_document(path: str) -> str:
             raise Misuse(f"folder {folder} is no section of a document", hint)
         found = True
         for name, file in _entries(folder):
-            sections[folder.name][name] = read_text(str(file)).strip()
+            text = read_text(str(file)).strip()
+            sections[folder.name][name] = text if folder.name in _STATEMENTS else _in_one_line(text)
     if not found:
         raise Misuse(f"folder {path} holds no configuration", "it needs sub-folders like streams/ and rules/")
     return json.dumps(sections, ensure_ascii=False)
@@ -120,3 +121,10 @@ def _entries(folder: Path) -> Iterator[tuple[str, Path]]:
 
 def _ending(section: str) -> str:
     return ".sql" if section in _STATEMENTS else ".json"
+
+
+def _in_one_line(text: str) -> str:
+    try:
+        return msgspec.json.format(text, indent=0)
+    except msgspec.DecodeError:
+        return text

@@ -85,7 +85,7 @@ def rule_topology(name: str, server: str, as_json: bool) -> None:
     click.echo(layout.readable(Client(server).call("GET", f"/rules/{segment(name)}/topo").text))
 
 
-@click.command()
+@click.command(short_help="The server and its rules at a glance.")
 @server_option
 @json_option
 def status(server: str, as_json: bool) -> None:
@@ -112,7 +112,7 @@ def status(server: str, as_json: bool) -> None:
     print_table(("RULE", "STATUS", "ERRORS", "LAST ERROR"), rows, _STYLES)
 
 
-@click.command()
+@click.command(short_help="Plan, needed columns and generated code of a rule.")
 @click.argument("rule")
 @server_option
 @json_option
@@ -125,7 +125,7 @@ def explain(rule: str, server: str, as_json: bool) -> None:
         click.echo(text.rstrip("\n"))
 
 
-@click.command()
+@click.command(short_help="Live results of a rule, until Ctrl-C.")
 @click.argument("rule")
 @click.option("--count", type=click.IntRange(min=1), help="End after this many messages.")
 @server_option

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
@@ -15,6 +15,16 @@ from plutino.errors import PlutinoError
 
 _ELSEWHERE = ("plugin", "udf", "service", "service_func", "schema", "script")
 """Kinds that eKuiper's client knows and this version does not."""
+
+_SECTIONS = (
+    ("Server", ("serve", "status", "demo")),
+    ("Configuration", ("import", "export", "diff", "validate")),
+    ("Rules", ("tail", "explain", "run")),
+    ("As in eKuiper", ("create", "describe", "drop", "show", "start", "stop", "restart", "getstatus", "gettopo")),
+)
+"""Headings of ``plutino --help``."""
+
+_EPILOG = "Exit codes: 0 done; 1 refused, or differences with 'diff --exit-code'; 2 wrong usage, or no server."
 
 
 class Commands(click.Group):
@@ -28,6 +38,20 @@ class Commands(click.Group):
             hint = f"did you mean {near[0]}?" if near else f"see '{ctx.command_path} --help'"
             raise Misuse(f"no command {args[0]!r}", hint)
         return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands under headings; those that have none (or in a group without headings) as click lists them."""
+        left = dict.fromkeys(self.list_commands(ctx))
+        for title, names in _SECTIONS if ctx.parent is None else ():
+            rows = [(name, self.commands[name].get_short_help_str(80)) for name in names if name in left]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+            for name in names:
+                left.pop(name, None)
+        if left:
+            with formatter.section("Further commands" if ctx.parent is None else "Commands"):
+                formatter.write_dl([(name, self.commands[name].get_short_help_str(80)) for name in left])
 
 
 class Verb(Commands):
@@ -67,11 +91,28 @@ class Verbed(click.Command):
             formatter.write_dl([(f"{self.name} {name}", verb.get_short_help_str()) for name, verb in self.verbs.items()])
 
 
+def group_of(commands: Iterable[click.Command], version: str) -> click.Group:
+    """The group of all commands."""
+    group = Commands(
+        "plutino",
+        help="Edge stream-processing rule engine: SQL rules over live data.",
+        epilog=_EPILOG,
+        context_settings={"max_content_width": 120},
+    )
+    group.params.append(_version_option(version))
+    for command in commands:
+        group.add_command(command)
+    return group
+
+
 def run(group: click.Group, arguments: Sequence[str] | None = None) -> int:
     """Run a command line; the result is the exit code."""
     try:
         result = group.main(args=arguments, prog_name="plutino", standalone_mode=False)
         return result if isinstance(result, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return 2
     except click.UsageError as error:
         context = error.ctx
         path = context.command_path if context is not None else "plutino"
@@ -90,3 +131,12 @@ def run(group: click.Group, arguments: Sequence[str] | None = None) -> int:
         # The reader of a pipe has left (`plutino tail r | head -1`): nothing is wrong, but the interpreter must not flush into it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _version_option(version: str) -> click.Option:
+    def show(context: click.Context, _: click.Parameter, value: bool) -> None:
+        if value and not context.resilient_parsing:
+            click.echo(f"plutino {version}")
+            context.exit()
+
+    return click.Option(["--version"], is_flag=True, expose_value=False, is_eager=True, callback=show, help="Show the version.")

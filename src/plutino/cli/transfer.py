@@ -43,7 +43,7 @@ def described(document: str) -> str:
     return ", ".join(_counted(section, number) for section, number in layout.counts(document).items()) or "nothing"
 
 
-@click.command("import", cls=Verbed)
+@click.command("import", cls=Verbed, short_help="Import a document: a file or a folder.")
 @click.argument("path", metavar="FILE")
 @click.option("--partial", is_flag=True, help="Add and replace only; without it the server holds exactly the document afterwards.")
 @click.option("--dry-run", is_flag=True, help="Show what would change and change nothing.")
@@ -83,7 +83,7 @@ def import_(path: str, partial: bool, dry_run: bool, on_error: str, server: str,
     return 1 if faults else 0
 
 
-@click.command("export", cls=Verbed)
+@click.command("export", cls=Verbed, short_help="Export the configuration to a file or a folder.")
 @click.argument("path", metavar="[FILE]", default="-")
 @click.option("--rules", metavar="R1,R2", help="Only these rules and what they need.")
 @server_option

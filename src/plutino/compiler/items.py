@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plutino.compiler.exact import ExactEmitter
 from plutino.model import attribute, row_type
-from plutino.planner.bound import AliasRef, ColumnRef, Const, Item, walk
+from plutino.planner.bound import AliasRef, Bound, ColumnRef, Const, Item, Key, Operation, walk
 from plutino.planner.plan import Project
 from plutino.spi import RuleOptions
 
@@ -74,3 +74,23 @@ def _record(project: Project, shown: list[tuple[str, str]], emitter: ExactEmitte
     for name, value in shown:
         lines += [f"x = {value}", f"if x is not UNSET: d[{emitter.constants(name)}] = x"]
     return [*lines, "return d"]
+
+
+def json_numbers(project: Project) -> frozenset[str] | None:
+    """Output columns whose whole numbers stand as schemaless JSON had them, though they are floats of the dialect; None: every column."""
+    if project.star is not None:
+        return None
+    return frozenset(i.name for i in project.items if i.visible and _is_json_number(i.expr))
+
+
+def _is_json_number(expr: Bound) -> bool:
+    """Copies of schemaless columns, and what the fast tier computes of them in Python's integers."""
+    match expr:
+        case ColumnRef():
+            return not expr.exact
+        case Operation(op="+" | "-" | "*" | "/" | "%", left=left, right=right):
+            return _is_json_number(left) or _is_json_number(right)
+        case Key(base=base):
+            return _is_json_number(base)
+        case _:
+            return False

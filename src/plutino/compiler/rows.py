@@ -9,7 +9,7 @@ from msgspec import Struct
 from plutino.compiler.code import Constants, build
 from plutino.compiler.exact import ExactEmitter
 from plutino.compiler.fast import FastEmitter, NotFast
-from plutino.compiler.items import emit_items
+from plutino.compiler.items import emit_items, json_numbers
 from plutino.execution.rows import RowCode
 from plutino.model import attribute, row_type
 from plutino.planner.bound import AliasRef, Bound, ColumnRef, Const, FunctionCall, Item, Operation, walk
@@ -74,6 +74,7 @@ def compile_rows(plan: RulePlan, operators: tuple[str, ...]) -> tuple[RowCode, d
         operators=operators,
         event_time=plan.options.is_event_time,
         late_tolerance=plan.options.late_tolerance,
+        json_numbers=json_numbers(parts.project),
     )
     return code, functions
 

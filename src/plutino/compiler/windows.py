@@ -9,7 +9,7 @@ from typing import Any
 from plutino.compiler.code import Constants, build
 from plutino.compiler.exact import ExactEmitter, callable_of
 from plutino.compiler.fast import FastEmitter, NotFast
-from plutino.compiler.items import emit_items
+from plutino.compiler.items import emit_items, json_numbers
 from plutino.compiler.rows import output_kind
 from plutino.execution.aggregates import Accumulator, Count, Extreme, Gathered, Total
 from plutino.execution.collecting import GroupCode, GroupCollector, RowCollector, RowsCode
@@ -57,6 +57,7 @@ def compile_window(plan: RulePlan, operators: tuple[str, ...]) -> tuple[WindowCo
         filtered=options.is_event_time and any(isinstance(n, Filter) for n in chain),
         grouped=aggregate is not None and bool(aggregate.keys),
         shape=_shape(plan, window, aggregate),
+        json_numbers=json_numbers(plan.root),
     )
     return code, functions
 

@@ -35,6 +35,7 @@ class RowCode(Struct, frozen=True):
     operators: tuple[str, ...]
     event_time: bool = False
     late_tolerance: int = 0
+    json_numbers: frozenset[str] | None = frozenset()
 
 
 class RowProgram:
@@ -55,6 +56,10 @@ class RowProgram:
     @property
     def inputs(self) -> Mapping[str, InputNeed]:
         return {self._code.stream: self._code.need}
+
+    @property
+    def json_numbers(self) -> frozenset[str] | None:
+        return self._code.json_numbers
 
     @property
     def operators(self) -> Sequence[str]:

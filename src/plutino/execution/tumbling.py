@@ -36,6 +36,7 @@ class WindowCode(Struct, frozen=True):
     filtered: bool
     grouped: bool
     shape: str
+    json_numbers: frozenset[str] | None = frozenset()
 
 
 class _Output:
@@ -74,6 +75,10 @@ class WindowProgram:
     @property
     def inputs(self) -> Mapping[str, InputNeed]:
         return {self._code.stream: self._code.need}
+
+    @property
+    def json_numbers(self) -> frozenset[str] | None:
+        return self._code.json_numbers
 
     @property
     def operators(self) -> Sequence[str]:

@@ -39,6 +39,11 @@ class Definition(Struct, frozen=True, eq=False):
             return NotImplemented
         return self.ref == other.ref and (self.text == other.text or _same(self.content, other.content))
 
+    def __ne__(self, other: object) -> bool:
+        # Without this, ``!=`` would be the struct's own and compare the texts.
+        equal = self.__eq__(other)
+        return equal if equal is NotImplemented else not equal
+
     def __hash__(self) -> int:
         return hash(self.ref)
 

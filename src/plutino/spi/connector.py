@@ -223,6 +223,7 @@ class SinkSpec:
     - ``accepts`` is ``bytes`` (the engine encodes) or ``rows``
     - ``dynamic``: wire names of the options that may hold templates at any depth. Where the action uses one, each message comes with
       ``{name: value}`` of all of them that do, templates replaced; ``create`` sees the template text
+    - ``fills``: which of them the sink fills in itself, given its properties (rest: headers with a token); see ``dynamic_names``
     - ``streams``: keeps one growing artefact (file): does its own compression and encryption, and writes the header line
       (``SinkContext.header``) itself, so the engine encodes without one
     - ``connects``: False where there is nothing to connect to (nop): ``open`` returns at once and the status shows no connection
@@ -235,7 +236,13 @@ class SinkSpec:
     dynamic: tuple[str, ...] = ()
     ping: Callable[[Any, SinkContext], Awaitable[None]] | None = None
     streams: bool = False
+    fills: Callable[[Mapping[str, Any]], tuple[str, ...]] = lambda properties: ()
     examples: tuple[Example, ...] = ()
+
+    def dynamic_names(self, properties: Mapping[str, Any]) -> tuple[str, ...]:
+        """The options that the engine resolves per message, for a sink with these properties."""
+        filled = self.fills(properties)
+        return tuple(name for name in self.dynamic if name not in filled)
 
 
 @dataclass(frozen=True, slots=True)

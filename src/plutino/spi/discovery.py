@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from plutino.spi.connector import ConnectorSpec
     from plutino.spi.format import FormatSpec
     from plutino.spi.function import FunctionSpec
+    from plutino.spi.resource import ResourceSpec
 
 T = TypeVar("T")
 
@@ -75,6 +76,18 @@ def discover(connectors: str, formats: str, functions: str) -> Registry:
         _by_name((*scan(formats, FormatSpec), *installed("plutino.formats", FormatSpec)), lambda s: (s.name,)),
         _by_name((*scan(functions, FunctionSpec), *installed("plutino.functions", FunctionSpec)), lambda s: (s.name, *s.synonyms)),
     )
+
+
+def resource_kinds(package: str) -> dict[str, ResourceSpec]:
+    """The kinds of a folder by name; each of its modules lists its specs in ``SPECS``."""
+    root = importlib.import_module(package)
+    found: dict[str, ResourceSpec] = {}
+    for info in sorted(pkgutil.iter_modules(root.__path__), key=lambda i: i.name):
+        for spec in importlib.import_module(f"{package}.{info.name}").SPECS:
+            if spec.kind in found:
+                raise PlutinoError(f"resource kind {spec.kind} is defined twice; rename one of them")
+            found[spec.kind] = spec
+    return found
 
 
 def _by_name(specs: Iterable[T], names: Callable[[T], tuple[str, ...]]) -> dict[str, T]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -50,6 +50,14 @@ class Program(Protocol):
     @property
     def inputs(self) -> Mapping[str, InputNeed]:
         """Needs by stream name."""
+        ...
+
+    @property
+    def json_numbers(self) -> Collection[str] | None:
+        """Output columns whose whole numbers are passed on as schemaless JSON had them (``int``), though they are floats of the dialect.
+
+        Data templates must see the floats. None: every column (``*`` of schemaless streams); empty: none.
+        """
         ...
 
     @property

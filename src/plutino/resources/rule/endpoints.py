@@ -8,13 +8,11 @@ from typing import Any, Protocol
 import msgspec
 
 from plutino.compiler import describe
-from plutino.compiler import compile_plan, describe
 from plutino.errors import DefinitionError, NotFoundError, PlutinoError, SqlSyntaxError
 from plutino.model import Definition, Ref
 from plutino.planner import RulePlan, explain
 from plutino.resources.rule import live
 from plutino.resources.rule.body import INVALID, RULE_SCHEMA, read, select_of, sources_of, validate
-from plutino.resources.rule.tail import results_of
 from plutino.spi import Action, Answer, Call, Control, Environment, Mode, Origin
 from plutino.spi.gojson import ANY, GoJsonError, Shape, bind, decode
 from plutino.spi.wire import JSON, check_id, json_answer, text_answer, truth, with_prefix
@@ -255,12 +253,6 @@ class _Endpoints:
             with_prefix(error, "tail rule error")
             raise
         return Answer(found, 200, live.MEDIA, {"cache-control": "no-store"})
-
-    async def tail(self, call: Call) -> Answer:
-        id = call.params["id"]
-        if call.control.environment.get(Ref(_KIND, id)) is None:
-            raise NotFoundError(f"tail rule error: Rule {id} is not found")
-        return Answer(results_of(id, call.control.host), 200, "text/event-stream")
 
     async def reset_state(self, call: Call) -> Answer:
         id = call.params["id"]

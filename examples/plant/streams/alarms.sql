@@ -1,0 +1,1 @@
+CREATE STREAM alarms () WITH (TYPE="memory", DATASOURCE="plant/alarm/+", FORMAT="json")

@@ -1,0 +1,199 @@
+"""Composition root: discovers the components, opens the catalog, starts the engine and the servers, and stops them in order."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from plutino import __version__
+from plutino.catalog import Catalog
+from plutino.control import Controller
+from plutino.errors import OptionError, PlutinoError
+from plutino.rest.application import Application
+from plutino.rest.data_server import DataServer
+from plutino.rest.documentation import Documentation
+from plutino.rest.guard import Guard
+from plutino.rest.routes import Routes
+from plutino.rest.server_info import ServerInfo
+from plutino.rest.serving import HttpServer
+from plutino.rest.transfer import Transfer
+from plutino.runtime import Engine
+from plutino.spi import Registry, SystemClock, discover
+from plutino.spi.access import Access
+from plutino.spi.discovery import resource_kinds
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+class Settings(Struct, frozen=True):
+    """Everything that a server can be told when it starts.
+
+    - ``host``, ``port``: where the REST API listens; ``push_host`` (empty: as ``host``), ``push_port``: where HTTP push sources listen
+    - ``allow_host``, ``allow_origin``: names of the server and origins of web pages besides those of this machine
+    - ``external_files``: files outside of ``<data_dir>/uploads`` may be named; None: while the API listens on loopback only
+    - ``private_net``: HTTP sources, sinks and downloads may reach loopback and private addresses
+    - ``timezone``: IANA name, ``Local`` for that of the machine
+    """
+
+    data_dir: str
+    host: str = "127.0.0.1"
+    port: int = 9081
+    push_host: str = ""
+    push_port: int = 10081
+    allow_host: tuple[str, ...] = ()
+    allow_origin: tuple[str, ...] = ()
+    external_files: bool | None = None
+    private_net: bool = False
+    timezone: str = "Local"
+    log_level: str = "info"
+
+    @property
+    def access(self) -> Access:
+        """What configurations may reach."""
+        external = _is_loopback(self.host) if self.external_files is None else self.external_files
+        return Access(self.data_dir, external_files=external, private_net=self.private_net)
+
+    def for_checks(self) -> Mapping[str, Any]:
+        """The part that checks of definitions depend on."""
+        access = self.access
+        return {
+            "data_dir": self.data_dir,
+            "allow_external_file_access": access.external_files,
+            "enable_private_net": access.private_net,
+            "timezone": self.timezone,
+        }
+
+
+_VARIABLES = {
+    "KUIPER__BASIC__RESTIP": "host",
+    "KUIPER__BASIC__RESTPORT": "port",
+    "KUIPER__BASIC__TIMEZONE": "timezone",
+    "KUIPER__BASIC__LOGLEVEL": "log_level",
+    "KUIPER__BASIC__ALLOWEXTERNALFILEACCESS": "external_files",
+    "KUIPER__BASIC__ENABLEPRIVATENET": "private_net",
+    "KUIPER__SOURCE__HTTPSERVERIP": "push_host",
+    "KUIPER__SOURCE__HTTPSERVERPORT": "push_port",
+}
+_LEVELS = {"warn": "warning", "fatal": "error", "panic": "error"}
+
+
+def settings_from(environ: Mapping[str, str], **given: Any) -> Settings:
+    """Settings from environment variables with eKuiper's names, and from ``given`` ones that are not None, which win.
+
+    OptionError for a variable whose value does not fit.
+    """
+    found: dict[str, Any] = {}
+    for variable, value in environ.items():
+        name = _VARIABLES.get(variable.upper())
+        if name is not None:
+            found[name] = _converted(variable, name, value.strip())
+    found.update({name: value for name, value in given.items() if value is not None})
+    return Settings(**found)
+
+
+def _converted(variable: str, name: str, value: str) -> Any:
+    if name == "log_level":
+        level = _LEVELS.get(value.lower(), value.lower())
+        if level not in LOG_LEVELS:
+            raise OptionError(f"{variable}: {value}; one of {', '.join(LOG_LEVELS)} is expected", path=variable)
+        return level
+    kind = next(field.type for field in msgspec.structs.fields(Settings) if field.name == name)
+    if kind is str:
+        return value
+    try:
+        return msgspec.convert(value.lower(), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise OptionError(f"{variable}: {value}; {str(error).lower()}", path=variable) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A whole server in this process: ``open``, ``start``, ``close``."""
+
+    settings: Settings
+    catalog: Catalog
+    engine: Engine
+    controller: Controller
+    rest: HttpServer
+    push: HttpServer
+
+    @classmethod
+    async def open(cls, settings: Settings, log: Any) -> Server:
+        """Everything made and bound, nothing running yet. PlutinoError when an address or the data directory cannot be had."""
+        try:
+            Path(settings.data_dir).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PlutinoError(f"data directory {settings.data_dir}: {(error.strerror or str(error)).lower()}") from error
+        catalog = await Catalog.open(settings.data_dir, clock=SystemClock())
+        try:
+            return cls._assembled(settings, catalog, log)
+        except BaseException:
+            await catalog.close()
+            raise
+
+    @classmethod
+    def _assembled(cls, settings: Settings, catalog: Catalog, log: Any) -> Server:
+        registry, access = components(), settings.access
+        hosts, origins = _lowered(settings.allow_host), _lowered(settings.allow_origin)
+        push_host = settings.push_host or settings.host
+        data_server = DataServer(Guard(push_host, hosts, origins), log)
+        engine = Engine(registry=registry, clock=SystemClock(), ingress=data_server, state=catalog.state, access=access, log=log)
+        kinds = resource_kinds("plutino.resources")
+        controller = Controller(catalog, engine, kinds, registry=registry, settings=settings.for_checks())
+        served = [*ServerInfo(__version__).actions, *Transfer(controller, access).actions]
+        served += [action for spec in kinds.values() for action in spec.actions]
+        routes = Routes([*served, *Documentation(served, __version__).actions])
+        application = Application(routes, controller, Guard(settings.host, hosts, origins), log)
+        rest = HttpServer(application, settings.host, settings.port, "REST API")
+        push = HttpServer(data_server, push_host, settings.push_port, "push server")
+        return cls(settings, catalog, engine, controller, rest, push)
+
+    @property
+    def url(self) -> str:
+        """Address of the REST API."""
+        return _url(self.settings.host, self.rest.port)
+
+    @property
+    def push_url(self) -> str:
+        """Address of the data server."""
+        return _url(self.settings.push_host or self.settings.host, self.push.port)
+
+    async def start(self) -> None:
+        """Load what is stored, run the rules, then take requests."""
+        await self.push.start()
+        await self.controller.boot()
+        await self.rest.start()
+
+    async def close(self) -> None:
+        """Take no more requests, let rules finish what they have, and give everything back."""
+        await self.rest.stop()
+        await self.push.stop()
+        await self.engine.close()
+        await self.catalog.close()
+
+
+def components() -> Registry:
+    """Connectors, formats and functions of this installation."""
+    return discover("plutino.connectors", "plutino.formats", "plutino.functions")
+
+
+def _lowered(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(name.lower() for name in names)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _url(host: str, port: int) -> str:
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{shown}:{port}"

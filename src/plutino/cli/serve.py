@@ -1,0 +1,123 @@
+"""``serve``: the server in the foreground. One line on stdout when it is ready, the log on stderr."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from plutino.app import LOG_LEVELS, Settings, settings_from
+from plutino.cli.output import Failure
+from plutino.errors import PlutinoError
+
+_COLLECT_AFTER = 50_000
+"""Allocations between runs of the collector: rows are structs it does not see, so there is little for it to find."""
+
+
+@click.command()
+@click.option("--data", type=click.Path(file_okay=False), required=True, metavar="DIR", help="Where the configuration and state are kept.")
+@click.option("--host", help="Address of the REST API.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port of the REST API, 0 for a free one.  [default: 9081]")
+@click.option("--push-host", help="Address that HTTP push sources listen on.  [default: that of the REST API]")
+@click.option("--push-port", type=click.IntRange(0, 65535), help="Port that HTTP push sources listen on.  [default: 10081]")
+@click.option("--allow-host", multiple=True, metavar="NAME", help="Another name under which clients address the server; * for any.")
+@click.option("--allow-origin", multiple=True, metavar="ORIGIN", help="Web pages that may call, such as https://ui.example; * for any.")
+@click.option("--external-files/--no-external-files", default=None, help="Whether files outside of DIR/uploads may be named.")
+@click.option("--private-net/--no-private-net", default=None, help="Whether HTTP sources and sinks may reach private addresses.")
+@click.option("--timezone", metavar="ZONE", help="Zone of date functions and schedules, such as Europe/Berlin.  [default: Local]")
+@click.option("--log-level", type=click.Choice(LOG_LEVELS), help="Least level that is logged.  [default: info]")
+def serve(data: str, **given: Any) -> None:
+    """Run the server until SIGTERM or Ctrl-C.
+
+    Options win over environment variables with eKuiper's names (KUIPER__BASIC__RESTPORT and the like).
+    """
+    gc.set_threshold(_COLLECT_AFTER, 10, 10)
+    try:
+        settings = settings_from(os.environ, data_dir=str(Path(data).absolute()), **{k: v for k, v in given.items() if v != ()})
+        _use_zone(settings.timezone)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(settings))
+    except PlutinoError as error:
+        raise Failure(f"cannot serve: {error.message}") from error
+
+
+commands: Sequence[click.Command] = (serve,)
+
+
+async def _serve(settings: Settings) -> None:
+    from plutino.app import Server
+
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    log = _logger(settings.log_level)
+    server = await Server.open(settings, log)
+    try:
+        await server.start()
+        # What start-up made lives as long as the process: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        click.echo(f"plutino serves {server.url} (push on {server.push_url}, data in {settings.data_dir})")
+        await stopped.wait()
+        log.info("stopping")
+    finally:
+        await server.close()
+    log.info("stopped")
+
+
+def _loop_factory() -> Any:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _use_zone(name: str) -> None:
+    """Make ``name`` the zone of the process; ``Local`` leaves it as it is."""
+    if name.lower() == "local":
+        return
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(name or "UTC")
+    except (ValueError, OSError) as error:
+        raise PlutinoError(f"timezone: {name}; a zone such as Europe/Berlin, UTC or Local is expected") from error
+    os.environ["TZ"] = name or "UTC"
+    time.tzset()
+
+
+def _logger(level: str) -> Any:
+    """The server's log: one line per event on stderr, secrets masked; libraries' own warnings go there too."""
+    import structlog
+
+    from plutino.spi.options import mask
+
+    def without_secrets(_: Any, __: str, event: Any) -> Any:
+        return mask((), event)
+
+    number = logging.getLevelNamesMapping()[level.upper()]
+    logging.basicConfig(level=max(number, logging.WARNING), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            without_secrets,
+            structlog.processors.format_exc_info,
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    return structlog.get_logger()

@@ -1,0 +1,171 @@
+"""Options of the HTTP connectors, and what they must fulfil."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from msgspec import Struct, field
+
+from plutino.errors import ProvisionError
+from plutino.model import Duration
+from plutino.spi.options import Opt, Tls
+
+METHODS = ("GET", "POST", "PUT", "DELETE")
+CONTENT_TYPES = {
+    "none": "",
+    "text": "text/plain",
+    "json": "application/json",
+    "html": "text/html",
+    "xml": "application/xml",
+    "javascript": "application/javascript",
+    "form": "application/x-www-form-urlencoded;param=value",
+    "binary": "",
+    "formdata": "",
+}
+RESPONSE_TYPES = ("code", "body")
+
+
+class OAuthAccess(Struct, frozen=True, rename="camel"):
+    """How to get a token."""
+
+    url: Annotated[str, Opt("Address that gives a token; empty switches OAuth off", "URL")] = ""
+    body: Annotated[str, Opt("Body of the request", "Body", secret=True)] = ""
+    headers: Annotated[dict[str, Any], Opt("Headers of the request", "Headers")] = {}
+    expire: Annotated[Any, Opt("Seconds until the token expires, or a template over the token response", "Expire")] = ""
+
+
+class OAuthRefresh(Struct, frozen=True, rename="camel"):
+    """How to get the next token; templates over the token response."""
+
+    url: Annotated[str, Opt("Address that renews the token", "URL")] = ""
+    headers: Annotated[dict[str, Any], Opt("Headers of the request", "Headers")] = {}
+    body: Annotated[str, Opt("Body of the request", "Body", secret=True)] = ""
+
+
+class OAuth(Struct, frozen=True, rename="camel"):
+    """Token based access."""
+
+    access: Annotated[OAuthAccess | None, Opt("How to get a token", "Access")] = None
+    refresh: Annotated[OAuthRefresh | None, Opt("How to renew it", "Refresh")] = None
+
+
+class HttpPullOptions(Struct, frozen=True, rename="camel"):
+    """Options of the pulling source."""
+
+    url: Annotated[str, Opt("Address; DATASOURCE is appended", "URL", connection_related=True)] = "http://localhost"
+    method: Annotated[str, Opt("HTTP method", "Method", values=METHODS)] = "GET"
+    interval: Annotated[Duration, Opt("Time between two requests; 0 asks once", "Interval")] = 0
+    timeout: Annotated[Duration, Opt("Time limit of a request; 0 for none", "Timeout")] = 5000
+    body: Annotated[str, Opt("Body of the request, may be a template over the states", "Body")] = ""
+    body_type: Annotated[str, Opt("Type of the body", "Body type", values=tuple(CONTENT_TYPES))] = ""
+    headers: Annotated[dict[str, Any], Opt("Headers, may be templates over states and token response", "Headers")] = {}
+    response_type: Annotated[str, Opt("code: the status tells success; body: a field code does", values=RESPONSE_TYPES)] = "code"
+    incremental: Annotated[bool, Opt("Leave out responses equal to the one before", "Incremental")] = False
+    oauth: Annotated[OAuth | None, Opt("Token based access", "OAuth")] = field(default=None, name="oAuth")
+    states: Annotated[dict[str, Any], Opt("First values of template variables, replaced by fields of each response", "States")] = {}
+    compression: Annotated[str, Opt("Compression that responses must have", "Compression", values=("gzip", "flate", "zlib", "zstd"))] = ""
+    tls: Annotated[Tls, Opt(inline=True)] = Tls()
+
+
+class HttpPushOptions(Struct, frozen=True, rename="camel"):
+    """Options of the source that is pushed to."""
+
+    method: Annotated[str, Opt("HTTP method to accept", "Method", values=("POST", "PUT"))] = "POST"
+    buffer_length: Annotated[int, Opt("Accepted for compatibility; the buffer is the engine's", "Buffer length")] = 1024
+
+
+class RestOptions(Struct, frozen=True, rename="camel"):
+    """Options of the rest sink."""
+
+    url: Annotated[str, Opt("Address", "URL", dynamic=True, connection_related=True, required=True)] = "http://localhost"
+    method: Annotated[str, Opt("HTTP method", "Method", dynamic=True, values=METHODS)] = ""
+    body_type: Annotated[str, Opt("Type of the body", "Body type", dynamic=True, values=tuple(CONTENT_TYPES))] = ""
+    format: Annotated[str, Opt("Payload format", "Format")] = "json"
+    headers: Annotated[dict[str, Any], Opt("Headers", "Headers", dynamic=True)] = {}
+    form_data: Annotated[dict[str, Any], Opt("Fields beside the file (body type formdata)", "Form data", dynamic=True)] = {}
+    file_field_name: Annotated[str, Opt("Name of the file field (body type formdata)", "File field")] = ""
+    timeout: Annotated[Duration, Opt("Time limit of a request; 0 for none", "Timeout")] = 5000
+    response_type: Annotated[str, Opt("code: the status tells success; body: a field code does", values=RESPONSE_TYPES)] = "code"
+    debug_resp: Annotated[bool, Opt("Log responses", "Log responses")] = False
+    compression: Annotated[str, Opt("Compression of the body", "Compression", values=("gzip", "zstd"))] = ""
+    oauth: Annotated[OAuth | None, Opt("Token based access", "OAuth")] = field(default=None, name="oAuth")
+    tls: Annotated[Tls, Opt(inline=True)] = Tls()
+
+
+def check_url(url: str) -> None:
+    """ProvisionError unless it is an absolute HTTP address."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname)
+        parts.port  # noqa: B018 - raises for a port that is none
+    except ValueError:
+        good = False
+    if not good:
+        raise ProvisionError(f"invalid url {url}: http:// or https:// with a host is expected")
+
+
+def read_method(method: str) -> str:
+    """The method in upper case; ProvisionError for one that is not supported."""
+    found = method.upper()
+    if found not in METHODS:
+        raise ProvisionError(f"Not supported HTTP method {method}.")
+    return found
+
+
+def read_body_type(body_type: str) -> str:
+    """The body type in lower case; ProvisionError for an unknown one."""
+    found = body_type.lower()
+    if found not in CONTENT_TYPES:
+        raise ProvisionError(f"Invalid body type value {body_type}.")
+    return found
+
+
+def check_exchange(timeout: int, response_type: str, oauth: OAuth | None) -> None:
+    """ProvisionError for values that no HTTP connector takes."""
+    if timeout < 0:
+        raise ProvisionError(f"invalid timeout {timeout} ms: 0 or more is expected")
+    if response_type.lower() not in RESPONSE_TYPES:
+        raise ProvisionError(f"Invalid response type value {response_type}.")
+    if oauth is None:
+        return
+    if oauth.access is None:
+        raise ProvisionError("if setting oAuth, `access` property is required")
+    if oauth.access.url:
+        check_url(oauth.access.url)
+        expire = oauth.access.expire
+        if expire not in ("", None) and not (isinstance(expire, str) and "{{" in expire):
+            read_seconds(expire)
+
+
+def read_seconds(expire: Any) -> int:
+    """Whole seconds of the ``expire`` option; ProvisionError when it is no number."""
+    try:
+        return int(float(expire))
+    except (TypeError, ValueError) as error:
+        raise ProvisionError(f"oauth expire {expire}: a number of seconds is expected") from error
+
+
+def text_headers(headers: Mapping[str, Any]) -> dict[str, str]:
+    """Header values as text."""
+    return {k: _header_text(v) for k, v in headers.items()}
+
+
+def uses_tokens(properties: Mapping[str, Any]) -> bool:
+    """Whether wire properties ask for token based access."""
+    oauth = next((v for k, v in properties.items() if k.lower() == "oauth"), None)
+    access = next((v for k, v in oauth.items() if k.lower() == "access"), None) if isinstance(oauth, Mapping) else None
+    return isinstance(access, Mapping) and bool(next((v for k, v in access.items() if k.lower() == "url"), ""))
+
+
+def _header_text(value: Any) -> str:
+    match value:
+        case str():
+            return value
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case _:
+            return str(value)

@@ -1,0 +1,40 @@
+"""Source that is pushed to: a path of the data server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from plutino.connectors.http.options import HttpPushOptions
+from plutino.errors import ProvisionError
+from plutino.spi import Delivery, Inlet, SourceContext
+
+OK = (200, b"ok")
+FULL = (503, b"the stream's buffer is full; send again later")
+
+
+class HttpPushSource:
+    """Each body of a request is one payload. A full engine answers 503, so nothing is lost unseen."""
+
+    def __init__(self, options: HttpPushOptions, datasource: str, context: SourceContext) -> None:
+        if not datasource.startswith("/"):
+            raise ProvisionError("property `endpoint` must start with /")
+        if options.method not in ("POST", "PUT"):
+            raise ProvisionError(f"method {options.method} is not supported, must be POST or PUT")
+        self._path = datasource
+        self._method = options.method
+        self._ingress = context.ingress
+
+    async def run(self, inlet: Inlet, resume: Any) -> None:
+        """Serve until cancelled."""
+
+        async def handle(body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
+            return OK if inlet.offer(Delivery(payloads=[body])) else FULL
+
+        leave = self._ingress.register(self._path, self._method, handle)
+        try:
+            inlet.connected()
+            await asyncio.get_running_loop().create_future()
+        finally:
+            leave()

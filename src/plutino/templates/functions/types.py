@@ -1,0 +1,44 @@
+"""Types and kinds of values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from plutino.templates.comparison import deep_equal as same
+from plutino.templates.functions.registry import define
+from plutino.templates.limits import Walk
+from plutino.templates.values import kind_name, type_name
+
+
+def _type_of(value: Any) -> str:
+    return "<nil>" if value is None else type_name(value)
+
+
+@define("typeOf", "any -> string")
+def type_of(value: Any) -> str:
+    return _type_of(value)
+
+
+@define("typeIs", "string, any -> bool")
+def type_is(name: str, value: Any) -> bool:
+    return name == _type_of(value)
+
+
+@define("typeIsLike", "string, any -> bool")
+def type_is_like(name: str, value: Any) -> bool:
+    return _type_of(value) in (name, "*" + name)
+
+
+@define("kindOf", "any -> string")
+def kind_of(value: Any) -> str:
+    return kind_name(value)
+
+
+@define("kindIs", "string, any -> bool")
+def kind_is(name: str, value: Any) -> bool:
+    return name == kind_name(value)
+
+
+@define("deepEqual", "any, any -> bool", deep=True)
+def deep_equal(a: Any, b: Any) -> bool:
+    return same(a, b, Walk())
