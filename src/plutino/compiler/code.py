@@ -17,6 +17,8 @@ from plutino.errors import EvaluationError
 from plutino.execution import kernels
 from plutino.execution.aggregates import group_text
 from plutino.execution.failures import StageError
+from plutino.execution.finishing import extracted, unnested
+from plutino.model import to_dict
 from plutino.model.number import wrap
 
 _shapes: dict[str, Callable[[tuple[Any, ...]], tuple[Any, ...]]] = {}
@@ -44,6 +46,10 @@ _NAMES: dict[str, Any] = {
             kernels.part,
             kernels.metadata,
             kernels.bail,
+            kernels.first_of,
+            unnested,
+            extracted,
+            to_dict,
         )
     },
     "wrap": wrap,

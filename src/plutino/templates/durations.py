@@ -10,7 +10,7 @@ from plutino.templates.time_layout import MONTHS, WEEKDAYS
 from plutino.templates.values import Failure
 
 SECOND: Final = 1_000_000_000
-_UNITS: Final = {"ns": 1, "us": 1000, "µs": 1000, "μs": 1000, "ms": 1_000_000, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}  # noqa: RUF001 - Go takes both signs
+_UNITS: Final = {"ns": 1, "us": 1000, "µs": 1000, "μs": 1000, "ms": 1_000_000, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}
 _PART: Final = re.compile(r"([0-9]*)(\.[0-9]*)?([^.0-9]*)", re.ASCII)
 _LIMIT: Final = 1 << 63
 

@@ -39,7 +39,7 @@ POSIX: Final[dict[str, Ranges]] = {
     "xdigit": ((48, 57), (65, 70), (97, 102)),
 }
 _CATEGORIES: Final = frozenset(
-    "L Lu Ll Lt Lm Lo M Mn Mc Me N Nd Nl No P Pc Pd Ps Pe Pi Pf Po S Sm Sc Sk So Z Zs Zl Zp C Cc Cf Co Cs".split()
+    ["L", "Lu", "Ll", "Lt", "Lm", "Lo", "M", "Mn", "Mc", "Me", "N", "Nd", "Nl", "No", "P", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "S", "Sm", "Sc", "Sk", "So", "Z", "Zs", "Zl", "Zp", "C", "Cc", "Cf", "Co", "Cs"]
 )
 _SCRIPTS: Final[dict[str, tuple[str, ...]]] = {
     "Latin": ("LATIN",),
