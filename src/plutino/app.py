@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from plutino.rest.server_info import ServerInfo
 from plutino.rest.serving import HttpServer
 from plutino.rest.transfer import Transfer
 from plutino.runtime import Engine
-from plutino.spi import Registry, SystemClock, discover
+from plutino.spi import Control, HttpIngress, Registry, SystemClock, discover
 from plutino.spi.access import Access
 from plutino.spi.discovery import resource_kinds
 
@@ -39,6 +40,7 @@ class Settings(Struct, frozen=True):
     - ``external_files``: files outside of ``<data_dir>/uploads`` may be named; None: while the API listens on loopback only
     - ``private_net``: HTTP sources, sinks and downloads may reach loopback and private addresses
     - ``timezone``: IANA name, ``Local`` for that of the machine
+    - ``files_dir``: where relative paths of file sources and sinks begin; empty for ``data_dir``
     """
 
     data_dir: str
@@ -52,18 +54,19 @@ class Settings(Struct, frozen=True):
     private_net: bool = False
     timezone: str = "Local"
     log_level: str = "info"
+    files_dir: str = ""
 
     @property
     def access(self) -> Access:
         """What configurations may reach."""
         external = _is_loopback(self.host) if self.external_files is None else self.external_files
-        return Access(self.data_dir, external_files=external, private_net=self.private_net)
+        return Access(self.files_dir or self.data_dir, external_files=external, private_net=self.private_net)
 
     def for_checks(self) -> Mapping[str, Any]:
         """The part that checks of definitions depend on."""
         access = self.access
         return {
-            "data_dir": self.data_dir,
+            "data_dir": access.data_dir,
             "allow_external_file_access": access.external_files,
             "enable_private_net": access.private_net,
             "timezone": self.timezone,
@@ -113,69 +116,124 @@ def _converted(variable: str, name: str, value: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
-    """A whole server in this process: ``open``, ``start``, ``close``."""
+class Core:
+    """Catalog, engine and control path of one data directory, without any server: what a one-off rule needs."""
 
     settings: Settings
+    registry: Registry
     catalog: Catalog
     engine: Engine
     controller: Controller
+
+    @classmethod
+    async def open(cls, settings: Settings, ingress: HttpIngress, log: Any, *, registry: Registry | None = None) -> Core:
+        """Everything made, nothing running yet. PlutinoError when the data directory cannot be had.
+
+        ``registry`` replaces the components of this installation.
+        """
+        try:
+            Path(settings.data_dir).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PlutinoError(f"data directory {settings.data_dir}: {(error.strerror or str(error)).lower()}") from error
+        found = registry or components()
+        catalog = await Catalog.open(settings.data_dir, clock=SystemClock())
+        try:
+            finished, access = _Finished(log), settings.access
+            engine = Engine(
+                found,
+                clock=SystemClock(),
+                ingress=ingress,
+                state=catalog.state,
+                data_dir=access.data_dir,
+                allow_file=access.file,
+                allow_host=access.host,
+                log=log,
+                on_finished=finished,
+            )
+            kinds = resource_kinds("plutino.resources")
+            controller = Controller(catalog, engine, kinds, registry=found, settings=settings.for_checks())
+            finished.control = controller
+        except BaseException:
+            await catalog.close()
+            raise
+        return cls(settings, found, catalog, engine, controller)
+
+    async def close(self) -> None:
+        """Let rules finish what they have, and give everything back."""
+        await self.engine.close()
+        await self.catalog.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A whole server in this process: ``open``, ``start``, ``close``."""
+
+    core: Core
     rest: HttpServer
     push: HttpServer
 
     @classmethod
     async def open(cls, settings: Settings, log: Any) -> Server:
         """Everything made and bound, nothing running yet. PlutinoError when an address or the data directory cannot be had."""
-        try:
-            Path(settings.data_dir).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise PlutinoError(f"data directory {settings.data_dir}: {(error.strerror or str(error)).lower()}") from error
-        catalog = await Catalog.open(settings.data_dir, clock=SystemClock())
-        try:
-            return cls._assembled(settings, catalog, log)
-        except BaseException:
-            await catalog.close()
-            raise
-
-    @classmethod
-    def _assembled(cls, settings: Settings, catalog: Catalog, log: Any) -> Server:
-        registry, access = components(), settings.access
         hosts, origins = _lowered(settings.allow_host), _lowered(settings.allow_origin)
         push_host = settings.push_host or settings.host
         data_server = DataServer(Guard(push_host, hosts, origins), log)
-        engine = Engine(registry=registry, clock=SystemClock(), ingress=data_server, state=catalog.state, access=access, log=log)
-        kinds = resource_kinds("plutino.resources")
-        controller = Controller(catalog, engine, kinds, registry=registry, settings=settings.for_checks())
-        served = [*ServerInfo(__version__).actions, *Transfer(controller, access).actions]
-        served += [action for spec in kinds.values() for action in spec.actions]
-        routes = Routes([*served, *Documentation(served, __version__).actions])
-        application = Application(routes, controller, Guard(settings.host, hosts, origins), log)
-        rest = HttpServer(application, settings.host, settings.port, "REST API")
-        push = HttpServer(data_server, push_host, settings.push_port, "push server")
-        return cls(settings, catalog, engine, controller, rest, push)
+        core = await Core.open(settings, data_server, log)
+        try:
+            controller = core.controller
+            served = [*ServerInfo(__version__).actions, *Transfer(controller, settings.access).actions]
+            served += [action for spec in controller.specs.values() for action in spec.actions]
+            routes = Routes([*served, *Documentation(served, __version__).actions])
+            application = Application(routes, controller, Guard(settings.host, hosts, origins), log)
+            rest = HttpServer(application, settings.host, settings.port, "REST API")
+            push = HttpServer(data_server, push_host, settings.push_port, "push server")
+        except BaseException:
+            await core.close()
+            raise
+        return cls(core, rest, push)
 
     @property
     def url(self) -> str:
         """Address of the REST API."""
-        return _url(self.settings.host, self.rest.port)
+        return _url(self.core.settings.host, self.rest.port)
 
     @property
     def push_url(self) -> str:
         """Address of the data server."""
-        return _url(self.settings.push_host or self.settings.host, self.push.port)
+        return _url(self.core.settings.push_host or self.core.settings.host, self.push.port)
 
     async def start(self) -> None:
         """Load what is stored, run the rules, then take requests."""
         await self.push.start()
-        await self.controller.boot()
+        await self.core.controller.boot()
         await self.rest.start()
 
     async def close(self) -> None:
         """Take no more requests, let rules finish what they have, and give everything back."""
         await self.rest.stop()
         await self.push.stop()
-        await self.engine.close()
-        await self.catalog.close()
+        await self.core.close()
+
+
+class _Finished:
+    """Stores that a rule which ended by itself is not started any more, so that the next start of the server leaves it alone."""
+
+    def __init__(self, log: Any) -> None:
+        self.control: Control | None = None
+        self._log = log
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __call__(self, rule: str) -> None:
+        task = asyncio.get_running_loop().create_task(self._store(rule))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _store(self, rule: str) -> None:
+        assert self.control is not None
+        try:
+            await self.control.trigger(rule, False)
+        except PlutinoError as error:
+            self._log.warning("the end of a rule was not stored", rule=rule, error=error.message)
 
 
 def components() -> Registry:

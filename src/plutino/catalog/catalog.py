@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from plutino.catalog.revision import Revision
+from plutino.catalog.revision import Edit, Revision
 from plutino.catalog.state import CatalogState
-from plutino.catalog.store import Commit, Store, edits_of
+from plutino.catalog.store import Commit, Store
 from plutino.catalog.worker import Worker, uninterrupted
 from plutino.model import Ref
 from plutino.spi import Clock, Origin
@@ -128,8 +128,9 @@ class Catalog:
         import_status: str | None,
     ) -> int:
         # Texts in memory only are absent for the file, before and after.
-        known = {ref: text for ref in texts if ref not in self._temporary and (text := self._definitions.get(ref)) is not None}
-        edits = edits_of(known, ((ref, None if ref in temporary else text) for ref, text in texts.items()))
+        hidden, known = self._temporary, self._definitions
+        found = (Edit(ref, None if ref in hidden else known.get(ref), None if ref in temporary else text) for ref, text in texts.items())
+        edits = tuple(edit for edit in found if edit.before != edit.after)
         commit = Commit(edits, base, self._clock.now_ms(), origin, outcome, released, import_status, self._keep)
         self._revision = await self._worker.run(partial(self._store.commit, commit))
         for ref, text in texts.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -207,9 +207,3 @@ class Store:
                     raise TransportError(f"catalog {what} {self._path}: {error}") from error
         except OSError as error:
             raise TransportError(f"catalog {what} {self._path}: {error.strerror or error}") from error
-
-
-def edits_of(definitions: Mapping[Ref, str], texts: Iterable[tuple[Ref, str | None]]) -> tuple[Edit, ...]:
-    """The edits that bring ``definitions`` to the given texts, without those that change nothing."""
-    found = (Edit(ref, definitions.get(ref), text) for ref, text in texts)
-    return tuple(edit for edit in found if edit.before != edit.after)

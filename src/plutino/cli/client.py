@@ -50,15 +50,23 @@ class Client:
             text = response.read().decode("utf-8", "replace")
             return Reply(response.status, text)
 
-    def events(self, path: str) -> Generator[str]:
-        """The data of each server-sent event, as long as the server keeps sending."""
+    def events(self, path: str) -> Generator[tuple[str, str]]:
+        """Name (empty for most) and data of each server-sent event, as long as the server keeps sending."""
         with self._answer("GET", path, None, None, accept="text/event-stream") as response:
+            name = ""
             for line in response:
-                if line.startswith(b"data:"):
-                    yield line[5:].strip().decode("utf-8", "replace")
+                field, _, value = line.decode("utf-8", "replace").partition(":")
+                if field == "event":
+                    name = value.strip()
+                elif field == "data":
+                    yield name, value.strip()
+                elif not line.strip():
+                    name = ""
 
     @contextmanager
-    def _answer(self, method: str, path: str, body: Any, query: Mapping[str, str] | None, accept: str = "*/*") -> Iterator[HTTPResponse]:
+    def _answer(
+        self, method: str, path: str, body: Any, query: Mapping[str, str] | None, accept: str = "application/json"
+    ) -> Iterator[HTTPResponse]:
         from http.client import HTTPException
 
         connection, base = self._connection()

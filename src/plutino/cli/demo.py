@@ -128,8 +128,15 @@ class _Show:
             except Empty:
                 continue
             seen[rule].append(result)
-            self._line(rule, WATCHED[rule], result)
+            self._result(rule, result)
         self._judge(seen)
+
+    def _result(self, rule: str, result: str) -> None:
+        """One line, or for the output of a window one per row."""
+        message = json.loads(result)
+        rows = [result] if isinstance(message, dict) else [json.dumps(row, separators=(",", ":"), ensure_ascii=False) for row in message]
+        for number, row in enumerate(rows):
+            self._line(rule if number == 0 else "", WATCHED[rule], row)
 
     def _push(self, message: dict[str, Any]) -> None:
         self._line("POST", "bold", f"{PUSH_PATH} {json.dumps(message)}")
@@ -160,7 +167,7 @@ class _Show:
         self._screen.print(f"\n[bold]{self._act}  {text}[/]  [dim]{command}[/]")
 
     def _say(self, text: str) -> None:
-        self._screen.print(text, markup=False)
+        self._screen.print(text, markup=False, soft_wrap=not self._screen.is_terminal)
 
     def _line(self, name: str, style: str, text: str) -> None:
         from rich.text import Text
@@ -175,8 +182,9 @@ class _Show:
 def _listen(client: Client, rule: str, results: SimpleQueue[tuple[str, str]]) -> None:
     """Body of a thread: hand over each result until the server ends."""
     try:
-        for event in client.events(f"/rules/{rule}/tail"):
-            results.put((rule, event))
+        for event, data in client.events(f"/rules/{rule}/tail"):
+            if not event:
+                results.put((rule, data))
     except Failure:
         # The server ended, or refuses: a rule without results is what the show notices and reports.
         return
@@ -203,9 +211,13 @@ def _example() -> str:
     for root in (package.parents[1], package):
         folder = root / "examples" / "plant"
         if folder.is_dir():
-            here = Path.cwd()
-            return str(folder.relative_to(here) if folder.is_relative_to(here) else folder)
+            return _shown(folder)
     raise Misuse("the example is not installed", "name a document with --example FILE")
+
+
+def _shown(path: Path) -> str:
+    """A path as short as it can be written here."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _ports(port: int | None, push_port: int | None, once: bool) -> tuple[int, int]:
@@ -264,7 +276,7 @@ def _ended(number: int, frame: object) -> NoReturn:
 
 
 def _stay(screen: Console, server: subprocess.Popen[bytes], port: int, push_port: int) -> None:
-    program = "plutino" if shutil.which("plutino") else f"{Path(sys.executable).parent}/plutino"
+    program = "plutino" if shutil.which("plutino") else _shown(Path(sys.executable).parent / "plutino")
     suffix = "" if port == REST_PORT else f" --server http://127.0.0.1:{port}"
     screen.print(f"\n[bold]The server stays at http://127.0.0.1:{port}[/] (documentation of its API: http://127.0.0.1:{port}/docs)")
     screen.print("In another terminal:", style="dim")

@@ -15,12 +15,13 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 import msgspec
 
 from plutino.cli.output import Misuse
-from plutino.control.sections import SECTIONS
+from plutino.control.sections import GROUPED, SECTIONS
 
 _STATEMENTS = ("streams", "tables")
 _KEPT = " .$@+,;=()[]{}&!~#'"
@@ -81,14 +82,10 @@ def readable(text: str) -> str:
 
 
 def counts(text: str) -> dict[str, int]:
-    """How many entries each section of a document has; empty for a text that is no document."""
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    if not isinstance(document, dict):
-        return {}
-    return {key: len(value) for key, value in document.items() if isinstance(value, dict) and value}
+    """How many objects each section of a document holds, sections without any left out; empty for a text that is no document."""
+    document = _json_object(text)
+    found = {section: _objects(section, entries) for section, entries in document.items() if isinstance(entries, dict)}
+    return {section: number for section, number in found.items() if number}
 
 
 def _write_folder(text: str, folder: Path) -> None:
@@ -121,6 +118,21 @@ def _entries(folder: Path) -> Iterator[tuple[str, Path]]:
 
 def _ending(section: str) -> str:
     return ".sql" if section in _STATEMENTS else ".json"
+
+
+def _objects(section: str, entries: dict[str, Any]) -> int:
+    """Entries of grouped sections hold an object per key."""
+    if section not in GROUPED:
+        return len(entries)
+    return sum(len(_json_object(text)) for text in entries.values() if isinstance(text, str))
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _in_one_line(text: str) -> str:

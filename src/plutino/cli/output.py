@@ -113,6 +113,11 @@ def console(stderr: bool = False) -> Console:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], styles: dict[str, str] | None = None) -> None:
     """Rows under headings; ``styles`` colours a cell by its text. Aligned text without colour when stdout is no terminal."""
+    if not sys.stdout.isatty():
+        widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
+        for cells in (columns, *rows):
+            click.echo("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+        return
     from rich.table import Table
     from rich.text import Text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -138,8 +139,12 @@ def tail(rule: str, count: int | None, server: str, as_json: bool) -> None:
     events = Client(server).events(f"/rules/{segment(rule)}/tail")
     seen = 0
     try:
-        for event in events:
-            click.echo(event)
+        for event, data in events:
+            if event == "dropped":
+                number = json.loads(data)["dropped"]
+                click.echo(f"warning: {counted(number, 'message')} left out, this end is slower than the rule", err=True)
+                continue
+            click.echo(data)
             seen += 1
             if seen == count:
                 return

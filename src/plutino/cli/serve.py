@@ -97,11 +97,24 @@ def _use_zone(name: str) -> None:
     time.tzset()
 
 
+def _structlog() -> Any:
+    """The library without rich, which it imports where it is installed: 8 MB for tracebacks in colours, which a server does not print."""
+    known = sys.modules.get("rich")
+    sys.modules["rich"] = None  # type: ignore[assignment]
+    try:
+        import structlog
+    finally:
+        del sys.modules["rich"]
+        if known is not None:
+            sys.modules["rich"] = known
+    return structlog
+
+
 def _logger(level: str) -> Any:
     """The server's log: one line per event on stderr, secrets masked; libraries' own warnings go there too."""
-    import structlog
-
     from plutino.spi.options import mask
+
+    structlog = _structlog()
 
     def without_secrets(_: Any, __: str, event: Any) -> Any:
         return mask((), event)

@@ -21,15 +21,15 @@ NOUNS = {
     "rules": "rule",
     "nativePlugins": "native plugin",
     "portablePlugins": "portable plugin",
-    "sourceConfig": "source type with configurations",
-    "sinkConfig": "sink type with configurations",
-    "connectionConfig": "connection type with configurations",
+    "sourceConfig": "source configuration",
+    "sinkConfig": "sink configuration",
+    "connectionConfig": "connection",
     "Service": "service",
     "Schema": "schema",
     "uploads": "upload",
     "scripts": "script",
 }
-"""What an entry of each section is called, with the plural in front of what follows."""
+"""What an object of each section is called."""
 
 
 def dry_run(client: Client, document: str, *, partial: bool) -> dict[str, Any]:
@@ -40,7 +40,8 @@ def dry_run(client: Client, document: str, *, partial: bool) -> dict[str, Any]:
 
 def described(document: str) -> str:
     """``2 streams, 1 rule`` for a document."""
-    return ", ".join(_counted(section, number) for section, number in layout.counts(document).items()) or "nothing"
+    found = layout.counts(document)
+    return ", ".join(counted(number, NOUNS.get(section, section)) for section, number in found.items()) or "nothing"
 
 
 @click.command("import", cls=Verbed, short_help="Import a document: a file or a folder.")
@@ -189,11 +190,6 @@ commands: Sequence[click.Command] = (import_, export, diff)
 
 def _query(partial: bool, **extra: str) -> dict[str, str]:
     return {**({"partial": "1"} if partial else {}), **extra}
-
-
-def _counted(section: str, number: int) -> str:
-    noun, _, rest = NOUNS.get(section, section).partition(" with ")
-    return counted(number, noun) + (f" with {rest}" if rest else "")
 
 
 def _names(text: str) -> list[str]:

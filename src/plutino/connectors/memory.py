@@ -192,8 +192,6 @@ def _hashable(key: Any) -> Any:
 
 
 def _check_topic(topic: str) -> None:
-    if not topic:
-        raise ProvisionError("topic is required for memory sink")
     if "#" in topic or "+" in topic:
         raise ProvisionError(f"invalid memory topic {topic}: wildcard found")
 

@@ -44,6 +44,7 @@ CONNECTOR = ConnectorSpec(
         options=NopOptions,
         create=NopSink,
         connects=False,
+        shows_link=False,
         examples=(Example("discard", {}), Example("discard, but log", {"log": True})),
     ),
 )

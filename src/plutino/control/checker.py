@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,24 +96,14 @@ class Checker:
         """
         draft = Draft(mode in _FORCED)
         pacer = Pacer()
-        for ref, text in texts.items():
-            self._read(draft, ref, text, keep_triggers)
-            if pacer.due():
-                await pacer.rest()
-        after = {ref: item.after for ref, item in draft.items.items()}
-        released = {ref.name for ref, item in draft.items.items() if item.released}
-        env = Desired(self._committed, after, released)
-        pending = [item for item in draft.items.values() if item.changed or draft.forced]
-        while pending:
-            refused = await self._check_all(draft, pending, env, mode, pacer)
-            if not (refused and settle):
-                break
+        reading = _Reading(draft, dict(texts), lambda ref, text: self._item(ref, text, keep_triggers), self.failure)
+        env = Desired(self._committed, reading.wanted, reading.after, reading.released)
+        refused = await self._check_all(draft, map(reading.item, texts), env, mode, pacer)
+        while refused and settle:
             for ref in refused:
-                del draft.items[ref], after[ref]
-                if ref.kind == RULE:
-                    released.discard(ref.name)
+                del draft.items[ref], reading.wanted[ref]
             env.forget_names()
-            pending = self._users(draft, refused)
+            refused = await self._check_all(draft, self._users(draft, refused), env, mode, pacer)
         if settle or not draft.failures:
             await self._follow(draft, env, mode, broken, pacer)
         return draft
@@ -150,12 +140,6 @@ class Checker:
     def _flag(self, ref: Ref) -> bool | None:
         return self._committed.triggered(ref.name) if ref.kind == RULE else None
 
-    def _read(self, draft: Draft, ref: Ref, text: str | None, keep_triggers: bool) -> None:
-        try:
-            draft.items[ref] = self._item(ref, text, keep_triggers)
-        except PlutinoError as error:
-            draft.failures.append(self.failure(ref, error))
-
     def _item(self, ref: Ref, text: str | None, keep_triggers: bool) -> Item:
         spec = self._specs.get(ref.kind)
         if spec is None:
@@ -178,14 +162,16 @@ class Checker:
         item.released = ref.kind == RULE and not keep_triggers and (changed or item.respelled)
         return item
 
-    async def _check_all(self, draft: Draft, items: list[Item], env: Desired, mode: Mode, pacer: Pacer) -> list[Ref]:
+    async def _check_all(self, draft: Draft, items: Iterable[Item | None], env: Desired, mode: Mode, pacer: Pacer) -> list[Ref]:
+        """Check what changes; gives what was refused."""
         refused = []
         for item in items:
-            try:
-                self._check_one(item, env, mode)
-            except PlutinoError as error:
-                draft.failures.append(self.failure(item.ref, error))
-                refused.append(item.ref)
+            if item is not None and (item.changed or draft.forced):
+                try:
+                    self._check_one(item, env, mode)
+                except PlutinoError as error:
+                    draft.failures.append(self.failure(item.ref, error))
+                    refused.append(item.ref)
             if pacer.due():
                 await pacer.rest()
         return refused
@@ -197,14 +183,12 @@ class Checker:
         if item.after is not None:
             item.uses = tuple(dict.fromkeys(item.spec.depends_on(item.after, env)))
 
-    def _users(self, draft: Draft, refused: list[Ref]) -> list[Item]:
-        """Changed items that use what was refused, as they are drafted or as they are now."""
+    def _users(self, draft: Draft, refused: list[Ref]) -> list[Item | None]:
+        """Items that use what was refused, as they are drafted or as they are now."""
         graph = Graph()
         for ref, item in draft.items.items():
             graph.put(ref, item.uses)
-        found = dict.fromkeys([*graph.users(refused), *self._graph.users(refused)])
-        items = (draft.items.get(ref) for ref in found)
-        return [item for item in items if item is not None and (item.changed or draft.forced)]
+        return [draft.items.get(ref) for ref in dict.fromkeys([*graph.users(refused), *self._graph.users(refused)])]
 
     async def _follow(self, draft: Draft, env: Desired, mode: Mode, broken: Collection[Ref], pacer: Pacer) -> None:
         for ref in self._graph.users([ref for ref, item in draft.items.items() if item.changed]):
@@ -223,6 +207,43 @@ class Checker:
                     draft.failures.append(failure)
             if pacer.due():
                 await pacer.rest()
+
+
+class _Reading:
+    """The wanted texts of one check, parsed once and when they are needed. What does not parse is a failure and wanted no more."""
+
+    def __init__(
+        self,
+        draft: Draft,
+        wanted: dict[Ref, str | None],
+        make: Callable[[Ref, str | None], Item],
+        failure: Callable[[Ref, PlutinoError], Failure],
+    ) -> None:
+        self.wanted = wanted
+        self._draft = draft
+        self._make = make
+        self._failure = failure
+
+    def item(self, ref: Ref) -> Item | None:
+        """The item of a wanted text, None when it does not parse."""
+        item = self._draft.items.get(ref)
+        if item is None and ref in self.wanted:
+            try:
+                item = self._draft.items[ref] = self._make(ref, self.wanted[ref])
+            except PlutinoError as error:
+                del self.wanted[ref]
+                self._draft.failures.append(self._failure(ref, error))
+        return item
+
+    def after(self, ref: Ref) -> Definition | None:
+        """The definition as it will be."""
+        item = self.item(ref)
+        return None if item is None else item.after
+
+    def released(self, rule: str) -> bool:
+        """Whether the rule's new text decides if it is started."""
+        item = self.item(Ref(RULE, rule))
+        return item is not None and item.released
 
 
 def _check_text(ref: Ref, text: str) -> None:

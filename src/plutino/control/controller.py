@@ -107,7 +107,7 @@ class Controller:
                     item.uses = self._uses_of(item)
             run = _Run(draft, draft.failures)
             await self._arrange(run)
-            self._connect(run)
+            await self._connect(run)
             run.steps = [item for item in run.steps if item.ref not in refused]
             self._broken.update(dict.fromkeys(refused, True))
             await uninterrupted(self._reconcile(run))
@@ -279,7 +279,7 @@ class Controller:
                 import_status=import_status,
             )
         self._committed.replace((item.ref, item.after) for item in items if item.respelled)
-        self._connect(run)
+        await self._connect(run)
         for ref in (*run.draft.stranded, *(item.ref for item in run.removals)):
             if self._committed.get(ref) is None:
                 self._broken.pop(ref, None)
@@ -287,11 +287,13 @@ class Controller:
                 self._broken.setdefault(ref, False)
         await self._reconcile(run)
 
-    def _connect(self, run: _Run) -> None:
-        for item in run.steps:
+    async def _connect(self, run: _Run) -> None:
+        """Take over what uses what."""
+        pacer = Pacer()
+        for item in (*run.steps, *run.removals):
             self._graph.put(item.ref, item.uses)
-        for item in run.removals:
-            self._graph.put(item.ref, ())
+            if pacer.due():
+                await pacer.rest()
 
     async def _reconcile(self, run: _Run) -> None:
         unknown = {ref for ref, absent_there in self._broken.items() if absent_there}
@@ -335,6 +337,7 @@ def _goes_on(on_error: str) -> bool:
 
 def _outcome(run: _Run) -> str:
     """``created 2, updated 1, deleted 0, refused 0`` for the history."""
-    counts = Changeset(run.changes(False)).counts()
+    created = sum(item.stored is None for item in run.steps)
+    updated = sum(item.stored is not None and item.changed for item in run.steps)
     refused = len({failure.path for failure in run.failures})
-    return f"created {counts['created']}, updated {counts['updated']}, deleted {counts['deleted']}, refused {refused}"
+    return f"created {created}, updated {updated}, deleted {len(run.removals)}, refused {refused}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from plutino.model import Definition, Ref
@@ -61,15 +61,25 @@ class Committed:
 
 
 class Desired:
-    """The committed state with changes on top (``spi.Environment``)."""
+    """The committed state with wanted texts on top (``spi.Environment``).
 
-    def __init__(self, committed: Committed, changes: Mapping[Ref, Definition | None], released: Collection[str]) -> None:
-        """``released`` are the rules whose new text decides whether they are started.
+    Texts are parsed when they are asked for, so that a rule is parsed and checked in one go.
+    """
 
-        Both are looked at, not copied; after they were changed, ``forget_names`` is due.
+    def __init__(
+        self,
+        committed: Committed,
+        wanted: Mapping[Ref, str | None],
+        after: Callable[[Ref], Definition | None],
+        released: Callable[[str], bool],
+    ) -> None:
+        """``wanted`` is looked at, not copied; after it was changed, ``forget_names`` is due.
+
+        ``after`` gives the definition of a wanted text, ``released`` whether a rule's new text decides if it is started.
         """
         self._committed = committed
-        self._changes = changes
+        self._wanted = wanted
+        self._after = after
         self._released = released
         self._names: dict[str, Sequence[str]] = {}
 
@@ -85,8 +95,11 @@ class Desired:
 
     def get(self, ref: Ref) -> Definition | None:
         """The definition as it will be."""
-        if ref in self._changes:
-            return self._changes[ref]
+        if ref in self._wanted:
+            definition = self._after(ref)
+            # A text that turned out not to parse is wanted no more.
+            if ref in self._wanted:
+                return definition
         return self._committed.get(ref)
 
     def names(self, kind: str) -> Sequence[str]:
@@ -94,16 +107,16 @@ class Desired:
         found = self._names.get(kind)
         if found is None:
             names = set(self._committed.names(kind))
-            for ref, definition in self._changes.items():
+            for ref, text in self._wanted.items():
                 if ref.kind == kind:
-                    (names.discard if definition is None else names.add)(ref.name)
+                    (names.discard if text is None else names.add)(ref.name)
             found = self._names[kind] = tuple(sorted(names))
         return found
 
     def triggered(self, rule: str) -> bool | None:
         """What was asked for since the rule's text was written, which a new text ends."""
-        return None if rule in self._released else self._committed.triggered(rule)
+        return None if self._released(rule) else self._committed.triggered(rule)
 
     def forget_names(self) -> None:
-        """The changes have changed."""
+        """The wanted texts have changed."""
         self._names.clear()

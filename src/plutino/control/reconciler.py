@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 
 from plutino.control.checker import Item
 from plutino.control.environment import Committed
@@ -20,12 +20,14 @@ class Reconciler:
         self._host = host
         self._committed = committed
 
-    async def apply(self, steps: Iterable[Item], removals: Iterable[Item], unknown: Collection[Ref]) -> dict[Ref, PlutinoError]:
+    async def apply(self, steps: Sequence[Item], removals: Sequence[Item], unknown: Collection[Ref]) -> dict[Ref, PlutinoError]:
         """Activate ``steps``, then take ``removals`` away; gives what failed.
 
         ``unknown`` are objects that the engine has not got although they are stored, because they did not check.
         """
         failed: dict[Ref, PlutinoError] = {}
+        if not (steps or removals):
+            return failed
         pacer = Pacer()
         self._host.begin()
         try:

@@ -106,6 +106,10 @@ class DelimitedEncoder:
             lines.insert(0, self._head(columns))
         return b"\n".join(lines)
 
+    def encode_lists(self, rows: Sequence[Any]) -> list[bytes]:
+        """Each row as ``encode_list`` of this row alone."""
+        return [self.encode_list((row,)) for row in rows]
+
     def encode_value(self, value: Any) -> bytes:
         """A map as a row, a list of maps as lines; FormatError for anything else."""
         if isinstance(value, dict | Struct):

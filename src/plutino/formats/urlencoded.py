@@ -64,6 +64,10 @@ class UrlencodedEncoder:
         """Refused: a form has no place for several rows."""
         raise FormatError(f"unsupported type {general_text([to_dict(row) for row in rows])}, must be a map")
 
+    def encode_lists(self, rows: Sequence[Any]) -> list[bytes]:
+        """Each row as ``encode_list`` of this row alone."""
+        return [self.encode_list((row,)) for row in rows]
+
     def encode_value(self, value: Any) -> bytes:
         """A map as a row; FormatError for anything else."""
         if isinstance(value, dict | Struct):

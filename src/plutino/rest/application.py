@@ -41,7 +41,7 @@ class Application:
             self._guard.check(request.headers)
             answer = await self._answer(request)
         except PlutinoError as error:
-            answer = error_answer(error)
+            answer = error_answer(error, request.headers)
         except ClientDisconnect:
             return
         except Exception as error:  # the boundary: a defect must not show its insides, nor end the connection without an answer

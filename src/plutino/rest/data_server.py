@@ -48,7 +48,7 @@ class DataServer:
             self._guard.check(request.headers)
             answer = await self._answer(request)
         except PlutinoError as error:
-            answer = error_answer(error)
+            answer = error_answer(error, request.headers)
         except ClientDisconnect:
             return
         except Exception as error:  # the boundary: a defect of one source must not end the server's connection without an answer

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from plutino.errors import DocumentError, PlutinoError
+from plutino.errors import DocumentError, Fault, PlutinoError
 from plutino.spi import Answer
 from plutino.spi.wire import JSON
 
 INTERNAL = "internal error: the request was not carried out; the server's log says more"
 
 
-def error_answer(error: PlutinoError) -> Answer:
-    """The envelope of an error; those of documents list every fault."""
+def error_answer(error: PlutinoError, headers: Mapping[str, str]) -> Answer:
+    """The envelope of an error, for a request with these headers.
+
+    A refused document has faults: how many is in the header ``plutino-faults``, and each with its place stands in the envelope when the
+    client accepts ``application/json`` by name. To others the envelope has exactly the two members that every client knows.
+    """
     body: dict[str, Any] = {"error": error.code, "message": error.message}
-    if isinstance(error, DocumentError):
-        body["faults"] = [{"path": f.path, "line": f.line, "column": f.column, "text": f.text} for f in error.faults]
-    return Answer(msgspec.json.encode(body) + b"\n", error.status, JSON)
+    sent = {}
+    if isinstance(error, DocumentError) and error.faults:
+        sent["plutino-faults"] = str(len(error.faults))
+        if JSON in headers.get("accept", ""):
+            body["faults"] = fault_list(error.faults)
+    return Answer(msgspec.json.encode(body) + b"\n", error.status, JSON, sent)
+
+
+def fault_list(faults: Sequence[Fault]) -> list[dict[str, Any]]:
+    """Faults as they are sent."""
+    return [{"path": f.path, "line": f.line, "column": f.column, "text": f.text} for f in faults]
 
 
 def internal_error() -> Answer:

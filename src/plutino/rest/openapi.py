@@ -18,7 +18,7 @@ _ERROR = {
         "message": {"type": "string"},
         "faults": {
             "type": "array",
-            "description": "Every fault of a refused document",
+            "description": "Every fault of a refused document, for clients that accept application/json by name",
             "items": {
                 "type": "object",
                 "properties": {

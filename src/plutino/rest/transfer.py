@@ -12,6 +12,7 @@ import msgspec
 from plutino.control import Controller, ImportResult
 from plutino.errors import DocumentError, Fault, PlutinoError
 from plutino.rest.download import read_url
+from plutino.rest.envelope import fault_list
 from plutino.spi import Action, Answer, Call, Origin
 from plutino.spi.access import Access
 from plutino.spi.gojson import GoJsonError, Shape, bind, decode
@@ -101,9 +102,9 @@ def _outcome(result: ImportResult, dry_run: bool) -> Answer:
     headers = {"plutino-revision": str(result.revision)}
     further: dict[str, Any] = {}
     if result.faults:
-        further["faults"] = _listed(result.faults)
+        further["faults"] = fault_list(result.faults)
     if result.warnings:
-        further["warnings"] = _listed(result.warnings)
+        further["warnings"] = fault_list(result.warnings)
     if dry_run:
         return Answer(msgspec.json.encode({**result.changeset.to_wire(), **further}), 200, JSON, headers)
     body = {"ErrorMsg": _left_out(result.faults), "ConfigResponse": result.config_response(), **further}
@@ -112,10 +113,6 @@ def _outcome(result: ImportResult, dry_run: bool) -> Answer:
 
 def _left_out(faults: Sequence[Fault]) -> str:
     return f"{len(faults)} entries were refused and left out" if faults else ""
-
-
-def _listed(faults: Sequence[Fault]) -> list[dict[str, Any]]:
-    return [{"path": f.path, "line": f.line, "column": f.column, "text": f.text} for f in faults]
 
 
 def _revision(call: Call) -> int | None:

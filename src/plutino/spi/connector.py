@@ -226,13 +226,15 @@ class SinkSpec:
     - ``fills``: which of them the sink fills in itself, given its properties (rest: headers with a token); see ``dynamic_names``
     - ``streams``: keeps one growing artefact (file): does its own compression and encryption, and writes the header line
       (``SinkContext.header``) itself, so the engine encodes without one
-    - ``connects``: False where there is nothing to connect to (nop): ``open`` returns at once and the status shows no connection
+    - ``connects``: False where nothing outside of the process is reached (log, memory): ``open`` returns at once, and costs no task
+    - ``shows_link``: False where the status shows no connection at all (nop)
     """
 
     options: type[Struct]
     create: Callable[[Any, SinkContext], Sink]
     accepts: str = "bytes"
     connects: bool = True
+    shows_link: bool = True
     dynamic: tuple[str, ...] = ()
     ping: Callable[[Any, SinkContext], Awaitable[None]] | None = None
     streams: bool = False

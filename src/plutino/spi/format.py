@@ -49,6 +49,10 @@ class Encoder(Protocol):
         """All rows as one message (``[{...},{...}]`` in JSON)."""
         ...
 
+    def encode_lists(self, rows: Sequence[Any]) -> list[bytes]:
+        """Each row as ``encode_list`` of this row alone (``[{...}]`` in JSON)."""
+        ...
+
     def encode_value(self, value: Any) -> bytes:
         """Any JSON-like value (what a data template or ``dataField`` produced) as one message."""
         ...

@@ -35,7 +35,7 @@ class Tls(Struct, frozen=True, rename="camel"):
         str, Opt("Lowest version to accept", values=("tls1.0", "tls1.1", "tls1.2", "tls1.3"), connection_related=True)
     ] = ""
     renegotiation_support: Annotated[str, Opt("Accepted for compatibility", values=("never", "once", "freely"))] = "never"
-    decrypt: dict[str, Any] = {}
+    decrypt: Annotated[dict[str, Any], Opt("How certificate files are encrypted; not built in", connection_related=True)] = {}
     preset: Annotated[str, Opt('"default" takes the server-wide block', connection_related=True)] = field(default="", name="tls")
 
 

@@ -17,17 +17,17 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from plutino.errors import TemplateError
+from plutino.templates.compiling.generator import generate
+from plutino.templates.compiling.kernel import Run
 from plutino.templates.functions.registry import all_functions
-from plutino.templates.generator import generate
+from plutino.templates.go.values import Failure, Rows, valid_text
 from plutino.templates.host import Host
-from plutino.templates.kernel import Run
-from plutino.templates.parser import parse
-from plutino.templates.values import Rows, valid_text
+from plutino.templates.language.parser import parse
 
 __all__ = ["Host", "Template", "compile_template", "has_actions", "json_numbers"]
 
 _NAME: Final = "sink"
-MAX_SOURCE: Final = 1 << 20
+MAX_SOURCE: Final = 256 << 10
 """Characters of a template."""
 
 _system_host: Host | None = None
@@ -62,7 +62,10 @@ class Template:
             else:
                 result = self._render(data)
         except RecursionError as error:
-            raise TemplateError("template: sink: data nested too deeply") from error
+            raise TemplateError(f"template: {_NAME}: data nested too deeply") from error
+        except (Failure, ValueError) as error:
+            # Printing found something that has no text: too many parts, a number of thousands of digits.
+            raise TemplateError(f"template: {_NAME}: {error}") from error
         return result if result.isascii() else valid_text(result)
 
 
@@ -78,8 +81,8 @@ def compile_template(text: str, host: Host | None = None) -> Template:
     functions = all_functions()
     text = valid_text(text)
     try:
-        definitions = parse(text, _NAME, functions)
-        made = generate(text, _NAME, definitions, functions, host if host is not None else _default_host())
+        parsed = parse(text, _NAME, functions)
+        made = generate(text, _NAME, parsed.definitions, parsed.called, functions, host if host is not None else _default_host())
     except RecursionError as error:
         raise TemplateError(f"template: {_NAME}: nested too deeply") from error
     return Template(text, made.render, made.counted, False)

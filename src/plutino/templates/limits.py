@@ -1,35 +1,55 @@
 """How much one rendering may do: steps, sizes and depths, so that no template hangs the engine or eats its memory.
 
-A step is about one node of the template executed, or a few hundred characters handled in a loop: some tenths of a microsecond.
+A step is some tenths of a microsecond: one node of the template executed, one value visited, a few characters handled.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from plutino.templates.values import Failure
+from plutino.templates.go.values import Failure
 
 MAX_STEPS: Final = 5_000_000
-MAX_TEXT: Final = 16 << 20
+"""Steps of one rendering, where they are counted: in templates with loops, calls, or functions that make much out of little."""
+MAX_TEXT: Final = 4 << 20
 """Characters of one string that a function makes."""
 MAX_OUTPUT: Final = 32 << 20
-"""Characters of a whole result."""
+"""Characters of a whole result, or of one JSON text."""
 MAX_ITEMS: Final = 1_000_000
-"""Elements of one list that a function makes, values that one function visits inside nested lists and maps."""
+"""Elements of one list that a function makes."""
+MAX_PARTS: Final = 4_000_000
+"""Values that one function visits inside nested lists and maps."""
 MAX_CALLS: Final = 100
 """Templates that call one another."""
 
 
-def check_text(length: int) -> None:
+class LimitExceeded(Failure):
+    """A function would do more than it may; never taken for an ordinary fault of the data."""
+
+
+class Meter:
+    """Counts the steps that functions take; only ever rises, callers look at the difference. One per process: rendering does not wait."""
+
+    __slots__ = ("spent",)
+
+    def __init__(self) -> None:
+        self.spent = 0
+
+
+meter: Final = Meter()
+
+
+def check_text(length: int, limit: int = MAX_TEXT) -> None:
     """Refuse to make a string of ``length`` characters when that is too long."""
-    if length > MAX_TEXT:
-        raise Failure(f"result too large: {length} characters; at most {MAX_TEXT}")
+    if length > limit:
+        raise LimitExceeded(f"result too large: {length} characters; at most {limit}")
 
 
 def check_items(count: int) -> None:
     """Refuse to make a list of ``count`` elements when that is too long."""
+    meter.spent += count >> 4
     if count > MAX_ITEMS:
-        raise Failure(f"result too large: {count} elements; at most {MAX_ITEMS}")
+        raise LimitExceeded(f"result too large: {count} elements; at most {MAX_ITEMS}")
 
 
 class Walk:
@@ -38,29 +58,17 @@ class Walk:
     __slots__ = ("left",)
 
     def __init__(self) -> None:
-        self.left = MAX_ITEMS
+        self.left = MAX_PARTS
 
     def visit(self, count: int) -> None:
-        """Count ``count`` values; raises Failure when there were too many."""
+        """Count ``count`` values; raises LimitExceeded when there were too many."""
+        meter.spent += count + 1
         self.left -= count + 1
         if self.left < 0:
-            raise Failure(f"value too large: more than {MAX_ITEMS} parts")
+            raise LimitExceeded(f"value too large: more than {MAX_PARTS} parts")
 
 
-def weigh(value: Any) -> int:
-    """The steps to charge for a function that looks into ``value``: its parts, at most ``MAX_ITEMS``."""
-    total = 0
-    open_values = [value]
-    while open_values:
-        item = open_values.pop()
-        if isinstance(item, str | bytes):
-            total += len(item) >> 8
-        elif isinstance(item, dict):
-            total += len(item)
-            open_values.extend(item.values())
-        elif isinstance(item, list | tuple):
-            total += len(item)
-            open_values.extend(item)
-        if total > MAX_ITEMS:
-            return total
-    return total
+def join_parts(parts: list[str], separator: str) -> str:
+    """Join texts unless the result is too long."""
+    check_text(sum(map(len, parts)) + len(separator) * len(parts))
+    return separator.join(parts)

@@ -228,11 +228,13 @@ def test_status(fake: Fake, plutino: Run, capsys: Output) -> None:
 
 def test_tail_prints_messages(fake: Fake, plutino: Run, capsys: Output) -> None:
     """One line per message, at most --count of them; a server that ends earlier is an error."""
-    fake.answers["GET /rules/r/tail"] = ': comment\n\ndata: {"a":1}\n\ndata: {"a":2}\n\n'
+    fake.answers["GET /rules/r/tail"] = ': comment\n\ndata: {"a":1}\n\nevent: dropped\ndata: {"dropped":7}\n\ndata: {"a":2}\n\n'
     assert plutino("tail", "r", "--count", "1") == 0
     assert capsys.readouterr().out == '{"a":1}\n'
     assert plutino("tail", "r", "--count", "3") == 1
-    assert capsys.readouterr().out == '{"a":1}\n{"a":2}\n'
+    out, err = capsys.readouterr()
+    assert out == '{"a":1}\n{"a":2}\n'
+    assert err.splitlines()[0] == "warning: 7 messages left out, this end is slower than the rule"
 
 
 @pytest.mark.parametrize(

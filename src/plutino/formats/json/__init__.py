@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from msgspec import Struct
 
 from plutino.formats.json.decoding import json_decoder
 from plutino.formats.json.encoding import JsonEncoder
 from plutino.spi import DecodePlan, Decoder, FormatSpec
+from plutino.spi.options import Opt
 
 
 class JsonOptions(Struct, frozen=True, rename="camel"):
@@ -18,7 +19,7 @@ class JsonOptions(Struct, frozen=True, rename="camel"):
     keep what the text had), the planner reads the option.
     """
 
-    use_int64_for_whole_number: bool = False
+    use_int64_for_whole_number: Annotated[bool, Opt("Numbers without a fraction are integers", "Whole numbers as int64")] = False
 
 
 def _decoder(plan: DecodePlan, _options: Any) -> Decoder:

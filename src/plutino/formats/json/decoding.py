@@ -27,7 +27,7 @@ from plutino.model.row import from_dicts
 from plutino.spi import DecodePlan
 
 Refusal = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-_LONGEST_PAUSE = 256
+_MOST_REFUSALS = 8
 
 
 def json_decoder(plan: DecodePlan) -> SchemalessDecoder | DeclaredDecoder:
@@ -58,9 +58,8 @@ class _Ways:
 
     def refuse(self) -> None:
         """Values broke the assumed types: rest for 1, 3, 7 … batches."""
-        if self.differ:
-            self._refused += 1
-            self._pause = min(2**self._refused - 1, _LONGEST_PAUSE)
+        self._refused = min(self._refused + 1, _MOST_REFUSALS)
+        self._pause = 2**self._refused - 1
 
 
 class SchemalessDecoder:
@@ -81,7 +80,8 @@ class SchemalessDecoder:
         if self._whole and not all(map(bytes.isascii, payloads)) and not _all_text(payloads):
             return self._decode_each(payloads)
         ways = self._ways
-        if ways.worth_trying():
+        trying = ways.worth_trying()
+        if trying:
             try:
                 rows = list(map(ways.guarded.decode, payloads))
             except msgspec.ValidationError:
@@ -97,7 +97,8 @@ class SchemalessDecoder:
             except Refusal:
                 pass
             else:
-                ways.refuse()
+                if trying:
+                    ways.refuse()
                 return self._batch(rows, payloads, False)
         return self._decode_each(payloads)
 
@@ -106,12 +107,14 @@ class SchemalessDecoder:
         count = block.count(b"\n") + (not block.endswith(b"\n"))
         if not self._whole or block.isascii() or _is_text(block):
             ways = self._ways
-            rows = _lines(ways.guarded, block, count) if ways.worth_trying() else None
+            trying = ways.worth_trying()
+            rows = _lines(ways.guarded, block, count) if trying else None
             if rows is not None:
                 ways.keep()
                 return self._batch(rows, _split(block) if self._whole else (), True)
             if ways.differ and (rows := _lines(ways.plain, block, count)) is not None:
-                ways.refuse()
+                if trying:
+                    ways.refuse()
                 return self._batch(rows, _split(block) if self._whole else (), False)
         return self.decode([line for line in block.split(b"\n") if line.strip()])
 

@@ -38,22 +38,27 @@ class JsonEncoder:
 
     def encode_rows(self, rows: Sequence[Any]) -> list[bytes]:
         """Each row as an object of its own; FormatError when one holds what JSON cannot."""
-        try:
-            block = self._encoder.encode_lines(rows)
-        except _REFUSAL as error:
-            raise FormatError(f"json: {error}") from None
-        suspect = _SUSPECT.search(block) is not None
-        if suspect and _MOMENT.search(block) is None:
-            block = _without_zero_fractions(block)
-            suspect = False
+        block, sound = self._block(rows)
         lines = block.split(b"\n")
         lines.pop()
-        if suspect or (b"null" in block and self._may_hold_no_number(rows)):
-            return [self._checked(row, line) for row, line in zip(rows, lines, strict=True)]
+        return lines if sound else [self._checked(row, line) for row, line in zip(rows, lines, strict=True)]
+
+    def encode_lists(self, rows: Sequence[Any]) -> list[bytes]:
+        """Each row as a list of its own: the brackets go into the text of all rows at once."""
+        if len(rows) == 1:
+            return [self.encode_list(rows)]
+        block, sound = self._block(rows)
+        if not sound:
+            return [b"[%b]" % line for line in self.encode_rows(rows)]
+        lines = (b"[" + block.replace(b"\n", b"]\n[")).split(b"\n")
+        lines.pop()
         return lines
 
     def encode_list(self, rows: Sequence[Any]) -> bytes:
         """All rows as one list."""
+        text = self._encode(rows)
+        if _SUSPECT.search(text) is None and b"null" not in text:
+            return text
         return b"[" + b",".join(self.encode_rows(rows)) + b"]"
 
     def encode_value(self, value: Any) -> bytes:
@@ -63,6 +68,18 @@ class JsonEncoder:
     def header(self) -> bytes:
         """JSON has no header line."""
         return b""
+
+    def _block(self, rows: Sequence[Any]) -> tuple[bytes, bool]:
+        """All rows as lines, and whether they are right as they are; else each must be checked with its row."""
+        try:
+            block = self._encoder.encode_lines(rows)
+        except _REFUSAL as error:
+            raise FormatError(f"json: {error}") from None
+        suspect = _SUSPECT.search(block) is not None
+        if suspect and _MOMENT.search(block) is None:
+            block = _without_zero_fractions(block)
+            suspect = False
+        return block, not suspect and not (b"null" in block and self._may_hold_no_number(rows))
 
     def _encode(self, value: Any) -> bytes:
         try:

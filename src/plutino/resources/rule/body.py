@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from plutino.errors import DefinitionError, PlutinoError, SqlSyntaxError
+from plutino.errors import DefinitionError, OptionError, PlutinoError, SqlSyntaxError
 from plutino.model import parse_duration
+from plutino.runtime import check_schedule
 from plutino.spi import RuleOptions
 from plutino.spi.gojson import ANY, DURATION, Shape, bind, decode
 from plutino.spi.host import RestartStrategy
@@ -105,7 +107,7 @@ _LOWER_NAMES = frozenset(name.lower() for name in _RULE.fields)
 
 
 def validate(content: Mapping[str, Any], rule: str) -> None:
-    """Refuse a document that is wrong by itself. ``rule`` is the id it is stored under (empty: the document says it)."""
+    """Refuse a document that is wrong by itself, its statement aside. ``rule`` is the id it is stored under, if that is known."""
     id = content.get("id") or rule
     if not id:
         raise DefinitionError("Missing rule id.")
@@ -119,7 +121,6 @@ def validate(content: Mapping[str, Any], rule: str) -> None:
         raise DefinitionError(f"Rule {id} has a graph; graph rules are not supported yet, write the rule as sql")
     if not sql:
         raise DefinitionError(f"Rule {id} has neither sql nor graph.")
-    select_of(sql)
     if not content.get("actions"):
         raise DefinitionError("Missing rule actions.")
     faults = _option_faults(content.get("options") or {})
@@ -127,11 +128,15 @@ def validate(content: Mapping[str, Any], rule: str) -> None:
         raise DefinitionError(f"Rule {id} has invalid options: {chr(10).join(faults)}.")
 
 
+@lru_cache(maxsize=64)  # reading, checking and following the uses of a rule come one after the other
 def select_of(sql: str) -> Select:
     """The statement of a rule; its refusal is worded as a fault of the document, with the place inside the SQL text."""
     try:
+        return parse_select(sql)
+    except SqlSyntaxError as error:
         if is_select(sql):
-            return parse_select(sql)
+            raise sql_fault(sql, error) from error
+    try:
         parse_statement(sql)
     except SqlSyntaxError as error:
         raise sql_fault(sql, error) from error
@@ -151,9 +156,9 @@ def sql_fault(sql: str, error: SqlSyntaxError) -> SqlSyntaxError:
     return fault
 
 
-def sources_of(select: Select) -> list[str]:
+def sources_of(select: Select) -> tuple[str, ...]:
     """Names in FROM and JOIN, each once."""
-    return list(dict.fromkeys([select.source.name, *(join.source.name for join in select.joins)]))
+    return tuple(dict.fromkeys((select.source.name, *(join.source.name for join in select.joins))))
 
 
 def _option_faults(options: Mapping[str, Any]) -> list[str]:
@@ -249,8 +254,21 @@ def _given_duration(value: Any) -> int | None:
 
 
 def _lenient_duration(value: str | None) -> int | None:
-    """The schedule's duration: the dialect accepts any text here, and what is none schedules nothing."""
+    """The schedule's duration; a wrong one is refused by ``check_options``, when the rule is to run."""
     try:
         return parse_duration(value) if value else None
     except ValueError:
         return None
+
+
+def check_options(content: Mapping[str, Any]) -> None:
+    """Refuse a schedule that says nothing; the dialect lets these texts pass until a rule is created."""
+    written = (content.get("options") or {}).get("duration")
+    if written:
+        try:
+            parse_duration(written)
+        except ValueError as error:
+            raise OptionError(f"options.duration: {written}; {error}", path="options.duration") from None
+    options = options_of(content)
+    if options.cron or options.cron_datetime_range:
+        check_schedule(options)

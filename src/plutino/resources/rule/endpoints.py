@@ -12,8 +12,8 @@ from plutino.errors import DefinitionError, NotFoundError, PlutinoError, SqlSynt
 from plutino.model import Definition, Ref
 from plutino.planner import RulePlan, explain
 from plutino.resources.rule import live
-from plutino.resources.rule.body import INVALID, RULE_SCHEMA, read, select_of, sources_of, validate
-from plutino.spi import Action, Answer, Call, Control, Environment, Mode, Origin
+from plutino.resources.rule.body import INVALID, RULE_SCHEMA, read, select_of, sources_of, sql_fault, validate
+from plutino.spi import Action, Answer, Call, Control, Environment, Mode, Origin, RuleOptions
 from plutino.spi.gojson import ANY, GoJsonError, Shape, bind, decode
 from plutino.spi.wire import JSON, check_id, json_answer, text_answer, truth, with_prefix
 
@@ -33,7 +33,7 @@ _LIST = {"type": "array", "items": {"type": "object"}}
 class Rules(Protocol):
     """What the endpoints need of the kind."""
 
-    def plan(self, definition: Definition, env: Environment) -> RulePlan: ...
+    def plan(self, definition: Definition, env: Environment, options: RuleOptions | None = None) -> RulePlan: ...
 
     def columns(self, rule: str) -> tuple[str, ...]: ...
 
@@ -138,16 +138,17 @@ class _Endpoints:
         try:
             content = read(call.body)
             validate(content, "")
+            sources = sources_of(select_of(content["sql"]))
         except PlutinoError as error:
             return text_answer(f"{_INVALID}: {error.message}", 422)
-        sources = sources_of(select_of(content["sql"]))
         for name in sources:
             if env.get(Ref("stream", name)) is None and env.get(Ref("table", name)) is None:
                 return text_answer(f"{name} is not found", 422)
         try:
-            self.rules.plan(Definition(Ref(_KIND, content["id"]), _text(call), content), env)
+            # Whether the options suit the streams is known when the rule is created.
+            self.rules.plan(Definition(Ref(_KIND, content["id"]), _text(call), content), env, RuleOptions())
         except SqlSyntaxError as error:
-            return text_answer(f"{_INVALID}: Parse SQL {content['sql']} error: {error.message}.", 422)
+            return text_answer(f"{_INVALID}: {sql_fault(content['sql'], error).message}", 422)
         except PlutinoError as error:
             return text_answer(error.message, 422)
         return json_answer({"sources": sources, "valid": True})

@@ -11,9 +11,9 @@ from plutino.compiler import CompiledRule, compile_plan
 from plutino.errors import ConflictError, PlutinoError, SqlSyntaxError
 from plutino.model import Definition, Ref
 from plutino.planner import RulePlan, plan_rule
-from plutino.resources.rule.body import INVALID, options_of, read, select_of, sources_of, sql_fault, validate
+from plutino.resources.rule.body import INVALID, check_options, options_of, read, select_of, sources_of, sql_fault, validate
 from plutino.resources.rule.endpoints import endpoints
-from plutino.resources.rule.properties import sink_refs, source_refs
+from plutino.resources.rule.properties import sink_refs
 from plutino.resources.rule.provision import Provision
 from plutino.spi import Action, Deployment, Environment, FeedRequest, Host, Mode, RuleOptions, SinkRequest
 from plutino.spi.options import secret_paths
@@ -53,13 +53,14 @@ class RuleKind:
         self._provision = Provision()
         self._deployed: dict[str, Ingredients] = {}
         self._columns: dict[str, tuple[str, ...]] = {}
+        self._sources: dict[str, tuple[str, tuple[str, ...]]] = {}
 
     @property
     def actions(self) -> Sequence[Action]:
         return endpoints(self)
 
     def parse(self, ref: Ref, text: str) -> Definition:
-        """Refuses a document that is wrong by itself; its texts begin with ``Invalid rule json: ``."""
+        """Refuses a document that is wrong by itself (``Invalid rule json: …``). The statement is looked at by ``check``."""
         try:
             content = read(text)
             validate(content, ref.name)
@@ -71,11 +72,9 @@ class RuleKind:
     def depends_on(self, definition: Definition, env: Environment) -> Iterable[Ref]:
         """Its streams and tables, the configurations that they and the actions read, and the connections in use."""
         found: dict[Ref, None] = {}
-        for name in sources_of(select_of(definition.content["sql"])):
+        for name in self._source_names(definition):
             found.update({Ref("stream", name): None, Ref("table", name): None})
-            source = env.get(Ref("stream", name)) or env.get(Ref("table", name))
-            if source is not None and source.content is not None:
-                found.update(dict.fromkeys(source_refs(source.content, env)))
+            found.update(dict.fromkeys(self._provision.feed_refs(name, env)))
         for _, connector, properties in actions_of(definition.content):
             if isinstance(properties, dict):
                 found.update(dict.fromkeys(sink_refs(connector, properties)))
@@ -99,6 +98,7 @@ class RuleKind:
             if before is not None:
                 self._deployed.pop(before.ref.name, None)
                 self._columns.pop(before.ref.name, None)
+                self._sources.pop(before.ref.name, None)
                 await host.remove(before.ref.name)
             return
         name = after.ref.name
@@ -116,10 +116,13 @@ class RuleKind:
                 for path in secret_paths(models, properties):
                     yield ("actions", str(position), connector, *path)
 
-    def plan(self, definition: Definition, env: Environment) -> RulePlan:
-        """The plan of a rule; SqlSyntaxError and PlanError as the planner words them."""
+    def plan(self, definition: Definition, env: Environment, options: RuleOptions | None = None) -> RulePlan:
+        """The plan of a rule, with its own options if no others are given.
+
+        SqlSyntaxError and PlanError as the planner words them; a statement that does not parse is a fault of the document.
+        """
         content = definition.content
-        return plan_rule(select_of(content["sql"]), env, options_of(content), rule_id=definition.ref.name)
+        return plan_rule(select_of(content["sql"]), env, options or options_of(content), rule_id=definition.ref.name)
 
     def columns(self, rule: str) -> tuple[str, ...]:
         """Output columns of a deployed rule, those with an alias first."""
@@ -127,6 +130,7 @@ class RuleKind:
 
     def _prepare(self, definition: Definition, env: Environment) -> Prepared:
         name, content = definition.ref.name, definition.content
+        check_options(content)
         compiled = self._compile(definition, env)
         temporary = content.get("temp", False)
         feeds = tuple(self._provision.feed(stream, temporary, env) for stream in compiled.streams)
@@ -145,13 +149,26 @@ class RuleKind:
         return Prepared(deployment, made_of, compiled.columns)
 
     def _compile(self, definition: Definition, env: Environment) -> CompiledRule:
+        content = definition.content
         try:
-            return compile_plan(self.plan(definition, env))
+            select = select_of(content["sql"])
+        except PlutinoError as error:
+            with_prefix(error, INVALID)
+            raise
+        self._sources[definition.ref.name] = (content["sql"], sources_of(select))
+        try:
+            return compile_plan(plan_rule(select, env, options_of(content), rule_id=definition.ref.name))
         except SqlSyntaxError as error:
             # Unknown functions and the like, which the original finds while parsing.
-            fault = sql_fault(definition.content["sql"], error)
+            fault = sql_fault(content["sql"], error)
             with_prefix(fault, INVALID)
             raise fault from error
+
+    def _source_names(self, definition: Definition) -> tuple[str, ...]:
+        """Streams and tables of a rule: those seen by its check, else read again."""
+        sql = definition.content["sql"]
+        kept = self._sources.get(definition.ref.name)
+        return kept[1] if kept is not None and kept[0] == sql else sources_of(select_of(sql))
 
 
 def actions_of(content: Mapping[str, Any]) -> Iterable[tuple[int, str, Any]]:

@@ -14,8 +14,8 @@ import msgspec
 from plutino.errors import PlanError, PlutinoError, ProvisionError
 from plutino.model import Definition, Ref, StreamContent
 from plutino.resources.rule.properties import sink_properties, sink_refs, source_properties, source_refs
-from plutino.runtime.sink_options import read_sink_options
-from plutino.spi import Environment, FeedRequest, IngressHandler, SinkContext, SinkRequest, SourceContext, SystemClock
+from plutino.runtime import check_feed, check_sink
+from plutino.spi import Environment, FeedRequest, IngressHandler, RuleOptions, SinkContext, SinkRequest, SourceContext, SystemClock
 from plutino.spi.access import Access
 from plutino.spi.bus import Bus
 from plutino.spi.options import decode_options
@@ -50,6 +50,14 @@ class Provision:
         self._feeds[stream] = (refs, _inputs(refs, env), request)
         return request
 
+    def feed_refs(self, stream: str, env: Environment) -> tuple[Ref, ...]:
+        """What a feed of this stream is made of; nothing for a stream that does not exist."""
+        kept = self._feeds.get(stream)
+        if kept is not None and kept[1] == _inputs(kept[0], env):
+            return kept[0]
+        source = env.get(Ref("stream", stream)) or env.get(Ref("table", stream))
+        return () if source is None or source.content is None else (source.ref, *source_refs(source.content, env))
+
     def sink(self, connector: str, index: int, action: Any, env: Environment) -> SinkRequest:
         """One action of a rule."""
         if not isinstance(action, dict):
@@ -77,7 +85,7 @@ class Provision:
         retained = int(content.option("RETAIN_SIZE") or 0)
         if content.is_table and not retained:
             retained = _RETAINED_OF_FILES if content.connector == "file" else 1
-        return FeedRequest(
+        request = FeedRequest(
             stream=stream,
             connector=content.connector,
             datasource=datasource,
@@ -92,6 +100,8 @@ class Provision:
             is_table=content.is_table,
             retain_size=retained,
         )
+        check_feed(request, RuleOptions(), env.registry)
+        return request
 
     def _make_sink(self, connector: str, name: str, action: Mapping[str, Any], env: Environment) -> SinkRequest:
         found = env.registry.connectors.get(connector)
@@ -99,12 +109,11 @@ class Provision:
         if spec is None:
             raise ProvisionError(f"sink {connector} is not defined")
         properties, selector = _sink_properties(connector, action, env)
-        options = read_sink_options(properties)
-        if options.format not in env.registry.formats:
-            raise ProvisionError(f"format {options.format} of {name} not found; one of {', '.join(env.registry.formats)} is expected")
+        request = SinkRequest(name, connector, properties, selector)
+        check_sink(request, env.registry)
         context = self._check_contexts(env)[1]
         _refusing(lambda: spec.create(decode_options(spec.options, properties), context))
-        return SinkRequest(name, connector, properties, selector)
+        return request
 
     def _check_contexts(self, env: Environment) -> tuple[SourceContext, SinkContext]:
         """Contexts for components that are made only to see whether they can be."""

@@ -6,13 +6,13 @@ import re
 from typing import Any, Final
 from urllib.parse import quote_plus
 
-from plutino.templates.comparison import equal, less
 from plutino.templates.functions.registry import define
-from plutino.templates.limits import check_text
-from plutino.templates.printing import plain_text
-from plutino.templates.quoting import is_print
-from plutino.templates.values import LISTS, NO_VALUE, Failure, StringMap, Uint8, byte_length, type_name, utf8
-from plutino.templates.verbs import sprintf
+from plutino.templates.go.comparison import equal, less
+from plutino.templates.go.printing import plain_text
+from plutino.templates.go.quoting import is_print
+from plutino.templates.go.values import LISTS, MISSING, NO_VALUE, Failure, StringMap, Uint8, byte_length, type_name, utf8
+from plutino.templates.go.verbs import sprintf
+from plutino.templates.limits import join_parts
 
 _HTML: Final = {"\0": "\ufffd", '"': "&#34;", "'": "&#39;", "&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _HTML_SPECIAL: Final = re.compile("[\0\"'&<>]")
@@ -62,15 +62,17 @@ def ge(a: Any, b: Any) -> bool:
     return not less(a, b)
 
 
-@define("len", "any -> int")
+@define("len", "value -> int")
 def length(value: Any) -> int:
     if type(value) is str:
         return byte_length(value)
     if isinstance(value, (*LISTS, dict, bytes)):
         return len(value)
     if value is None:
-        # The original stumbles over its own error text here.
         raise Failure("len of nil pointer")
+    if value is MISSING:
+        # The original stumbles over its own error text here.
+        raise Failure("reflect: call of reflect.Value.Type on zero Value")
     raise Failure(f"len of type {type_name(value)}")
 
 
@@ -114,46 +116,45 @@ def _position(key: Any, length: int) -> int:
 
 
 @define("call", "any, ...any -> any")
-def call_value(value: Any, *_arguments: Any) -> Any:
-    """Data hold no functions, so this always fails."""
+def call_value(written: str | None, value: Any, *_arguments: Any) -> Any:
+    """Data hold no functions, so this always fails; ``written`` is the argument's text, ``None`` when it came down the pipeline."""
     if value is None:
         raise Failure("call of nil")
-    raise Failure(f"non-function {plain_text(value)} of type {type_name(value)}")
+    if written is None:
+        written = value if isinstance(value, str) else f"<{type_name(value)} Value>"
+    raise Failure(f"non-function {written} of type {type_name(value)}")
 
 
-@define("print", "...any -> string", deep=True)
+@define("print", "...any -> string", grows=True)
 def print_values(*values: Any) -> str:
     return sprint(values)
 
 
-@define("println", "...any -> string", deep=True)
+@define("println", "...any -> string", grows=True)
 def println(*values: Any) -> str:
-    return " ".join(map(plain_text, values)) + "\n"
+    return join_parts([plain_text(v) for v in values], " ") + "\n"
 
 
-@define("printf", "string, ...any -> string", deep=True)
+@define("printf", "string, ...any -> string", grows=True)
 def printf(layout: str, *values: Any) -> str:
     return sprintf(layout, values)
 
 
-@define("html", "...any -> string", deep=True)
+@define("html", "...any -> string", grows=True)
 def html(*values: Any) -> str:
     text = _joined(values)
-    check_text(len(text) * 5 if len(text) > 1 << 20 else 0)
     return _HTML_SPECIAL.sub(lambda found: _HTML[found[0]], text)
 
 
-@define("js", "...any -> string", deep=True)
+@define("js", "...any -> string", grows=True)
 def js(*values: Any) -> str:
     text = _joined(values)
-    check_text(len(text) * 6 if len(text) > 1 << 20 else 0)
     return _JS_SPECIAL.sub(_js_escape, text)
 
 
-@define("urlquery", "...any -> string", deep=True)
+@define("urlquery", "...any -> string", grows=True)
 def urlquery(*values: Any) -> str:
     text = _joined(values)
-    check_text(len(text) * 3 if len(text) > 1 << 20 else 0)
     return quote_plus(utf8(text), safe="~-_.")
 
 
@@ -167,7 +168,7 @@ def sprint(values: tuple[Any, ...]) -> str:
             parts.append(" ")
         parts.append(plain_text(value))
         was_string = is_string
-    return "".join(parts)
+    return join_parts(parts, "")
 
 
 def _joined(values: tuple[Any, ...]) -> str:

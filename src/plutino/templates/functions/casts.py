@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from plutino.templates.durations import Duration
-from plutino.templates.literals import parse_float, parse_integer
-from plutino.templates.values import INT64_MAX, INT64_MIN, wrap64
+from plutino.templates.go.durations import Duration
+from plutino.templates.go.values import INT64_MAX, INT64_MIN, wrap64
+from plutino.templates.language.literals import parse_float, parse_integer
 
 
 def to_int64(value: Any) -> int:

@@ -12,15 +12,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import importlib
 import string
 import uuid
 from typing import Any
 
 from plutino.templates.functions.encoding import decode_base64
 from plutino.templates.functions.registry import define
+from plutino.templates.go.values import Failure, from_utf8, utf8
 from plutino.templates.host import Host
-from plutino.templates.limits import check_text
-from plutino.templates.values import Failure, from_utf8, utf8
+from plutino.templates.limits import check_text, meter
 
 _LETTERS = string.ascii_letters
 _DIGITS = string.digits
@@ -62,27 +63,27 @@ def uuidv4(host: Host) -> str:
     return str(uuid.UUID(bytes=host.random.randbytes(16), version=4))
 
 
-@define("randAlpha", "int -> string", host=True)
+@define("randAlpha", "int -> string", grows=True, host=True)
 def rand_alpha(host: Host, count: int) -> str:
     return _random_text(host, count, _LETTERS)
 
 
-@define("randNumeric", "int -> string", host=True)
+@define("randNumeric", "int -> string", grows=True, host=True)
 def rand_numeric(host: Host, count: int) -> str:
     return _random_text(host, count, _DIGITS)
 
 
-@define("randAlphaNum", "int -> string", host=True)
+@define("randAlphaNum", "int -> string", grows=True, host=True)
 def rand_alpha_num(host: Host, count: int) -> str:
     return _random_text(host, count, _LETTERS + _DIGITS)
 
 
-@define("randAscii", "int -> string", host=True)
+@define("randAscii", "int -> string", grows=True, host=True)
 def rand_ascii(host: Host, count: int) -> str:
     return _random_text(host, count, _PRINTABLE)
 
 
-@define("randBytes", "int -> string", host=True)
+@define("randBytes", "int -> string", grows=True, host=True)
 def rand_bytes(host: Host, count: int) -> str:
     if count < 0:
         raise Failure("runtime error: makeslice: len out of range")
@@ -95,12 +96,14 @@ def shuffle(host: Host, text: str) -> str:
     return "".join(host.random.sample(text, len(text)))
 
 
-@define("derivePassword", "uint32, string, string, string, string -> string")
+@define("derivePassword", "uint32, string, string, string, string -> string", grows=True)
 def derive_password(counter: int, form: str, password: str, user: str, site: str) -> str:
     """The Master Password algorithm."""
     forms = _PASSWORD_FORMS.get(form)
     if forms is None:
         return f"cannot find password template {form}"
+    # A tenth of a second, as the algorithm wants it.
+    meter.spent += 500_000
     name, place = utf8(user), utf8(site)
     salt = _SEED + len(name).to_bytes(4, "big") + name
     key = hashlib.scrypt(utf8(password), salt=salt, n=32768, r=8, p=2, maxmem=64 << 20, dklen=64)
@@ -141,10 +144,10 @@ def decrypt_aes(password: str, text: str) -> str:
 
 def _aes(function: str, password: str, start: bytes) -> Any:
     try:
-        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+        ciphers = importlib.import_module("cryptography.hazmat.primitives.ciphers")
     except ImportError:
         raise _not_available(function) from None
-    return Cipher(algorithms.AES(utf8(password)[:32].ljust(32, b"\0")), modes.CBC(start))
+    return ciphers.Cipher(ciphers.algorithms.AES(utf8(password)[:32].ljust(32, b"\0")), ciphers.modes.CBC(start))
 
 
 def _not_available(function: str) -> Failure:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from plutino.templates.durations import SECOND, Duration, duration_text, parse_duration
 from plutino.templates.functions.registry import define
+from plutino.templates.go.durations import SECOND, Duration, duration_text, parse_duration
+from plutino.templates.go.methods import aware, difference, shift, unix_micros
+from plutino.templates.go.time_layout import ZERO_TIME, format_layout, in_zone
+from plutino.templates.go.time_parse import parse_layout
+from plutino.templates.go.values import INT64_MAX, INT64_MIN, Failure, Int, wrap64
 from plutino.templates.host import Host, find_zone
-from plutino.templates.methods import aware, difference, shift, unix_micros
-from plutino.templates.time_layout import ZERO_TIME, format_layout, in_zone
-from plutino.templates.time_parse import parse_layout
-from plutino.templates.values import Failure, Int, wrap64
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -104,9 +104,8 @@ def duration(value: Any) -> str:
     if isinstance(value, str):
         digits = value[1:] if value[:1] in ("+", "-") else value
         if digits.isascii() and digits.isdecimal():
-            limit = (1 << 63) - 1
-            seconds = int(digits) if len(digits) < 20 else limit
-            seconds = min(seconds, limit) * (-1 if value.startswith("-") else 1)
+            seconds = int(digits[:20]) * (-1 if value.startswith("-") else 1)
+            seconds = max(INT64_MIN, min(seconds, INT64_MAX))
     elif type(value) is int:
         seconds = value
     return duration_text(wrap64(seconds * SECOND))

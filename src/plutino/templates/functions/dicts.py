@@ -7,12 +7,12 @@ from typing import Any
 from plutino.templates.functions.flow import is_empty
 from plutino.templates.functions.registry import define
 from plutino.templates.functions.text import string_value
+from plutino.templates.go.printing import sorted_keys
+from plutino.templates.go.values import LISTS, Failure, NilMap, StringList, type_name
 from plutino.templates.limits import Walk
-from plutino.templates.printing import sorted_keys
-from plutino.templates.values import LISTS, Failure, NilMap, StringList, type_name
 
 
-@define("dict", "...any -> any")
+@define("dict", "...any -> any", grows=True)
 def make_dict(*pairs: Any) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for index in range(0, len(pairs), 2):
@@ -25,7 +25,7 @@ def get(values: dict[str, Any], key: str) -> Any:
     return values.get(key, "")
 
 
-@define("set", "map, string, any -> any")
+@define("set", "map, string, any -> any", grows=True)
 def set_key(values: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
     _writable(values)[key] = value
     return values
@@ -74,7 +74,7 @@ def dig(*arguments: Any) -> Any:
     if len(arguments) < 3:
         raise Failure("dig needs at least three arguments")
     *names, otherwise, found = arguments
-    for name in names:
+    for name in [] if not isinstance(found, dict) else names:
         if not isinstance(name, str):
             raise Failure(_conversion(name, "string"))
     for index, name in enumerate(names):
@@ -88,7 +88,7 @@ def dig(*arguments: Any) -> Any:
     return otherwise
 
 
-@define("merge mustMerge", "map, ...map -> any", deep=True)
+@define("merge mustMerge", "map, ...map -> any", grows=True)
 def merge(target: dict[str, Any], *sources: dict[str, Any]) -> dict[str, Any]:
     """Add what is missing or empty in ``target``, which is changed; maps in maps are merged."""
     walk = Walk()
@@ -97,7 +97,7 @@ def merge(target: dict[str, Any], *sources: dict[str, Any]) -> dict[str, Any]:
     return target
 
 
-@define("mergeOverwrite mustMergeOverwrite", "map, ...map -> any", deep=True)
+@define("mergeOverwrite mustMergeOverwrite", "map, ...map -> any", grows=True)
 def merge_overwrite(target: dict[str, Any], *sources: dict[str, Any]) -> dict[str, Any]:
     """As ``merge``, but the last one wins; empty values of the sources overwrite too."""
     walk = Walk()
@@ -125,8 +125,11 @@ def _merge(target: dict[str, Any], source: dict[str, Any], overwrite: bool, walk
             target[key] = value
 
 
-@define("deepCopy mustDeepCopy", "any -> any", deep=True)
+@define("deepCopy mustDeepCopy", "any -> any")
 def deep_copy(value: Any) -> Any:
+    if value is None:
+        # The original stumbles over nil.
+        raise Failure("reflect: call of reflect.Value.Type on zero Value")
     return _copy(value, Walk())
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import base64
-import binascii
-import re
 
 from plutino.templates.functions.registry import define
-from plutino.templates.values import from_utf8, utf8
+from plutino.templates.go.values import from_utf8, utf8
+from plutino.templates.limits import check_text
 
-_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", re.ASCII)
-_BASE32 = re.compile(r"(?:[A-Z2-7]{8})*(?:[A-Z2-7]{2}======|[A-Z2-7]{4}====|[A-Z2-7]{5}===|[A-Z2-7]{7}=)?", re.ASCII)
+_BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+_BASE32 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
 
 
-@define("b64enc", "string -> string")
+@define("b64enc", "string -> string", grows=True)
 def b64enc(text: str) -> str:
+    check_text(len(text))
     return base64.b64encode(utf8(text)).decode()
 
 
@@ -25,58 +25,63 @@ def b64dec(text: str) -> str:
     return from_utf8(data) if isinstance(data, bytes) else data
 
 
-@define("b32enc", "string -> string")
+@define("b32enc", "string -> string", grows=True)
 def b32enc(text: str) -> str:
+    check_text(len(text))
     return base64.b32encode(utf8(text)).decode()
 
 
 @define("b32dec", "string -> string")
 def b32dec(text: str) -> str:
     """A fault is the result, as text."""
-    joined = text.replace("\r", "").replace("\n", "")
-    good = _BASE32.match(joined)
-    end = good.end() if good else 0
-    if end < len(joined):
-        return f"illegal base32 data at input byte {_place(text, _fault(joined, end, 8, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'))}"
-    return from_utf8(base64.b32decode(joined))
+    joined = utf8(text.replace("\r", "").replace("\n", ""))
+    good, place = _check_base32(joined)
+    if not good:
+        return f"illegal base32 data at input byte {place}"
+    return from_utf8(base64.b32decode(joined[:place]))
 
 
 def decode_base64(text: str) -> bytes | str:
     """The bytes, or Go's text of what is wrong."""
-    joined = text.replace("\r", "").replace("\n", "")
-    good = _BASE64.match(joined)
-    end = good.end() if good else 0
-    if end < len(joined):
-        letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-        return f"illegal base64 data at input byte {_place(text, _fault(joined, end, 4, letters))}"
-    try:
-        return base64.b64decode(joined)
-    except binascii.Error as fault:
-        return str(fault)
+    data = utf8(text)
+    fault = _base64_fault(data)
+    return base64.b64decode(data) if fault is None else f"illegal base64 data at input byte {fault}"
 
 
-def _fault(text: str, good: int, group: int, letters: str) -> int:
-    """The byte where Go's decoder stops: the first wrong one, or the start of an incomplete group at the end."""
-    start = good - good % group
-    if good and text[good - 1] == "=":
-        return good
-    for index in range(start, len(text)):
-        c = text[index]
-        if c == "=" and index - start >= 2:
-            tail = text[index : start + group]
-            wrong = next((i for i, t in enumerate(tail) if t != "="), None)
-            return index + wrong if wrong is not None else len(text) if len(tail) < group - (index - start) else index
-        if c not in letters:
-            return len(utf8(text[:index]))
-    return max(start, len(text) - len(text) % group)
+def _base64_fault(data: bytes) -> int | None:
+    """The byte where Go's decoder stops; ``None`` when all is well. Line ends do not count as data."""
+    places = [i for i, b in enumerate(data) if b not in b"\r\n"]
+    for index, place in enumerate(places):
+        if data[place] in _BASE64:
+            continue
+        inside = index % 4
+        if data[place] != 61 or inside < 2:
+            return place
+        after = index + 1
+        if inside == 2:
+            if after == len(places):
+                return len(data)
+            if data[places[after]] != 61:
+                return places[after] - 1
+            after += 1
+        return places[after] if after < len(places) else None
+    rest = len(places) % 4
+    return len(data) - rest if rest else None
 
 
-def _place(text: str, index: int) -> int:
-    """An offset in the text without line ends, as offset in the whole text."""
-    seen = -1
-    for at, c in enumerate(text):
-        if c not in "\r\n":
-            seen += 1
-            if seen == index:
-                return at
-    return len(text)
+def _check_base32(data: bytes) -> tuple[bool, int]:
+    """Whether the data are good, and where they end (what follows the padding is ignored) or where Go's decoder stops."""
+    length = len(data)
+    for index, byte in enumerate(data):
+        inside, left = index % 8, length - index - 1
+        if byte == 61 and inside >= 2 and left < 8:
+            if left + inside < 7:
+                return False, length
+            wrong = next((k for k in range(7 - inside) if data[index + 1 + k] != 61), None)
+            if wrong is not None:
+                return False, index + wrong
+            return (False, index) if inside in (3, 6) else (True, index + 8 - inside)
+        if byte not in _BASE32:
+            return False, index
+    rest = length % 8
+    return rest == 0, length - rest

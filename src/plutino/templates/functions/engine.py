@@ -6,13 +6,13 @@ import base64 as codec
 from typing import Any
 
 from plutino.templates.functions.registry import define
-from plutino.templates.go_json import encode
+from plutino.templates.go.json import encode
+from plutino.templates.go.printing import plain_text
+from plutino.templates.go.values import Failure, Int, Uint8, Uint64, kind_name, utf8
 from plutino.templates.host import Host
-from plutino.templates.printing import plain_text
-from plutino.templates.values import Failure, Int, Uint8, Uint64, kind_name, utf8
 
 
-@define("base64", "any -> string", deep=True)
+@define("base64", "any -> string", grows=True)
 def base64(value: Any) -> str:
     """Text and printed numbers as they are, maps as JSON."""
     match value:

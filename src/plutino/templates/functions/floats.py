@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from plutino.templates.functions.casts import to_float64
 from plutino.templates.functions.registry import define
-from plutino.templates.values import Failure
+from plutino.templates.go.values import Failure
 
 _EXACT: Final = Context(prec=1400, Emax=999999, Emin=-999999)
 """Enough digits for any product of a few numbers; longer ones are rounded."""
@@ -22,17 +22,22 @@ def _decimal(value: Any) -> Decimal:
     return Decimal(repr(number))
 
 
+def _float(value: Decimal) -> float:
+    """The nearest number; decimals have no minus zero."""
+    return float(value) + 0.0
+
+
 @define("addf", "...any -> float64")
 def addf(*values: Any) -> float:
     total = Decimal(0)
     for value in values:
         total = _EXACT.add(total, _decimal(value))
-    return float(total)
+    return _float(total)
 
 
 @define("add1f", "any -> float64")
 def add1f(value: Any) -> float:
-    return float(_EXACT.add(_decimal(value), Decimal(1)))
+    return _float(_EXACT.add(_decimal(value), Decimal(1)))
 
 
 @define("subf", "any, ...any -> float64")
@@ -40,7 +45,7 @@ def subf(value: Any, *others: Any) -> float:
     total = _decimal(value)
     for other in others:
         total = _EXACT.subtract(total, _decimal(other))
-    return float(total)
+    return _float(total)
 
 
 @define("mulf", "any, ...any -> float64")
@@ -48,7 +53,7 @@ def mulf(value: Any, *others: Any) -> float:
     product = _decimal(value)
     for other in others:
         product = _EXACT.multiply(product, _decimal(other))
-    return float(product)
+    return _float(product)
 
 
 @define("divf", "any, ...any -> float64")
@@ -61,7 +66,7 @@ def divf(value: Any, *others: Any) -> float:
         quotient = _EXACT.divide(quotient, divisor)
         if -quotient.as_tuple().exponent > _DIVISION_PLACES:  # type: ignore[operator] # finite numbers have an exponent
             quotient = quotient.quantize(Decimal(1).scaleb(-_DIVISION_PLACES), ROUND_HALF_UP, _EXACT)
-    return float(quotient)
+    return _float(quotient)
 
 
 @define("maxf", "any, ...any -> float64")
@@ -84,7 +89,7 @@ def float64(value: Any) -> float:
 @define("floor", "any -> float64")
 def floor(value: Any) -> float:
     number = to_float64(value)
-    return float(math.floor(number)) if math.isfinite(number) else number
+    return math.copysign(float(math.floor(number)), number) if math.isfinite(number) else number
 
 
 @define("ceil", "any -> float64")

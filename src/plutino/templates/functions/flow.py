@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from plutino.templates.functions.registry import define
-from plutino.templates.values import Failure
+from plutino.templates.go.values import Failure
 
 
 def is_empty(value: Any) -> bool:

@@ -7,10 +7,10 @@ from typing import Any
 
 from plutino.templates.functions.casts import to_int64
 from plutino.templates.functions.registry import define
+from plutino.templates.go.printing import plain_text
+from plutino.templates.go.values import INT64_MAX, INT64_MIN, Failure, Int, IntList, wrap64
 from plutino.templates.host import Host
 from plutino.templates.limits import check_items
-from plutino.templates.printing import plain_text
-from plutino.templates.values import INT64_MAX, INT64_MIN, Failure, Int, IntList, wrap64
 
 
 @define("add", "...any -> int64")
@@ -79,10 +79,7 @@ def atoi(text: str) -> int:
     digits = text[1:] if text[:1] in ("+", "-") else text
     if not digits.isascii() or not digits.isdecimal():
         return 0
-    if len(digits.lstrip("0")) > 19:
-        number = 1 << 64
-    else:
-        number = int(digits)
+    number = 1 << 64 if len(digits.lstrip("0")) > 19 else int(digits)
     if text.startswith("-"):
         number = -number
     # Out of range the original gives the nearest integer.
@@ -98,12 +95,12 @@ def to_decimal(value: Any) -> int:
     return number if INT64_MIN <= number <= INT64_MAX else 0
 
 
-@define("until", "int -> any")
+@define("until", "int -> any", grows=True)
 def until(count: int) -> IntList:
     return until_step(0, count, -1 if count < 0 else 1)
 
 
-@define("untilStep", "int, int, int -> any")
+@define("untilStep", "int, int, int -> any", grows=True)
 def until_step(start: int, stop: int, step: int) -> IntList:
     # Counting away from the end gives nothing.
     if (stop < start and step >= 0) or (stop >= start and step <= 0):
@@ -113,7 +110,7 @@ def until_step(start: int, stop: int, step: int) -> IntList:
     return IntList(map(Int, steps))
 
 
-@define("seq", "...int -> string")
+@define("seq", "...int -> string", grows=True)
 def seq(*bounds: int) -> str:
     match bounds:
         case (end,):
@@ -139,5 +136,3 @@ def rand_int(host: Host, low: int, high: int) -> int:
 def _length(start: int, stop: int, step: int) -> int:
     """``len(range(…))`` for any numbers."""
     return max(0, -(-(stop - start) // step) if step > 0 else -(-(start - stop) // -step))
-
-

@@ -5,38 +5,43 @@ from __future__ import annotations
 from typing import Any
 
 from plutino.templates.functions.registry import define
-from plutino.templates.go_json import decode, encode, indent
-from plutino.templates.values import Failure
+from plutino.templates.go.json import decode, encode, indent
+from plutino.templates.go.values import Failure
+from plutino.templates.limits import LimitExceeded
 
 
-@define("toJson json", "any -> string", deep=True)
+@define("toJson json", "any -> string")
 def to_json(value: Any) -> str:
     """Empty when the value has no JSON form."""
     try:
         return encode(value)
+    except LimitExceeded:
+        raise
     except Failure:
         return ""
 
 
-@define("mustToJson", "any -> string", deep=True)
+@define("mustToJson", "any -> string")
 def must_to_json(value: Any) -> str:
     return encode(value)
 
 
-@define("toPrettyJson", "any -> string", deep=True)
+@define("toPrettyJson", "any -> string", grows=True)
 def to_pretty_json(value: Any) -> str:
     try:
         return indent(encode(value))
+    except LimitExceeded:
+        raise
     except Failure:
         return ""
 
 
-@define("mustToPrettyJson", "any -> string", deep=True)
+@define("mustToPrettyJson", "any -> string", grows=True)
 def must_to_pretty_json(value: Any) -> str:
     return indent(encode(value))
 
 
-@define("toRawJson mustToRawJson", "any -> string", deep=True)
+@define("toRawJson mustToRawJson", "any -> string")
 def to_raw_json(value: Any) -> str:
     return encode(value, escape_html=False)
 

@@ -64,7 +64,8 @@ def camelcase(text: str) -> str:
     body = text.lstrip("-_" + SPACE)
     parts = [text[: len(text) - len(body)]]
     if not body:
-        return text
+        # Connectors alone: the original writes the last one twice.
+        return text + text[-1:]
     previous = _upper(body[0])
     shouting = body[0].isupper()
     for c in body[1:]:
@@ -157,39 +158,37 @@ def _lowered(kind: str, word: str, connector: str) -> str:
 class _Words:
     """Cuts a text into runs of one kind of characters; the kind is empty at the end."""
 
-    __slots__ = ("rest",)
+    __slots__ = ("at", "text")
 
     def __init__(self, text: str) -> None:
-        self.rest = text
+        self.text = text
+        self.at = 0
+
+    @property
+    def rest(self) -> bool:
+        """Whether there is more to come."""
+        return self.at < len(self.text)
 
     def next(self) -> tuple[str, str]:
-        text = self.rest
-        if not text:
+        start = self.at
+        if not self.rest:
             return "", ""
-        kind = _kind(text[0])
-        end = 1
-        if kind == "upper" and len(text) > 1:
-            end = _upper_word(text)
-        elif kind == "small":
-            while end < len(text) and _kind(text[end]) == "small":
-                end += 1
-        elif kind != "upper":
-            while end < len(text) and _kind(text[end]) == kind:
-                end += 1
-        self.rest = text[end:]
-        return kind, text[:end]
+        kind = _kind(self.text[start])
+        self.at += 1
+        if kind != "upper":
+            self._skip(kind)
+        elif self.rest and _is_upper(self.text[self.at]):
+            self._skip("upper")
+            # Of HTTPServer the S belongs to the next word.
+            if self.rest and _kind(self.text[self.at]) == "small":
+                self.at -= 1
+        else:
+            self._skip("small")
+        return kind, self.text[start : self.at]
 
-
-def _upper_word(text: str) -> int:
-    """Where the word ends that begins with a capital: ``Http`` of ``HttpServer``, ``HTTP`` of ``HTTPServer``."""
-    end = 1
-    if _is_upper(text[1]):
-        while end < len(text) and _is_upper(text[end]):
-            end += 1
-        return end - 1 if end < len(text) and _kind(text[end]) == "small" else end
-    while end < len(text) and _kind(text[end]) == "small":
-        end += 1
-    return end
+    def _skip(self, kind: str) -> None:
+        while self.at < len(self.text) and _kind(self.text[self.at]) == kind:
+            self.at += 1
 
 
 def _kind(c: str) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from plutino.templates.comparison import deep_equal, equality_key
 from plutino.templates.functions.casts import to_int64
 from plutino.templates.functions.flow import is_empty
 from plutino.templates.functions.registry import define
+from plutino.templates.go.comparison import deep_equal, equality_key
+from plutino.templates.go.values import LISTS, Failure, ListOfLists, NilList, Uint8, kind_name
 from plutino.templates.limits import Walk, check_items
-from plutino.templates.values import LISTS, Failure, ListOfLists, NilList, Uint8, kind_name
 
 NIL_POINTER = "runtime error: invalid memory address or nil pointer dereference"
 
@@ -28,26 +28,26 @@ def elements(value: Any, failure: str) -> list[Any]:
     raise Failure(f"{failure} {kind_name(value)}")
 
 
-@define("list tuple", "...any -> any")
+@define("list tuple", "...any -> any", grows=True)
 def make_list(*values: Any) -> list[Any]:
     return list(values)
 
 
-@define("append push mustAppend mustPush", "any, any -> any")
+@define("append push mustAppend mustPush", "any, any -> any", grows=True)
 def append(values: Any, value: Any) -> list[Any]:
     found = elements(values, "Cannot push on type")
     check_items(len(found))
     return [*found, value]
 
 
-@define("prepend mustPrepend", "any, any -> any")
+@define("prepend mustPrepend", "any, any -> any", grows=True)
 def prepend(values: Any, value: Any) -> list[Any]:
     found = elements(values, "Cannot prepend on type")
     check_items(len(found))
     return [value, *found]
 
 
-@define("concat", "...any -> any")
+@define("concat", "...any -> any", grows=True)
 def concat(*lists: Any) -> list[Any]:
     joined: list[Any] = []
     for values in lists:
@@ -93,7 +93,7 @@ def compact(values: Any) -> list[Any]:
     return [v for v in elements(values, "Cannot compact on type") if not is_empty(v)]
 
 
-@define("uniq mustUniq", "any -> any", deep=True)
+@define("uniq mustUniq", "any -> any")
 def uniq(values: Any) -> list[Any]:
     kept: list[Any] = []
     seen: set[Any] = set()
@@ -113,14 +113,14 @@ def uniq(values: Any) -> list[Any]:
     return kept
 
 
-@define("without mustWithout", "any, ...any -> any", deep=True)
+@define("without mustWithout", "any, ...any -> any")
 def without(values: Any, *omitted: Any) -> list[Any]:
     walk = Walk()
     found = elements(values, "Cannot find without on type")
     return [v for v in found if not any(deep_equal(v, other, walk) for other in omitted)]
 
 
-@define("has mustHas", "any, any -> bool", deep=True)
+@define("has mustHas", "any, any -> bool")
 def has(wanted: Any, values: Any) -> bool:
     if values is None:
         return False

@@ -5,10 +5,11 @@ A family declares its functions with their Go signatures::
     @define("trunc", "int, string -> string")
     def trunc(length: int, text: str) -> str: ...
 
-Parameters are ``any`` (every value, nil is ``None``), ``string``, ``int``, ``bool``, ``float64``, ``uint32``, ``map`` and ``time``; the
-compiler checks arguments against them, so that a function gets what it declares. ``...`` before the last one makes it variadic. The
-result is ``string``, ``int`` (the compiler makes it an ``Int``), ``int64``, ``float64``, ``bool`` or ``any``. ``deep`` marks functions
-that look into lists and maps as a whole; ``host`` functions get the ``Host`` as first argument.
+Parameters are ``any`` (every value, nil is ``None``), ``value`` (the same, but a missing key is ``MISSING``), ``string``, ``int``,
+``bool``, ``float64``, ``uint32``, ``map`` and ``time``; the compiler checks arguments against them, so that a function gets what it
+declares. ``...`` before the last one makes it variadic. The result is ``string``, ``int`` (the compiler makes it an ``Int``), ``int64``,
+``float64``, ``bool`` or ``any``. ``grows`` marks functions that can make much out of little: templates with them are counted. ``host``
+functions get the ``Host`` as first argument.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any, TypeVar
 
 from plutino.templates import functions
 
-_PARAMETERS = frozenset({"any", "string", "int", "bool", "float64", "uint32", "map", "time"})
+_PARAMETERS = frozenset({"any", "value", "string", "int", "bool", "float64", "uint32", "map", "time"})
 _RESULTS = frozenset({"any", "string", "int", "int64", "float64", "bool"})
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -37,14 +38,14 @@ class Function:
     variadic: str | None
     result: str
     call: Callable[..., Any]
-    deep: bool = False
+    grows: bool = False
     host: bool = False
 
 
 _declared: dict[str, Function] = {}
 
 
-def define(names: str, signature: str, *, deep: bool = False, host: bool = False) -> Callable[[_F], _F]:
+def define(names: str, signature: str, *, grows: bool = False, host: bool = False) -> Callable[[_F], _F]:
     """Declare a function under one or more names, separated by spaces."""
     left, _, result = signature.rpartition("->")
     written = [p.strip() for p in left.split(",") if p.strip()]
@@ -58,7 +59,7 @@ def define(names: str, signature: str, *, deep: bool = False, host: bool = False
         for name in names.split():
             if name in _declared:
                 raise ValueError(f"template function declared twice: {name}")
-            _declared[name] = Function(name, tuple(written), variadic, result, call, deep, host)
+            _declared[name] = Function(name, tuple(written), variadic, result, call, grows, host)
         return call
 
     return declare

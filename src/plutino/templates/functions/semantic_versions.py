@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from plutino.templates.functions.registry import define
-from plutino.templates.versions import Version, parse_version, satisfies
+from plutino.templates.go.versions import Version, parse_version, satisfies
 
 
 @define("semver", "string -> any")

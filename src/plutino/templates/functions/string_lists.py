@@ -6,8 +6,8 @@ from typing import Any
 
 from plutino.templates.functions.registry import define
 from plutino.templates.functions.text import string_value
-from plutino.templates.limits import check_items, check_text
-from plutino.templates.values import LISTS, NilStringList, StringList, StringMap, utf8
+from plutino.templates.go.values import LISTS, NilStringList, StringList, StringMap, utf8
+from plutino.templates.limits import check_items, join_parts
 
 
 def strings_of(value: Any) -> StringList:
@@ -37,40 +37,39 @@ def split_text(text: str, separator: str, limit: int = -1) -> list[str]:
     return [*text[: limit - 1], text[limit - 1 :]]
 
 
-@define("toStrings", "any -> any", deep=True)
+@define("toStrings", "any -> any")
 def to_strings(value: Any) -> StringList:
     return strings_of(value)
 
 
-@define("join", "string, any -> string", deep=True)
+@define("join", "string, any -> string", grows=True)
 def join(separator: str, values: Any) -> str:
     parts = strings_of(values)
-    check_text(sum(map(len, parts)) + len(separator) * len(parts))
-    return separator.join(parts)
+    return join_parts(parts, separator)
 
 
-@define("split", "string, string -> any")
+@define("split", "string, string -> any", grows=True)
 def split(separator: str, text: str) -> StringMap:
     return StringMap({f"_{i}": part for i, part in enumerate(split_text(text, separator))})
 
 
-@define("splitn", "string, int, string -> any")
+@define("splitn", "string, int, string -> any", grows=True)
 def splitn(separator: str, limit: int, text: str) -> StringMap:
     return StringMap({f"_{i}": part for i, part in enumerate(split_text(text, separator, limit))})
 
 
-@define("splitList", "string, string -> any")
+@define("splitList", "string, string -> any", grows=True)
 def split_list(separator: str, text: str) -> StringList:
     return StringList(split_text(text, separator))
 
 
-@define("sortAlpha", "any -> any", deep=True)
+@define("sortAlpha", "any -> any")
 def sort_alpha(values: Any) -> StringList:
     if not isinstance(values, LISTS):
         return StringList((string_value(values),))
     parts = strings_of(values)
     ordered = sorted(parts) if all(map(str.isascii, parts)) else sorted(parts, key=utf8)
-    if type(values) in (StringList, NilStringList):
+    if isinstance(values, StringList | NilStringList):
         # The original sorts a list of strings in place.
         values[:] = ordered
     return StringList(ordered)

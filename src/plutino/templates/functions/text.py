@@ -7,10 +7,10 @@ import zlib
 from typing import Any
 
 from plutino.templates.functions.registry import define
-from plutino.templates.limits import check_text
-from plutino.templates.printing import plain_text
-from plutino.templates.quoting import quote as go_quote
-from plutino.templates.values import Failure, Stringer, byte_length, from_utf8, utf8
+from plutino.templates.go.printing import plain_text
+from plutino.templates.go.quoting import quote as go_quote
+from plutino.templates.go.values import Failure, Stringer, byte_length, from_utf8, utf8
+from plutino.templates.limits import check_text, join_parts
 
 SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 """Unicode white space (``unicode.IsSpace``); ``str.strip`` without argument takes more."""
@@ -30,7 +30,7 @@ def hello() -> str:
     return "Hello!"
 
 
-@define("toString", "any -> string", deep=True)
+@define("toString", "any -> string")
 def to_string(value: Any) -> str:
     return string_value(value)
 
@@ -55,7 +55,7 @@ def trim_prefix(prefix: str, text: str) -> str:
     return text.removeprefix(prefix)
 
 
-@define("repeat", "int, string -> string")
+@define("repeat", "int, string -> string", grows=True)
 def repeat(count: int, text: str) -> str:
     if count < 0:
         raise Failure("strings: negative Repeat count")
@@ -65,25 +65,20 @@ def repeat(count: int, text: str) -> str:
 
 @define("substr", "int, int, string -> string")
 def substr(start: int, end: int, text: str) -> str:
-    if not text.isascii():
-        return from_utf8(_cut(start, end, utf8(text)))
-    return _cut(start, end, text)
-
-
-def _cut(start: int, end: int, text: Any) -> Any:
-    length = len(text)
+    data = utf8(text)
+    length = len(data)
     if start < 0:
         if not 0 <= end <= length:
             bounds = f":{end}] with length {length}" if end >= 0 else f":{end}]"
             raise Failure(f"runtime error: slice bounds out of range [{bounds}")
-        return text[:end]
+        return from_utf8(data[:end])
     if end < 0 or end > length:
         if start > length:
             raise Failure(f"runtime error: slice bounds out of range [{start}:{length}]")
-        return text[start:]
+        return from_utf8(data[start:])
     if start > end:
         raise Failure(f"runtime error: slice bounds out of range [{start}:{end}]")
-    return text[start:end]
+    return from_utf8(data[start:end])
 
 
 @define("trunc", "int, string -> string")
@@ -137,29 +132,29 @@ def has_suffix(part: str, text: str) -> bool:
     return text.endswith(part)
 
 
-@define("replace", "string, string, string -> string")
+@define("replace", "string, string, string -> string", grows=True)
 def replace(old: str, new: str, text: str) -> str:
     if len(new) > len(old):
         check_text(len(text) + text.count(old) * (len(new) - len(old)))
     return text.replace(old, new)
 
 
-@define("quote", "...any -> string", deep=True)
+@define("quote", "...any -> string", grows=True)
 def quote(*values: Any) -> str:
-    return " ".join([go_quote(string_value(v)) for v in values if v is not None])
+    return join_parts([go_quote(string_value(v)) for v in values if v is not None], " ")
 
 
-@define("squote", "...any -> string", deep=True)
+@define("squote", "...any -> string", grows=True)
 def squote(*values: Any) -> str:
-    return " ".join([f"'{plain_text(v)}'" for v in values if v is not None])
+    return join_parts([f"'{plain_text(v)}'" for v in values if v is not None], " ")
 
 
-@define("cat", "...any -> string", deep=True)
+@define("cat", "...any -> string", grows=True)
 def cat(*values: Any) -> str:
-    return " ".join([plain_text(v) for v in values if v is not None])
+    return join_parts([plain_text(v) for v in values if v is not None], " ")
 
 
-@define("indent", "int, string -> string")
+@define("indent", "int, string -> string", grows=True)
 def indent(spaces: int, text: str) -> str:
     if spaces < 0:
         raise Failure("strings: negative Repeat count")
@@ -168,7 +163,7 @@ def indent(spaces: int, text: str) -> str:
     return pad + text.replace("\n", "\n" + pad)
 
 
-@define("nindent", "int, string -> string")
+@define("nindent", "int, string -> string", grows=True)
 def nindent(spaces: int, text: str) -> str:
     return "\n" + indent(spaces, text)
 
@@ -178,12 +173,12 @@ def plural(one: str, many: str, count: int) -> str:
     return one if count == 1 else many
 
 
-@define("wrap", "int, string -> string")
+@define("wrap", "int, string -> string", grows=True)
 def wrap(width: int, text: str) -> str:
     return _wrap(text, width, "\n", False)
 
 
-@define("wrapWith", "int, string, string -> string")
+@define("wrapWith", "int, string, string -> string", grows=True)
 def wrap_with(width: int, separator: str, text: str) -> str:
     return _wrap(text, width, separator or "\n", True)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from plutino.templates.comparison import deep_equal as same
 from plutino.templates.functions.registry import define
+from plutino.templates.go.comparison import deep_equal as same
+from plutino.templates.go.values import kind_name, type_name
 from plutino.templates.limits import Walk
-from plutino.templates.values import kind_name, type_name
 
 
 def _type_of(value: Any) -> str:
@@ -39,6 +39,6 @@ def kind_is(name: str, value: Any) -> bool:
     return name == kind_name(value)
 
 
-@define("deepEqual", "any, any -> bool", deep=True)
+@define("deepEqual", "any, any -> bool")
 def deep_equal(a: Any, b: Any) -> bool:
     return same(a, b, Walk())

@@ -9,8 +9,8 @@ from typing import Any, Final
 from urllib.parse import quote as percent_encode
 
 from plutino.templates.functions.registry import define
-from plutino.templates.quoting import quote
-from plutino.templates.values import Failure, from_utf8, kind_name, utf8
+from plutino.templates.go.quoting import quote
+from plutino.templates.go.values import Failure, from_utf8, kind_name, utf8
 
 _PATH: Final = "$&+,/:;=@-_.~"
 _HOST: Final = "!$&'()*+,;=:[]<>\"-_.~"
@@ -33,12 +33,16 @@ class _Url:
     fragment: str = ""
 
 
-@define("urlParse", "string -> any")
+@define("urlParse", "string -> any", grows=True)
 def url_parse(text: str) -> dict[str, Any]:
+    start, _, fragment = text.partition("#")
+    shown = start
     try:
-        url = _parse(text)
+        url = _parse(start)
+        shown = text
+        url.fragment = _decode(fragment)
     except Failure as failure:
-        raise Failure(f"unable to parse url: parse {quote(text.partition('#')[0])}: {failure}") from None
+        raise Failure(f"unable to parse url: parse {quote(shown)}: {failure}") from None
     return {
         "scheme": url.scheme,
         "host": url.host,
@@ -51,7 +55,7 @@ def url_parse(text: str) -> dict[str, Any]:
     }
 
 
-@define("urlJoin", "map -> string")
+@define("urlJoin", "map -> string", grows=True)
 def url_join(parts: dict[str, Any]) -> str:
     url = _Url(
         scheme=_text_of(parts, "scheme"),
@@ -66,7 +70,7 @@ def url_join(parts: dict[str, Any]) -> str:
         try:
             url.user = _parse(f"proto://{userinfo}@host").user
         except Failure as failure:
-            raise Failure(f"unable to parse userinfo in dict: {failure}") from None
+            raise Failure(f"unable to parse userinfo in dict: parse {quote(f'proto://{userinfo}@host')}: {failure}") from None
     return _join(url)
 
 
@@ -80,8 +84,8 @@ def _text_of(parts: dict[str, Any], key: str) -> str:
 
 
 def _parse(text: str) -> _Url:
-    rest, _, fragment = text.partition("#")
-    url = _Url(fragment=_decode(fragment))
+    """A URL without fragment."""
+    url, rest = _Url(), text
     if any(c < " " or c == "\x7f" for c in rest):
         raise Failure("net/url: invalid control character in URL")
     if rest == "*":
@@ -109,7 +113,7 @@ def _parse(text: str) -> _Url:
 
 def _set_authority(url: _Url, authority: str) -> None:
     userinfo, at, host = authority.rpartition("@")
-    url.host = _host(url.scheme, host)
+    url.host = _host(host)
     if not at:
         return
     if _USERINFO.fullmatch(userinfo) is None:
@@ -118,7 +122,7 @@ def _set_authority(url: _Url, authority: str) -> None:
     url.user = _encode(_decode(name), _USER) + colon + (_encode(_decode(password), _USER) if colon else "")
 
 
-def _host(scheme: str, host: str) -> str:
+def _host(host: str) -> str:
     if "[" in host:
         closing = host.rfind("]")
         if not host.startswith("["):
@@ -132,9 +136,11 @@ def _host(scheme: str, host: str) -> str:
         try:
             ipaddress.IPv6Address(address)
         except ValueError:
+            if re.fullmatch(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}", address, re.ASCII):
+                raise Failure("invalid IP-literal") from None
             raise Failure(f"invalid host: ParseAddr({quote(address)}): unable to parse IP") from None
         return f"[{address}]{port}"
-    colon = host.find(":") if scheme in ("http", "https") else host.rfind(":")
+    colon = host.rfind(":")
     if colon >= 0 and _PORT.fullmatch(host[colon:]) is None:
         raise Failure(f"invalid port {quote(host[colon:])} after host")
     for found in re.finditer("%..", host):

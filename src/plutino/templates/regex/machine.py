@@ -10,8 +10,9 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Any, Final
 
+from plutino.templates.go.values import Failure
+from plutino.templates.limits import LimitExceeded, meter
 from plutino.templates.regex.tree import Choice, Edge, Group, OneOf, Part, Ranges, Repeat, Sequence, nullable
-from plutino.templates.values import Failure
 
 MAX_PROGRAM: Final = 20_000
 """Instructions of one pattern, counts written out."""
@@ -65,6 +66,8 @@ class _Match:
 
 _Step = _Take | _Fork | _Save | _Look | _Jump | _Match
 _Slots = tuple[int, ...]
+_Threads = dict[int, "_Slots | None"]
+"""The places of the program where threads wait, the preferred first, with what they saved; ``None`` where one only passed."""
 
 
 class Machine:
@@ -82,18 +85,21 @@ class Machine:
         """Begin and end of the first match and of its groups, -1 where a group has none; ``budget[0]`` counts down."""
         best: _Slots | None = None
         empty = (-1,) * (2 * self.groups + 2)
-        current: dict[int, _Slots] = {}
+        current: _Threads = {}
         for at in range(start, len(text) + 1):
             if best is None:
                 self._follow(0, empty, at, text, current)
             if not current:
                 break
             budget[0] -= len(current) + 1
+            meter.spent += len(current) + 1
             if budget[0] < 0:
-                raise Failure("regular expression takes too long for this text")
+                raise LimitExceeded("regular expression takes too long for this text")
             code = ord(text[at]) if at < len(text) else -1
-            following: dict[int, _Slots] = {}
+            following: _Threads = {}
             for place, slots in current.items():
+                if slots is None:
+                    continue
                 step = self.steps[place]
                 if type(step) is _Match:
                     best = slots
@@ -103,14 +109,12 @@ class Machine:
             current = following
         return best
 
-    def _follow(self, place: int, slots: _Slots, at: int, text: str, threads: dict[int, _Slots]) -> None:
-        """Add the threads that ``place`` leads to without taking a character. ``threads`` also remembers places that were passed."""
+    def _follow(self, place: int, slots: _Slots, at: int, text: str, threads: _Threads) -> None:
+        """Add the threads that ``place`` leads to without taking a character, and remember the places that were passed."""
         waiting = [(place, slots)]
-        seen = threads.keys()
-        passed: set[int] = set()
         while waiting:
             place, slots = waiting.pop()
-            if place in passed or place in seen:
+            if place in threads:
                 continue
             step = self.steps[place]
             match step:
@@ -126,7 +130,7 @@ class Machine:
                 case _Look(edge):
                     if edge.match(text, at) is not None:
                         waiting.append((place + 1, slots))
-            passed.add(place)
+            threads[place] = None
 
     def _emit(self, part: Part) -> None:
         if len(self.steps) > MAX_PROGRAM:

@@ -12,9 +12,9 @@ from plutino.templates.regex.machine import Machine
 from plutino.templates.regex.parser import Parsed, parse_pattern
 from plutino.templates.regex.translate import open_repeats, to_python
 
-_PYTHON_STEPS: Final = 2_000_000
+_PYTHON_STEPS: Final = 1_000_000
 """What a backtracking search may take at worst before the machine is used."""
-_MACHINE_STEPS: Final = 5_000_000
+_MACHINE_STEPS: Final = 2_000_000
 _MAX_MATCHES: Final = 1_000_000
 _REFERENCE: Final = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))")
 

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from plutino.templates.go.values import Failure
 from plutino.templates.regex.charsets import ANYTHING, NOT_NEWLINE, PERL, POSIX, fold, unicode_set
 from plutino.templates.regex.tree import Choice, Edge, Group, OneOf, Part, Ranges, Repeat, Sequence, inverted, normalized
-from plutino.templates.values import Failure
 
 MAX_PATTERN: Final = 10_000
 """Characters of a pattern."""
@@ -20,7 +20,7 @@ _NAME: Final = re.compile(r"\(\?P?<([^>]*)>")
 _OCTAL: Final = re.compile(r"\\(?:0[0-7]{0,2}|[1-7][0-7]{1,2})")
 _HEX: Final = re.compile(r"\\x(?:([0-9a-fA-F]{2})|\{([0-9a-fA-F]+)\})")
 _SIMPLE: Final = {"a": 7, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
-_EDGES: Final = {"A": r"\A", "b": r"(?a:\b)", "B": r"(?a:\B)", "z": r"\Z"}
+_EDGES: Final = {"A": r"\A", "b": r"(?a:\b)", "B": r"(?:(?<=[0-9A-Za-z_])(?=[0-9A-Za-z_])|(?<![0-9A-Za-z_])(?![0-9A-Za-z_]))", "z": r"\Z"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,161 @@
+"""``validate``: a document is checked in this process, by the same door as in a server, against nothing or a given state."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from plutino.cli import layout
+from plutino.cli.client import Client
+from plutino.cli.definitions import file_option, name_and_json, rule_text, say
+from plutino.cli.output import Failure, Refusal, json_option, print_json, server_option, working
+from plutino.cli.shell import Verbed
+from plutino.cli.transfer import described
+from plutino.errors import DocumentError, NotFoundError
+from plutino.spi import Deployment, Origin, Tap
+
+ORIGIN = Origin("cli")
+
+
+@click.command("validate", cls=Verbed, short_help="Check a document without a server.")
+@click.argument("path", metavar="FILE")
+@click.option("--against", metavar="FILE", help="The state to check against: another document or folder.  [default: an empty one]")
+@click.option("--partial", is_flag=True, help="Check it as a partial import, on top of the state.")
+@json_option
+def validate(path: str, against: str | None, partial: bool, as_json: bool) -> None:
+    """Check a document as an import would; nothing is started, and no server is needed."""
+    document = layout.read_document(path)
+    state = layout.read_document(against) if against is not None else None
+    with working(f"checking {described(document)}", quiet=as_json):
+        try:
+            changeset = asyncio.run(check(document, state, partial=partial))
+        except DocumentError as error:
+            faults = [asdict(fault) for fault in error.faults]
+            raise Refusal(error.message, code=error.code, faults=faults) from error
+    if as_json:
+        print_json({"valid": True, **changeset})
+    else:
+        click.echo(f"valid: {described(document)}")
+
+
+@click.command("rule")
+@click.argument("words", nargs=-1, metavar="NAME [JSON]")
+@file_option
+@server_option
+@json_option
+def validate_rule(words: Sequence[str], file: str | None, server: str, as_json: bool) -> None:
+    """Check a rule against the definitions of a server."""
+    name, text = name_and_json(words, file)
+    Client(server).call("POST", "/rules/validate", rule_text(name, text).encode())
+    say("The rule has been successfully validated and is confirmed to be correct.", as_json)
+
+
+validate.add_verb(validate_rule)
+
+commands: Sequence[click.Command] = (validate,)
+
+
+async def check(document: str, state: str | None, *, partial: bool) -> dict[str, Any]:
+    """What importing ``document`` into ``state`` would change; DocumentError with all faults when it is refused.
+
+    Failure when the state itself is refused.
+    """
+    from plutino.app import Settings, components
+    from plutino.catalog import Catalog
+    from plutino.control import Controller
+    from plutino.spi import SystemClock
+    from plutino.spi.discovery import resource_kinds
+
+    with tempfile.TemporaryDirectory(prefix="plutino-validate-") as folder:
+        # A private network and files are the server's to forbid: here they would only hide other faults.
+        settings = Settings(folder, files_dir=os.getcwd(), external_files=True, private_net=True)
+        catalog = await Catalog.open(folder, clock=SystemClock())
+        try:
+            kinds = resource_kinds("plutino.resources")
+            controller = Controller(catalog, NoEngine(), kinds, registry=components(), settings=settings.for_checks())
+            if state is not None:
+                try:
+                    await controller.import_document(state, partial=False, origin=ORIGIN)
+                except DocumentError as error:
+                    first = error.faults[0] if error.faults else None
+                    text = f"{first.path}: {first.text}" if first is not None else error.message
+                    raise Failure(f"the state to check against is refused: {text}", "validate it by itself") from error
+            result = await controller.import_document(document, partial=partial, origin=ORIGIN, dry_run=True)
+            return result.changeset.to_wire()
+        finally:
+            await catalog.close()
+
+
+class NoEngine:
+    """An engine (``spi.Host``) that runs nothing: definitions are checked and stored, that is all."""
+
+    async def deploy(self, deployment: Deployment) -> None:
+        """Nothing."""
+
+    async def remove(self, rule: str) -> None:
+        """Nothing."""
+
+    async def start(self, rule: str) -> None:
+        """Nothing."""
+
+    async def stop(self, rule: str) -> None:
+        """Nothing."""
+
+    async def restart(self, rule: str) -> None:
+        """Nothing."""
+
+    def fail(self, rule: str, error: str) -> None:
+        """Nothing."""
+
+    def status(self, rule: str) -> dict[str, Any] | None:
+        """No rule is known."""
+        return None
+
+    def state(self, rule: str) -> str:
+        """No rule is known."""
+        return ""
+
+    def summary(self) -> dict[str, dict[str, Any]]:
+        """No rule is known."""
+        return {}
+
+    def topology(self, rule: str) -> dict[str, Any] | None:
+        """No rule is known."""
+        return None
+
+    def tap(self, rule: str, listener: Tap) -> Callable[[], None]:
+        """No rule is known."""
+        raise NotFoundError(f"Rule {rule} is not found")
+
+    def readers(self, stream: str) -> tuple[str, ...]:
+        """Nobody reads."""
+        return ()
+
+    async def connect(self, id: str, connector: str, properties: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    async def disconnect(self, id: str) -> None:
+        """Nothing."""
+
+    def connections(self, include_anonymous: bool) -> list[dict[str, Any]]:
+        """None."""
+        return []
+
+    def references(self, connection: str) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    async def ping(self, role: str, connector: str, properties: Mapping[str, Any]) -> None:
+        """Everything answers."""
+
+    def begin(self) -> None:
+        """Nothing."""
+
+    async def finish(self) -> None:
+        """Nothing."""

@@ -1,0 +1,155 @@
+"""Checkpoints of rules with qos ≥ 1: the program's state and the positions of its sources, stored together between two batches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from plutino.errors import TransportError
+from plutino.runtime.acks import Receipt
+from plutino.runtime.deadlines import Timer
+from plutino.runtime.facilities import Facilities, settle
+
+if TYPE_CHECKING:
+    from plutino.runtime.run import Run
+
+KEY = "checkpoint"
+
+PATIENCE_SECONDS = 2.0
+"""How long the last checkpoint of a stopping rule waits for its sinks."""
+
+FORCED_AT = 10
+"""Unacknowledged rows that force a checkpoint: half of the in-flight window that MQTT brokers have by default (20)."""
+
+
+class Stored(Struct, frozen=True):
+    """A checkpoint: the state is only good for a program of the same ``shape``."""
+
+    shape: str
+    state: bytes
+    positions: dict[str, Any]
+
+
+class Checkpoints:
+    """Takes the checkpoints of one run, at its interval, at its stop, and when too many deliveries wait for one."""
+
+    __slots__ = ("_facilities", "_held", "_interval", "_rows", "_run", "_saving", "_shape", "_timer")
+
+    def __init__(self, run: Run, shape: str, interval: int, facilities: Facilities) -> None:
+        self._run = run
+        self._shape = shape
+        self._interval = interval
+        self._facilities = facilities
+        self._held: list[Receipt] = []
+        self._rows = 0
+        self._saving: asyncio.Task[None] | None = None
+        self._timer = Timer(self._due)
+
+    def begin(self) -> None:
+        """Take the first checkpoint after the interval."""
+        if self._interval > 0:
+            self._facilities.deadlines.arm(self._timer, self._facilities.clock.now_ms() + self._interval)
+
+    def absorbed(self, receipt: Receipt | None, rows: int) -> None:
+        """Rows went into the state: their delivery is acknowledged after the next checkpoint."""
+        if receipt is None:
+            return
+        receipt.hold()
+        self._held.append(receipt)
+        self._rows += rows
+        if self._rows >= FORCED_AT and self._saving is None:
+            # the snapshot is taken after this batch, when nothing is half done
+            self._saving = self._facilities.spawn(self._save_alone())
+
+    async def end(self) -> None:
+        """A last checkpoint; the run gets no more data. Without it, what waits for one stays unacknowledged and comes again."""
+        self._facilities.deadlines.arm(self._timer, None)
+        saving, self._saving = self._saving, None
+        if saving is not None:
+            await asyncio.wait((saving,), timeout=PATIENCE_SECONDS)
+            saving.cancel()
+            await settle(saving)
+        await self.save(PATIENCE_SECONDS)
+
+    async def save(self, patience: float | None = None) -> None:
+        """Store the state as it is now, once everything that left the program before is delivered; then acknowledge what it covers.
+
+        ``patience``: seconds to wait for the sinks, None for as long as it takes.
+        """
+        run, held = self._run, self._held
+        self._held, self._rows = [], 0
+        positions = {place.feed.request.stream: place.feed.position for place in run.places if place.feed.position is not None}
+        state = run.program.snapshot()
+        saved = False
+        try:
+            if state or positions:
+                await self._delivered(patience)
+                entry = msgspec.msgpack.encode(Stored(self._shape, state, positions))
+                await self._facilities.state.save(run.rule, {KEY: entry})
+            saved = True
+        except TransportError as error:
+            self._facilities.log.error("checkpoint failed", rule=run.rule, error=str(error))
+            self._facilities.errors.add(run.rule, self._facilities.clock.now_ms(), "checkpoint", str(error))
+        finally:
+            if not saved:
+                self._held = held + self._held
+        if saved:
+            for receipt in held:
+                receipt.release()
+
+    async def _delivered(self, patience: float | None) -> None:
+        """Wait until the sinks have what left the program so far: after a crash it would not come again."""
+        done = asyncio.Event()
+        barrier = Receipt(done.set)
+        for outlet in self._run.outlets:
+            outlet.when_sent(barrier)
+        barrier.release()
+        if done.is_set():
+            return
+        waiting = self._facilities.spawn(_wait(done))
+        try:
+            await asyncio.wait((waiting,), timeout=patience)
+        finally:
+            waiting.cancel()
+
+    async def _save_alone(self) -> None:
+        try:
+            await self.save()
+        finally:
+            self._saving = None
+
+    def inherit(self, other: Checkpoints) -> None:
+        """Take over what waits for the next checkpoint of an earlier version, whose state went into this one."""
+        self._held += other._held
+        self._rows += other._rows
+        other._held = []
+
+    def cancel(self) -> None:
+        """No more checkpoints."""
+        self._facilities.deadlines.arm(self._timer, None)
+
+    def _due(self, now: int) -> None:
+        if self._saving is None:
+            self._saving = self._facilities.spawn(self._save_alone())
+        self._facilities.deadlines.arm(self._timer, now + self._interval)
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+async def load(rule: str, shape: str, facilities: Facilities) -> tuple[bytes, Mapping[str, Any]]:
+    """State and source positions of the last checkpoint of a rule; empty when there is none of this shape."""
+    entry = await facilities.state.load(rule, KEY)
+    if entry is None:
+        return b"", {}
+    try:
+        stored = msgspec.msgpack.decode(entry, type=Stored)
+    except msgspec.DecodeError as error:
+        facilities.log.error("checkpoint is not readable", rule=rule, error=str(error))
+        return b"", {}
+    return (stored.state if stored.shape == shape else b""), stored.positions

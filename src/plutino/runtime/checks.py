@@ -1,0 +1,34 @@
+"""What can be refused before a rule runs: properties of its streams, its actions, and its schedule. Pure; no sink or source is made."""
+
+from __future__ import annotations
+
+from plutino.errors import PlutinoError
+from plutino.model.moment import local_zone
+from plutino.runtime.feeds import source_spec
+from plutino.runtime.intake import pipe_of
+from plutino.runtime.schedule import schedule_of
+from plutino.runtime.transform import compile_sink
+from plutino.spi import FeedRequest, Registry, RuleOptions, SinkRequest
+from plutino.spi.options import decode_options
+
+
+def check_feed(request: FeedRequest, options: RuleOptions, registry: Registry) -> None:
+    """Refuse a stream that a rule cannot read; PlutinoError with the compatible text."""
+    _, spec = source_spec(request, registry)
+    decode_options(spec.options, request.properties)
+    pipe_of(request, spec, registry)
+    if options.is_event_time and not request.timestamp and not request.is_table:
+        raise PlutinoError("preprocessor is set to be event time but stream option TIMESTAMP not found")
+    if options.disable_buffer_full_discard and request.shared:
+        raise PlutinoError(f"disableBufferFullDiscard can't be enabled with shared stream {request.stream}")
+
+
+def check_sink(request: SinkRequest, registry: Registry) -> None:
+    """Refuse an action that cannot work: unknown type or format, wrong options, templates that do not parse, contradictions."""
+    plan = compile_sink(request, registry)
+    decode_options(plan.spec.options, request.properties)
+
+
+def check_schedule(options: RuleOptions) -> None:
+    """Refuse a cron expression or a date range that is wrong."""
+    schedule_of(options, local_zone())

@@ -1,0 +1,325 @@
+"""One run of a rule: its program between feeds and outlets, from start (or update) to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from itertools import accumulate
+from typing import Any, Protocol
+
+from plutino.model import Batch, RowError
+from plutino.runtime.checkpoints import Checkpoints
+from plutino.runtime.deadlines import Timer
+from plutino.runtime.facilities import Facilities
+from plutino.runtime.feed import Feed
+from plutino.runtime.sinks import Outlet
+from plutino.runtime.status import Node, Trouble
+from plutino.runtime.status import topology as wire_topology
+from plutino.spi import InputNeed, Program, Tap
+
+DECODER = "decoder"
+"""Stage of errors that come from the feed."""
+
+Emit = Callable[[Batch], None]
+
+
+class Keeper(Protocol):
+    """Who keeps a run: told when it ends by itself."""
+
+    def run_finished(self, run: Run) -> None:
+        """Every source of the run has ended."""
+        ...
+
+    def run_failed(self, run: Run, error: BaseException) -> None:
+        """The run cannot go on."""
+        ...
+
+
+class Place:
+    """The place of a run on a feed."""
+
+    __slots__ = ("before", "emit", "ended", "feed", "need", "operators", "push", "run")
+
+    def __init__(self, run: Run, feed: Feed, need: InputNeed, push: Callable[[str, Batch], Batch | None]) -> None:
+        self.run = run
+        self.feed = feed
+        self.need = need
+        self.push = push
+        self.emit: Emit = run.emit
+        self.ended = False
+        self.before = feed.counts()
+        checks = need.times or feed.pipe.checks
+        self.operators = (*feed.pipe.operators, "preprocessor") if checks else feed.pipe.operators
+
+
+class Run:
+    """A program at work.
+
+    ``stateful`` is false for programs without state, which never have deadlines: nothing but the call is spent on them. ``last`` is the
+    time of the last output, ``push_us`` and ``emit_us`` the last times measured.
+    """
+
+    __slots__ = (
+        "_facilities",
+        "_keeper",
+        "_takes",
+        "_timer",
+        "_troubles",
+        "checkpoints",
+        "crowd",
+        "dead",
+        "frozen",
+        "last",
+        "operators",
+        "outlets",
+        "places",
+        "program",
+        "push_us",
+        "rule",
+        "sends_errors",
+        "stateful",
+    )
+
+    def __init__(self, rule: str, program: Program, sends_errors: bool, keeper: Keeper, facilities: Facilities) -> None:
+        self.rule = rule
+        self.program = program
+        self.operators = tuple(map(_kind, program.operators))
+        self.sends_errors = sends_errors
+        self.outlets: list[Outlet] = []
+        self.places: list[Place] = []
+        self.checkpoints: Checkpoints | None = None
+        self.crowd = 0
+        self.dead = False
+        self.frozen: tuple[Node, ...] | None = None
+        self.last = 0
+        self.push_us = 0
+        self.stateful = bool(program.snapshot())
+        self._keeper = keeper
+        self._facilities = facilities
+        self._takes: tuple[Emit, ...] = ()
+        self._timer = Timer(self._advance) if self.stateful else None
+        self._troubles: dict[str, Trouble] | None = None
+
+    # -- wiring
+
+    def place(self, feed: Feed) -> Place:
+        """A place on a feed; the feed does not know of it yet."""
+        need = self.program.inputs[feed.request.stream]
+        place = Place(self, feed, need, self._push_stateful if self.stateful else self.program.push)
+        self.places.append(place)
+        return place
+
+    def connect(self, outlets: Sequence[Outlet]) -> None:
+        """The outlets that get what leaves the program."""
+        self.outlets = list(outlets)
+        self._takes = tuple(outlet.take for outlet in outlets)
+
+    def show_to(self, listeners: Sequence[Tap]) -> None:
+        """Let these see every output, besides the sinks."""
+        takes = [outlet.take for outlet in self.outlets]
+        if listeners:
+            takes.append(partial(_show, tuple(listeners), self.sends_errors))
+        self._takes = tuple(takes)
+
+    def begin(self) -> None:
+        """The program's first deadline counts from now on."""
+        if self._timer is not None:
+            self._rearm(self._timer)
+
+    @property
+    def loose(self) -> Collection[str] | None:
+        """Output columns whose whole numbers templates must see as floats; None means all."""
+        return self.program.json_numbers
+
+    @property
+    def congested(self) -> int:
+        """1 while an outlet is full."""
+        return 1 if self.crowd else 0
+
+    # -- data
+
+    def emit(self, out: Batch) -> None:
+        """Hand an output to every sink."""
+        if out.errors:
+            self._report(out.errors)
+        self.last = self._facilities.flow.now
+        for take in self._takes:
+            take(out)
+
+    def send_error(self, text: str) -> None:
+        """Deliver an error of the decoder to every sink (``sendError``)."""
+        self.emit(Batch([], errors=[RowError(0, text, DECODER)]))
+
+    def measured(self, push_us: int, emit_us: int) -> None:
+        """Times of one batch in microseconds."""
+        self.push_us = push_us
+        for outlet in self.outlets:
+            outlet.latency_us = emit_us
+
+    # -- what feeds and outlets report
+
+    def crowded(self, full: bool) -> None:
+        """An outlet is full, or has room again: sources that can wait do so meanwhile."""
+        was = self.congested
+        self.crowd += 1 if full else -1
+        if self.congested == was or self.dead:
+            return
+        for place in self.places:
+            if full:
+                place.feed.congested += 1
+            else:
+                place.feed.relieve()
+
+    def source_ended(self, place: Place) -> None:
+        """A source gives no more."""
+        place.ended = True
+        if not self.dead and all(each.ended for each in self.places):
+            self._keeper.run_finished(self)
+
+    def failed(self, error: BaseException) -> None:
+        """Stop this run because of an error."""
+        if not self.dead:
+            self._keeper.run_failed(self, error)
+
+    # -- end
+
+    def end(self) -> None:
+        """Leave the feeds and forget the deadline; no data reaches this run any more."""
+        if self.dead:
+            return
+        self.frozen = tuple(self.nodes())
+        self.dead = True
+        for place in self.places:
+            if place in place.feed.places:
+                place.feed.detach(place)
+        if self._timer is not None:
+            self._facilities.deadlines.arm(self._timer, None)
+
+    def retire(self) -> None:
+        """As ``end`` for a run whose places on the feeds another run has taken."""
+        self.dead = True
+        if self._timer is not None:
+            self._facilities.deadlines.arm(self._timer, None)
+
+    # -- status
+
+    def nodes(self) -> list[Node]:
+        """Every node with its numbers: sources, operators of the feeds, of the rule and of the sinks, sinks."""
+        if self.frozen is not None:
+            return list(self.frozen)
+        sources, operators, index = [], [], 0
+        for place in self.places:
+            source, *ops = place.feed.nodes(place, index + 1)
+            sources.append(source)
+            operators += ops
+            index += 1 + len(ops)
+        operators += self._operator_nodes(index)
+        sinks = []
+        for outlet in self.outlets:
+            ops, sink = outlet.nodes(self.last)
+            operators += ops
+            sinks.append(sink)
+        return [*sources, *operators, *sinks]
+
+    def topology(self) -> dict[str, Any]:
+        """The topology on the wire."""
+        chains, index = [], 0
+        for place in self.places:
+            chain = [item.full_name for item in place.feed.nodes(place, index + 1)]
+            chains.append(chain)
+            index += len(chain)
+        operators = [item.full_name for item in self._operator_nodes(index)]
+        sinks = []
+        for outlet in self.outlets:
+            ops, sink = outlet.nodes(self.last)
+            sinks.append([item.full_name for item in (*ops, sink)])
+        return wire_topology(chains, operators, sinks)
+
+    def _operator_nodes(self, index: int) -> list[Node]:
+        found = []
+        last = max((place.feed.last for place in self.places), default=0) if self._counted() else 0
+        for k, (kind, counter) in enumerate(zip(self.operators, self.program.counters, strict=True)):
+            rows_in, rows_out, errors = counter
+            if k == 0 and len(self.places) == 1 and self.places[0].need.guard is not None:
+                # rows that the guard already told apart never reach the program, but they did reach the rule
+                rows_in = max(rows_in, self.places[0].feed.decoded - self.places[0].before.decoded)
+            trouble = self._troubles.get(kind) if self._troubles is not None else None
+            found.append(
+                Node(
+                    "op",
+                    f"{index + 1 + k}_{kind}",
+                    rows_in,
+                    rows_out,
+                    latency_us=self.push_us if k == 0 else 0,
+                    last_invocation=last,
+                    exceptions=max(errors, trouble.count if trouble is not None else 0),
+                    last_exception=trouble.text if trouble is not None else "",
+                    last_exception_at=trouble.at if trouble is not None else 0,
+                )
+            )
+        return found
+
+    # -- inside
+
+    def _counted(self) -> bool:
+        return any(place.feed.received > place.before.received for place in self.places)
+
+    def _push_stateful(self, stream: str, batch: Batch) -> Batch | None:
+        out = self.program.push(stream, batch)
+        timer = self._timer
+        if timer is not None and self.program.next_deadline() != timer.due:
+            self._rearm(timer)
+        if self.checkpoints is not None:
+            self.checkpoints.absorbed(self._facilities.flow.receipt, len(batch.rows))
+        return out
+
+    def _rearm(self, timer: Timer) -> None:
+        if not self.dead:
+            self._facilities.deadlines.arm(timer, self.program.next_deadline())
+
+    def _advance(self, now: int) -> None:
+        flow = self._facilities.flow
+        flow.lossy, flow.receipt, flow.now = True, None, now
+        try:
+            out = self.program.advance(now)
+            if out is not None:
+                self.emit(out)
+            if self._timer is not None:
+                self._rearm(self._timer)
+        except Exception as error:  # supervisor: a defect in one rule stops that rule, nothing else
+            self.failed(error)
+
+    def _report(self, errors: Sequence[RowError]) -> None:
+        now = self._facilities.flow.now
+        if errors[0].stage == DECODER:
+            return  # counted by the feed
+        if self._troubles is None:
+            self._troubles = {}
+        fallback = self.operators[-1] if self.operators else ""
+        for error in errors:
+            kind = error.stage if error.stage in self.operators else fallback
+            trouble = self._troubles.get(kind)
+            if trouble is None:
+                trouble = self._troubles[kind] = Trouble()
+            trouble.add(now, error.text)
+            self._facilities.errors.add(self.rule, now, kind, error.text)
+
+
+def _show(listeners: Sequence[Tap], errors: bool, out: Batch) -> None:
+    """Hand an output to listeners: a dict per row, a list of dicts per window."""
+    rows: list[Any] = out.dicts()
+    if out.sizes is not None:
+        ends = list(accumulate(out.sizes))
+        rows = [rows[end - size : end] for end, size in zip(ends, out.sizes, strict=True)]
+    elif errors and out.errors:
+        rows = list(rows)
+        for error in reversed(out.errors):
+            rows.insert(error.at, {"error": error.text})
+    for listener in listeners:
+        listener(rows)
+
+
+def _kind(name: str) -> str:
+    """The kind of an operator without its number (``3_filter``)."""
+    head, _, rest = name.partition("_")
+    return rest if head.isdigit() and rest else name

@@ -1,0 +1,516 @@
+"""Outlets: one per action of a running rule, from its output to ``Sink.write``.
+
+As long as the sink takes everything at once, an outlet is a function call. It owns a task only while the sink connects, while a write is
+not finished, or while failed messages wait to be sent again; meanwhile messages wait in a bounded buffer. The cache of ``enableCache`` is
+this buffer, in memory: it does not survive a restart of the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Collection, Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from plutino.errors import PlutinoError, TransportError
+from plutino.model import Batch
+from plutino.runtime.acks import Receipt
+from plutino.runtime.connections import Access
+from plutino.runtime.deadlines import Timer
+from plutino.runtime.facilities import Facilities, settle
+from plutino.runtime.status import CONNECTED, NO_LINK, Link, Node, Trouble, node
+from plutino.runtime.transform import Fault, Message, SinkPlan
+from plutino.spi import Encoder, Sink
+
+MERGE = 1024
+"""Waiting messages that are handed to the sink with one write."""
+
+DRAIN_SECONDS = 2.0
+"""How long a stopping rule waits for a sink that is writing."""
+
+
+class Owner(Protocol):
+    """The rule behind an outlet."""
+
+    @property
+    def rule(self) -> str: ...
+
+    @property
+    def sends_errors(self) -> bool:
+        """Rule option ``sendError``."""
+        ...
+
+    def crowded(self, full: bool) -> None:
+        """An outlet's buffer is full (or has room again)."""
+        ...
+
+    def failed(self, error: BaseException) -> None:
+        """Something that stops the rule: an error that no retry helps, or a defect."""
+        ...
+
+
+class Parcel(Struct, gc=False):
+    """Messages that wait, with their properties and the deliveries that they belong to."""
+
+    items: list[Any]
+    properties: list[Any] | None
+    receipts: list[Receipt]
+
+
+class Outlet:
+    """The way of a rule's output into one sink.
+
+    Counters: ``taken`` outputs (a window counts one), ``made`` messages, ``sent`` messages that the sink took.
+    """
+
+    __slots__ = (
+        "_access",
+        "_busy",
+        "_current",
+        "_encoder",
+        "_facilities",
+        "_held",
+        "_loose",
+        "_owner",
+        "_pending",
+        "_slow",
+        "_task",
+        "_timer",
+        "_waiting",
+        "_write",
+        "encode_trouble",
+        "full",
+        "latency_us",
+        "link",
+        "made",
+        "plan",
+        "sent",
+        "sink",
+        "sink_trouble",
+        "taken",
+        "transform_trouble",
+    )
+
+    def __init__(
+        self, plan: SinkPlan, sink: Sink, encoder: Encoder | None, access: Access | None, link: Link, owner: Owner, facilities: Facilities
+    ) -> None:
+        self.plan = plan
+        self.sink = sink
+        self.link = link
+        self._write = sink.write
+        self._encoder = encoder
+        self._access = access
+        self._owner = owner
+        self._facilities = facilities
+        self._loose: Collection[str] | None = ()
+        self._pending: deque[Parcel] | None = None
+        self._held: Parcel | None = None
+        self._current: Parcel | None = None
+        self._waiting = 0
+        self._task: asyncio.Task[None] | None = None
+        self._timer: Timer | None = None
+        self._busy = True
+        self._slow = True
+        self.full = False
+        self.taken = self.made = self.sent = 0
+        self.latency_us = 0
+        self.transform_trouble: Trouble | None = None
+        self.encode_trouble: Trouble | None = None
+        self.sink_trouble: Trouble | None = None
+
+    async def open(self, loose: Collection[str] | None) -> None:
+        """Begin: a sink without a connection is opened here, any other connects in the background while output waits."""
+        self._loose = loose
+        if self.plan.spec.connects:
+            self._work(None, None)
+        else:
+            await self.sink.open()
+            if self.link is not NO_LINK:
+                self.link.up(self._facilities.clock.now_ms())
+            self._rest()
+
+    def take(self, out: Batch) -> None:
+        """Everything that leaves the rule at once; never waits, raises only defects."""
+        if self._slow or out.errors:
+            self._take_each(out)
+            return
+        try:
+            items = self.plan.plain(self._encoder, out)  # type: ignore[misc]
+        except PlutinoError:
+            self._take_each(out)  # finds the row that fails and keeps the rest
+            return
+        count = len(items)
+        self.taken += count if out.sizes is None else len(out.sizes)
+        if not count:
+            return
+        self.made += count
+        try:
+            answer = self._write(items, None)
+        except PlutinoError as error:
+            self._refused(Parcel(items, None, self._receipts()), error)
+            return
+        if answer is None:
+            self.sent += count
+        else:
+            self._work(answer, Parcel(items, None, self._receipts()))
+
+    def adopt(self, owner: Owner, loose: Collection[str] | None) -> None:
+        """Work for another version of the rule: the sink stays open, the counters begin anew."""
+        self._owner = owner
+        self._loose = loose
+        self.taken = self.made = self.sent = self.latency_us = 0
+        self.transform_trouble = self.encode_trouble = self.sink_trouble = None
+        if self.full:
+            owner.crowded(True)
+
+    def flush(self) -> None:
+        """Send what waits for a batch to fill."""
+        self._flush_held()
+
+    @property
+    def waiting(self) -> int:
+        """Messages that wait for the sink."""
+        return self._waiting + (len(self._held.items) if self._held is not None else 0)
+
+    def when_sent(self, receipt: Receipt) -> None:
+        """Hold a receipt until everything that waits now is sent or dropped."""
+        if self._held is not None:
+            receipt.hold()
+            self._held.receipts.append(receipt)
+        last = self._pending[-1] if self._pending else self._current
+        if last is not None:
+            receipt.hold()
+            last.receipts.append(receipt)
+
+    async def close(self, *, release: bool) -> None:
+        """Send what can be sent, drop the rest, close the sink. ``release``: what was dropped counts as acknowledged."""
+        self._flush_held()
+        if self._timer is not None:
+            self._facilities.deadlines.arm(self._timer, None)
+        task = self._task
+        if task is not None and self.link.status == CONNECTED:
+            await asyncio.wait((task,), timeout=DRAIN_SECONDS)
+        self._task, self._busy, self._slow = None, True, True
+        if task is not None:
+            task.cancel()
+            await settle(task)
+        self._abandon(release)
+        await self.sink.close()
+        access, self._access = self._access, None
+        if access is not None:
+            access.release()
+
+    def nodes(self, last: int) -> tuple[list[Node], Node]:
+        """What the status shows: the operators in front of the sink, and the sink; ``last`` is when the rule was last active."""
+        name, ops = self.plan.request.name, []
+        step = 0
+        batched = self.plan.batched
+        if batched:
+            ops.append(node("op", f"{name}_{step}_batch", (self.taken, self.taken), last, 0, None))
+            step += 1
+        ops.append(node("op", f"{name}_{step}_transform", (self.taken, self.made), last, self.latency_us, self.transform_trouble))
+        step += 1
+        if self.plan.encodes:
+            kind = "batchWriter" if batched else "encode"
+            ops.append(node("op", f"{name}_{step}_{kind}", (self.made, self.made), last, 0, self.encode_trouble))
+            step += 1
+        if self.plan.compress is not None:
+            ops.append(node("op", f"{name}_{step}_compress", (self.made, self.made), last, 0, None))
+        into = self.made - (len(self._held.items) if self._held is not None else 0)
+        end = node("sink", name, (into, self.sent), last, 0, self.sink_trouble, buffered=self._waiting, link=self.link)
+        return ops, end
+
+    # -- from output to messages
+
+    def _take_each(self, out: Batch) -> None:
+        """Message by message: actions that change rows, outputs with errors, and everything while the sink is busy."""
+        sends, dynamic = self._owner.sends_errors, self.plan.dynamic is not None
+        items: list[Any] = []
+        properties: list[Any] = []
+        for entry in self._messages(out):
+            message: Message | None
+            if isinstance(entry, Fault):
+                message = self.plan.error_message(entry.text) if sends else None
+                if message is None:
+                    continue
+            else:
+                message = entry
+            items.append(message.item)
+            if dynamic:
+                properties.append(message.properties)
+        rows = len(out) if out.sizes is None else len(out.sizes)
+        self.taken += rows
+        self.made += len(items)
+        if items:
+            self._hand(items, properties if dynamic else None)
+
+    def _messages(self, out: Batch) -> Sequence[Message | Fault]:
+        plain = self.plan.plain
+        if plain is not None and not out.errors:
+            try:
+                return [Message(item) for item in plain(self._encoder, out)]
+            except PlutinoError:
+                pass  # one of them fails: below each is encoded on its own
+        found = []
+        own = {"transform", "encode"}
+        for entry in self.plan.messages(self._encoder, out, self._loose):
+            if isinstance(entry, Fault) and entry.stage in own:
+                self._count_fault(entry)
+            found.append(entry)
+        return found
+
+    def _count_fault(self, fault: Fault) -> None:
+        now = self._facilities.flow.now
+        if fault.stage == "encode":
+            trouble = self.encode_trouble = self.encode_trouble or Trouble()
+        else:
+            trouble = self.transform_trouble = self.transform_trouble or Trouble()
+        trouble.add(now, fault.text)
+        self._facilities.errors.add(self._owner.rule, now, f"{self.plan.request.name}_{fault.stage}", fault.text)
+
+    # -- batches
+
+    def _hand(self, items: list[Any], properties: list[Any] | None) -> None:
+        if not self.plan.batched:
+            self._dispatch(items, properties, self._receipts())
+            return
+        held = self._held
+        if held is None:
+            held = self._held = Parcel([], None if properties is None else [], [])
+            self._arm_linger()
+        held.items += items
+        if held.properties is not None and properties is not None:
+            held.properties += properties
+        held.receipts += self._receipts()
+        size = self.plan.options.batch_size
+        while size and len(held.items) >= size:
+            self._send_held(size)
+
+    def _send_held(self, count: int) -> None:
+        """Send the first ``count`` held messages as one; the properties are those of its last row."""
+        held = self._held
+        if held is None:
+            return
+        items, held.items = held.items[:count], held.items[count:]
+        properties = None
+        if held.properties is not None:
+            properties, held.properties = [held.properties[count - 1]], held.properties[count:]
+        receipts: list[Receipt] = []
+        if not held.items:
+            receipts, self._held = held.receipts, None
+            if self._timer is not None:
+                self._facilities.deadlines.arm(self._timer, None)
+        self._dispatch([self.plan.combine(self._encoder, items)], properties, receipts)
+
+    def _arm_linger(self) -> None:
+        interval = self.plan.options.linger_interval
+        if interval:
+            if self._timer is None:
+                self._timer = Timer(self._lingered)
+            self._facilities.deadlines.arm(self._timer, self._facilities.clock.now_ms() + interval)
+
+    def _lingered(self, now: int) -> None:
+        flow = self._facilities.flow
+        flow.lossy, flow.receipt, flow.now = True, None, now
+        try:
+            self._flush_held()
+        except Exception as error:  # supervisor: a defect in one sink stops its rule, nothing else
+            self._owner.failed(error)
+
+    def _flush_held(self) -> None:
+        if self._held is not None:
+            self._send_held(len(self._held.items))
+
+    # -- into the sink
+
+    def _receipts(self) -> list[Receipt]:
+        """The delivery that is being processed, held once more; nothing when the source wants no acknowledgement."""
+        receipt = self._facilities.flow.receipt
+        if receipt is None:
+            return []
+        receipt.hold()
+        return [receipt]
+
+    def _dispatch(self, items: list[Any], properties: list[Any] | None, receipts: list[Receipt]) -> None:
+        parcel = Parcel(items, properties, receipts)
+        if self._busy:
+            self._enqueue(parcel)
+            return
+        try:
+            answer = self._write(items, properties)
+        except PlutinoError as error:
+            self._refused(parcel, error)
+            return
+        if answer is None:
+            self._delivered(parcel)
+        else:
+            self._work(answer, parcel)
+
+    def _enqueue(self, parcel: Parcel) -> None:
+        count, room = len(parcel.items), self.plan.options.limit - self._waiting
+        if count > room and self._facilities.flow.lossy:
+            room = max(room, 0)
+            self._trouble(f"buffer full, drop {count - room} messages in front of {self.plan.request.name}", count - room)
+            if not room:
+                _release(parcel)
+                return
+            parcel.items = parcel.items[:room]
+            parcel.properties = parcel.properties[:room] if parcel.properties is not None else None
+            count = room
+        if self._pending is None:
+            self._pending = deque()
+        self._pending.append(parcel)
+        self._count_waiting(count)
+
+    def _count_waiting(self, change: int) -> None:
+        self._waiting += change
+        limit = self.plan.options.limit
+        if not self.full and self._waiting >= limit:
+            self.full = True
+            self._owner.crowded(True)
+        elif self.full and self._waiting <= limit // 2:
+            self.full = False
+            self._owner.crowded(False)
+
+    def _delivered(self, parcel: Parcel) -> None:
+        self.sent += len(parcel.items)
+        _release(parcel)
+
+    def _refused(self, parcel: Parcel, error: PlutinoError) -> None:
+        """A write failed at once."""
+        if self._after_failure(parcel, error):
+            self._work(None, None, self.plan.options.retry_ms or 0)
+        elif self.plan.spec.connects and self.link.status != CONNECTED:
+            self._work(None, None)
+
+    def _after_failure(self, parcel: Parcel, error: PlutinoError) -> bool:
+        """Count a failed write; True when its messages were put back to be sent again."""
+        now, count = self._facilities.clock.now_ms(), len(parcel.items)
+        if not isinstance(error, TransportError):
+            # refused for good, by a sink that delivered the others of the call
+            self._trouble(str(error))
+            self.sent += count - 1
+            _release(parcel)
+            return False
+        done = min(error.delivered, count)
+        self.sent += done
+        parcel.items = parcel.items[done:]
+        parcel.properties = parcel.properties[done:] if parcel.properties is not None else None
+        self._trouble(str(error), max(1, count - done))
+        if self.link is not NO_LINK:
+            self.link.down(now, str(error))
+        if self.plan.options.retry_ms is None:
+            _release(parcel)
+            return False
+        if self._pending is None:
+            self._pending = deque()
+        self._pending.appendleft(parcel)
+        self._count_waiting(len(parcel.items))
+        return True
+
+    def _trouble(self, text: str, count: int = 1) -> None:
+        now = self._facilities.clock.now_ms()
+        if self.sink_trouble is None:
+            self.sink_trouble = Trouble()
+        self.sink_trouble.add(now, text, count)
+        self._facilities.errors.add(self._owner.rule, now, self.plan.request.name, text)
+
+    # -- the worker, while there is something to wait for
+
+    def _work(self, answer: Awaitable[None] | None, parcel: Parcel | None, pause_ms: int = 0) -> None:
+        """Start the worker: it waits for a write that began, or pauses before a failed one is done again."""
+        self._busy = self._slow = True
+        self._current = parcel
+        self._task = self._facilities.spawn(self._run(answer, parcel, pause_ms))
+
+    async def _run(self, answer: Awaitable[None] | None, parcel: Parcel | None, pause_ms: int) -> None:
+        try:
+            if pause_ms:
+                await self._facilities.clock.sleep(pause_ms / 1000)
+            if answer is not None and parcel is not None:
+                await self._finish(answer, parcel)
+            while True:
+                if self.plan.spec.connects and self.link.status != CONNECTED:
+                    await self._connect()
+                waiting = self._collect()
+                if waiting is None:
+                    break
+                await self._finish(None, waiting)
+        except Exception as error:  # supervisor: what the sink did not expect stops this rule, nothing else
+            self._owner.failed(error)
+            return
+        self._rest()
+
+    async def _finish(self, answer: Awaitable[None] | None, parcel: Parcel) -> None:
+        """Wait for a write (or begin and wait), and count how it ended."""
+        self._current = parcel
+        try:
+            if answer is None:
+                answer = self._write(parcel.items, parcel.properties)
+            if answer is not None:
+                await answer
+        except PlutinoError as error:
+            self._current = None
+            if self._after_failure(parcel, error):
+                await self._facilities.clock.sleep((self.plan.options.retry_ms or 0) / 1000)
+        else:
+            self._current = None
+            self._delivered(parcel)
+
+    async def _connect(self) -> None:
+        clock, backoff = self._facilities.clock, self._facilities.backoff()
+        while True:
+            self.link.trying(clock.now_ms())
+            try:
+                if self._access is not None:
+                    await self._access.ready()
+                await self.sink.open()
+            except TransportError as error:
+                self.link.down(clock.now_ms(), str(error))
+                await clock.sleep(backoff.delay())
+            else:
+                self.link.up(clock.now_ms())
+                return
+
+    def _collect(self) -> Parcel | None:
+        """The next messages to send together, None when nothing waits."""
+        pending = self._pending
+        if not pending:
+            return None
+        parcel = pending.popleft()
+        while pending and len(parcel.items) < MERGE:
+            following = pending.popleft()
+            parcel.items = parcel.items + following.items
+            if parcel.properties is not None and following.properties is not None:
+                parcel.properties = parcel.properties + following.properties
+            parcel.receipts += following.receipts
+        self._count_waiting(-len(parcel.items))
+        return parcel
+
+    def _rest(self) -> None:
+        """Nothing to wait for: from now on output is written at once."""
+        self._task = self._pending = None
+        self._busy = False
+        self._slow = self.plan.plain is None
+
+    def _abandon(self, release: bool) -> None:
+        left = list(self._pending or ())
+        if self._current is not None:
+            left.append(self._current)
+        self._pending = self._current = None
+        self._count_waiting(-self._waiting)
+        dropped = sum(len(parcel.items) for parcel in left)
+        if dropped:
+            self._trouble(f"rule stopped, drop {dropped} messages in front of {self.plan.request.name}", dropped)
+        if release:
+            for parcel in left:
+                _release(parcel)
+
+
+def _release(parcel: Parcel) -> None:
+    receipts: list[Receipt] = parcel.receipts
+    parcel.receipts = []
+    for receipt in receipts:
+        receipt.release()

@@ -1,0 +1,1 @@
+"""Tree to Python source, and what the source calls when it runs."""

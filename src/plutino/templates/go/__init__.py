@@ -1,0 +1,1 @@
+"""Go's values in Python: types, texts, comparisons, times, JSON."""

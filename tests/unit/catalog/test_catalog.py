@@ -1,0 +1,207 @@
+"""The catalog keeps texts, history, triggers and rule state over restarts, and changes all or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from plutino.catalog import Catalog, Edit
+from plutino.errors import ConflictError, NotFoundError, PlutinoError, TransportError
+from plutino.model import Ref
+from unit.control.fakes import ORIGIN, CountingClock
+
+A, B, C = Ref("stream", "a"), Ref("rule", "b"), Ref("rule", "c")
+
+
+async def reopened(catalog: Catalog, directory: Path, keep: int = 1000) -> Catalog:
+    await catalog.close()
+    return await opened(directory, keep)
+
+
+async def opened(directory: Path, keep: int = 1000) -> Catalog:
+    return await Catalog.open(directory, clock=CountingClock(), keep_revisions=keep)
+
+
+async def test_texts_survive_a_restart(tmp_path: Path) -> None:
+    """What a commit wrote is there again after closing and opening, byte for byte."""
+    catalog = await opened(tmp_path)
+    assert (catalog.revision, dict(catalog.definitions)) == (0, {})
+    text = 'CREATE STREAM a () WITH (DATASOURCE="ü\u2028\x00 ")\n'
+    assert await catalog.commit({A: text, B: "{}"}, base_revision=0, origin=ORIGIN) == 1
+    assert await catalog.commit({A: None, C: "x"}, base_revision=1, origin=ORIGIN) == 2
+    catalog = await reopened(catalog, tmp_path)
+    assert (catalog.revision, dict(catalog.definitions)) == (2, {B: "{}", C: "x"})
+    assert (await catalog.read_revision(1)).edits == (Edit(A, None, text), Edit(B, None, "{}"))
+    await catalog.close()
+
+
+async def test_a_moved_revision_is_a_conflict(tmp_path: Path) -> None:
+    """A commit on an old revision changes nothing, neither on disk nor in memory."""
+    catalog = await opened(tmp_path)
+    await catalog.commit({A: "1"}, base_revision=0, origin=ORIGIN)
+    with pytest.raises(ConflictError, match="based on revision 0"):
+        await catalog.commit({A: "2", B: "x"}, base_revision=0, origin=ORIGIN, released=["b"], import_status="no")
+    assert (catalog.revision, dict(catalog.definitions), catalog.import_status) == (1, {A: "1"}, "")
+    catalog = await reopened(catalog, tmp_path)
+    assert dict(catalog.definitions) == {A: "1"}
+    await catalog.close()
+
+
+async def test_history_is_bounded_and_tells_who_did_what(tmp_path: Path) -> None:
+    """Revisions list newest first with their origin; older ones than the bound are gone, the count goes on."""
+    catalog = await opened(tmp_path, keep=3)
+    for i in range(5):
+        await catalog.commit({A: f"text {i}"}, base_revision=i, origin=ORIGIN, outcome=f"updated {i}")
+    found = await catalog.revisions()
+    assert [(r.number, r.outcome, r.origin, r.edits) for r in found] == [(n, f"updated {n - 1}", ORIGIN, ()) for n in (5, 4, 3)]
+    assert found[0].at > found[1].at
+    assert [r.number for r in await catalog.revisions(limit=1, before=5)] == [4]
+    assert (await catalog.read_revision(4)).edits == (Edit(A, "text 2", "text 3"),)
+    with pytest.raises(NotFoundError, match="revision 2 is not found"):
+        await catalog.read_revision(2)
+    await catalog.close()
+
+
+async def test_a_long_difference_comes_back_whole(tmp_path: Path) -> None:
+    """Differences that are stored compressed read the same."""
+    catalog = await opened(tmp_path)
+    texts: dict[Ref, str | None] = {Ref("rule", f"r{i}"): f"text {i} " * 20 for i in range(300)}
+    await catalog.commit(texts, base_revision=0, origin=ORIGIN)
+    assert {e.ref: e.after for e in (await catalog.read_revision(1)).edits} == texts
+    await catalog.close()
+
+
+async def test_without_stored_changes_there_is_no_revision(tmp_path: Path) -> None:
+    """Equal texts and temporary texts make no revision; a status alone is kept without one."""
+    catalog = await opened(tmp_path)
+    await catalog.commit({A: "1"}, base_revision=0, origin=ORIGIN)
+    assert await catalog.commit({A: "1"}, base_revision=1, origin=ORIGIN) == 1
+    assert await catalog.commit({B: "temp"}, base_revision=1, origin=ORIGIN, temporary=[B]) == 1
+    assert await catalog.commit({}, base_revision=1, origin=ORIGIN, import_status='{"rules":{}}') == 1
+    assert catalog.definitions[B] == "temp"
+    assert catalog.is_temporary(B)
+    catalog = await reopened(catalog, tmp_path)
+    assert (dict(catalog.definitions), catalog.import_status) == ({A: "1"}, '{"rules":{}}')
+    await catalog.close()
+
+
+async def test_texts_move_between_disk_and_memory(tmp_path: Path) -> None:
+    """A stored text that becomes temporary leaves the file, and the other way round."""
+    catalog = await opened(tmp_path)
+    await catalog.commit({A: "1"}, base_revision=0, origin=ORIGIN)
+    assert await catalog.commit({A: "2"}, base_revision=1, origin=ORIGIN, temporary=[A]) == 2
+    assert (await catalog.read_revision(2)).edits == (Edit(A, "1", None),)
+    assert await catalog.commit({A: "3"}, base_revision=2, origin=ORIGIN) == 3
+    assert (await catalog.read_revision(3)).edits == (Edit(A, None, "3"),)
+    assert not catalog.is_temporary(A)
+    assert await catalog.commit({A: "4"}, base_revision=3, origin=ORIGIN, temporary=[A]) == 4
+    assert await catalog.commit({A: None}, base_revision=4, origin=ORIGIN) == 4
+    assert dict(catalog.definitions) == {}
+    await catalog.close()
+
+
+async def test_triggers_are_kept_apart_from_texts(tmp_path: Path) -> None:
+    """Starting and stopping makes no revision, survives a restart, and ends with the commit that releases it."""
+    catalog = await opened(tmp_path)
+    await catalog.commit({B: "1", C: "1"}, base_revision=0, origin=ORIGIN)
+    await catalog.set_triggers({"b": False, "c": True})
+    await catalog.set_triggers({"t": False}, stored=False)
+    assert (catalog.revision, dict(catalog.triggers)) == (1, {"b": False, "c": True, "t": False})
+    catalog = await reopened(catalog, tmp_path)
+    assert dict(catalog.triggers) == {"b": False, "c": True}
+    await catalog.commit({B: "2"}, base_revision=1, origin=ORIGIN, released=["b"])
+    assert dict(catalog.triggers) == {"c": True}
+    catalog = await reopened(catalog, tmp_path)
+    assert dict(catalog.triggers) == {"c": True}
+    await catalog.close()
+
+
+async def test_rule_state_is_kept_by_owner(tmp_path: Path) -> None:
+    """The state store saves all entries of an owner, reads them after a restart, and forgets an owner."""
+    catalog = await opened(tmp_path)
+    await catalog.state.save("r1", {"a": b"\x00\x01", "b": b""})
+    await catalog.state.save("r1", {"a": b"2"})
+    await catalog.state.save("r2", {"a": b"3"})
+    catalog = await reopened(catalog, tmp_path)
+    assert [await catalog.state.load("r1", key) for key in ("a", "b", "c")] == [b"2", b"", None]
+    await catalog.state.drop("r1")
+    assert await catalog.state.load("r1", "a") is None
+    assert await catalog.state.load("r2", "a") == b"3"
+    await catalog.close()
+
+
+async def test_one_process_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second catalog on the same directory is refused, and works once the first is closed."""
+    monkeypatch.setattr("plutino.catalog.store._BUSY_SECONDS", 0.0)
+    catalog = await opened(tmp_path)
+    with pytest.raises(PlutinoError, match="in use by another process"):
+        await opened(tmp_path)
+    await catalog.commit({A: "1"}, base_revision=0, origin=ORIGIN)
+    catalog = await reopened(catalog, tmp_path)
+    await catalog.close()
+
+
+async def test_a_file_that_is_no_catalog_is_refused(tmp_path: Path) -> None:
+    """Garbage, and a layout of a later version, are refused with what to do; the file stays as it is."""
+    (tmp_path / "x").mkdir()
+    garbage = tmp_path / "x" / "catalog.db"
+    garbage.write_bytes(b"not a database" * 100)
+    with pytest.raises(PlutinoError, match="restore the file from a backup"):
+        await opened(tmp_path / "x")
+    assert garbage.read_bytes() == b"not a database" * 100
+    catalog = await opened(tmp_path / "y")
+    await catalog.close()
+    connection = sqlite3.connect(tmp_path / "y" / "catalog.db")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(PlutinoError, match="layout 99"):
+        await opened(tmp_path / "y")
+
+
+async def test_a_directory_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
+    """A path below a file is a TransportError with the system's reason."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TransportError, match="catalog open"):
+        await opened(tmp_path / "file" / "data")
+
+
+async def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    """Definitions hold credentials, so nobody else may read them."""
+    catalog = await opened(tmp_path)
+    await catalog.commit({A: "1"}, base_revision=0, origin=ORIGIN)
+    assert {path.stat().st_mode & 0o077 for path in tmp_path.iterdir()} == {0}
+    await catalog.close()
+
+
+async def test_a_failed_commit_leaves_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the disk fails in the middle, the transaction is rolled back and the next commit works."""
+    catalog = await opened(tmp_path)
+    await catalog.commit({A: "1"}, base_revision=0, origin=ORIGIN)
+
+    def full(edits: object) -> bytes:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("plutino.catalog.store.pack", full)
+        with pytest.raises(TransportError, match="disk is full"):
+            await catalog.commit({A: "2"}, base_revision=1, origin=ORIGIN)
+    assert (catalog.revision, catalog.definitions[A]) == (1, "1")
+    assert await catalog.commit({A: "3"}, base_revision=1, origin=ORIGIN) == 2
+    await catalog.close()
+
+
+async def test_a_cancelled_commit_is_finished(tmp_path: Path) -> None:
+    """Memory and disk agree also when the caller is cancelled while the transaction runs."""
+    catalog = await opened(tmp_path)
+    task = asyncio.ensure_future(catalog.commit({A: "1"}, base_revision=0, origin=ORIGIN))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    seen = (catalog.revision, dict(catalog.definitions))
+    catalog = await reopened(catalog, tmp_path)
+    assert (catalog.revision, dict(catalog.definitions)) == seen == (1, {A: "1"})
+    await catalog.close()

@@ -1,0 +1,210 @@
+"""A whole REST side without an engine: the real application, kinds, controller and catalog on a host that only remembers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from plutino.app import components
+from plutino.catalog import Catalog
+from plutino.control import Controller
+from plutino.errors import NotFoundError, TransportError
+from plutino.rest.application import Application
+from plutino.rest.documentation import Documentation
+from plutino.rest.guard import Guard
+from plutino.rest.routes import Routes
+from plutino.rest.server_info import ServerInfo
+from plutino.rest.transfer import Transfer
+from plutino.spi import Deployment, Registry, SystemClock, Tap
+from plutino.spi.access import Access
+from plutino.spi.discovery import resource_kinds
+
+
+class MemoryLog:
+    """Remembers what was logged."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, dict[str, Any]]] = []
+
+    def info(self, event: str, **fields: Any) -> None:
+        self.events.append((event, fields))
+
+    warning = error = info
+
+
+@dataclass
+class FakeHost:
+    """An engine that starts and stops rules at once and moves no data."""
+
+    deployed: dict[str, Deployment] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
+    messages: dict[str, str] = field(default_factory=dict)
+    named: dict[str, dict[str, Any]] = field(default_factory=dict)
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    unreachable: bool = False
+
+    async def deploy(self, deployment: Deployment) -> None:
+        self.calls.append(("deploy", deployment.rule))
+        known = deployment.rule in self.deployed
+        self.deployed[deployment.rule] = deployment
+        self.states[deployment.rule] = "running" if deployment.triggered else "stopped"
+        self.messages[deployment.rule] = "stopped by update" if known and not deployment.triggered else ""
+
+    async def remove(self, rule: str) -> None:
+        for kept in (self.deployed, self.states, self.messages):
+            kept.pop(rule, None)
+
+    async def start(self, rule: str) -> None:
+        self.calls.append(("start", rule))
+        self.states[rule] = "running"
+
+    async def stop(self, rule: str) -> None:
+        self.calls.append(("stop", rule))
+        self.states[rule] = "stopped"
+        self.messages[rule] = "canceled manually"
+
+    async def restart(self, rule: str) -> None:
+        self.calls.append(("restart", rule))
+        self.states[rule] = "running"
+
+    def fail(self, rule: str, error: str) -> None:
+        self.states[rule] = "stopped by error"
+        self.messages[rule] = error
+
+    def status(self, rule: str) -> dict[str, Any] | None:
+        if rule not in self.states:
+            return None
+        return {"status": self.states[rule], "message": self.messages.get(rule, "")}
+
+    def state(self, rule: str) -> str:
+        return self.states.get(rule, "")
+
+    def summary(self) -> dict[str, dict[str, Any]]:
+        return {rule: {"status": state} for rule, state in self.states.items()}
+
+    def topology(self, rule: str) -> dict[str, Any] | None:
+        return {"sources": [], "edges": {}} if self.states.get(rule) == "running" else None
+
+    def tap(self, rule: str, listener: Tap) -> Callable[[], None]:
+        raise NotFoundError(f"rule {rule} has no results here")
+
+    def readers(self, stream: str) -> tuple[str, ...]:
+        running = [d for d in self.deployed.values() if self.states.get(d.rule) == "running"]
+        return tuple(d.rule for d in running if any(feed.stream == stream for feed in d.feeds))
+
+    async def connect(self, id: str, connector: str, properties: Mapping[str, Any]) -> None:
+        self.named[id] = {"id": id, "typ": connector, "props": dict(properties), "isNamed": True, "status": "connected"}
+
+    async def disconnect(self, id: str) -> None:
+        self.named.pop(id, None)
+
+    def connections(self, include_anonymous: bool) -> list[dict[str, Any]]:
+        return list(self.named.values())
+
+    def references(self, connection: str) -> tuple[str, ...]:
+        return tuple(
+            f"{d.rule}-{sink.name}-{sink.properties.get('topic', '')}-mqtt-sink"
+            for d in self.deployed.values()
+            for sink in d.sinks
+            if sink.connection == connection
+        )
+
+    async def ping(self, role: str, connector: str, properties: Mapping[str, Any]) -> None:
+        self.calls.append((f"ping {role}", connector))
+        if self.unreachable:
+            raise TransportError(f"found error when connecting for {properties.get('server')}")
+
+    def begin(self) -> None:
+        self.calls.append(("begin", ""))
+
+    async def finish(self) -> None:
+        self.calls.append(("finish", ""))
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer as a client sees it."""
+
+    status: int
+    headers: dict[str, str]
+    data: bytes
+
+    @property
+    def text(self) -> str:
+        return self.data.decode()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.data)
+
+
+async def ask(app: Any, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Reply:
+    """One request through an ASGI application; ``body`` is sent as JSON unless it is text or bytes."""
+    data = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else b"" if body is None else json.dumps(body).encode()
+    path, _, query = path.partition("?")
+    sent = {"host": "127.0.0.1:9081", **(headers or {})}
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "query_string": query.encode(),
+        "headers": [(name.lower().encode(), value.encode()) for name, value in sent.items()],
+        "client": ("127.0.0.1", 5000),
+        "http_version": "1.1",
+    }
+    messages: list[Any] = []
+    bodies = iter([{"type": "http.request", "body": data, "more_body": False}])
+
+    async def receive() -> Any:
+        return next(bodies, {"type": "http.disconnect"})
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+
+    await app(scope, receive, send)
+    start = messages[0]
+    answered = {name.decode(): value.decode() for name, value in start["headers"]}
+    return Reply(start["status"], answered, b"".join(m.get("body", b"") for m in messages[1:]))
+
+
+@dataclass(frozen=True)
+class Api:
+    """The REST side of one test."""
+
+    app: Application
+    host: FakeHost
+    controller: Controller
+    log: MemoryLog
+
+    async def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Reply:
+        return await ask(self.app, method, path, body, headers)
+
+    async def stream(self, name: str = "demo", columns: str = "a BIGINT, b STRING", options: str = "") -> None:
+        """Create a memory stream."""
+        sql = f'CREATE STREAM {name} ({columns}) WITH (DATASOURCE="topic/{name}", TYPE="memory", FORMAT="json"{options})'
+        assert (await self.ask("POST", "/streams", {"sql": sql})).status == 201
+
+    async def rule(self, id: str = "r", sql: str = "SELECT a FROM demo", **fields: Any) -> Reply:
+        """Create a rule with a nop sink."""
+        return await self.ask("POST", "/rules", {"id": id, "sql": sql, "actions": [{"nop": {}}], **fields})
+
+
+@asynccontextmanager
+async def open_api(data: Path, registry: Registry | None = None, guard: Guard | None = None) -> AsyncIterator[Api]:
+    """The REST side on a data directory; ``registry`` defaults to the components that are built in."""
+    known, host, log = registry or components(), FakeHost(), MemoryLog()
+    kinds = resource_kinds("plutino.resources")
+    catalog = await Catalog.open(data, clock=SystemClock())
+    try:
+        controller = Controller(catalog, host, kinds, registry=known, settings={"data_dir": str(data)})
+        await controller.boot()
+        served = [*ServerInfo("0").actions, *Transfer(controller, Access(str(data))).actions]
+        served += [action for spec in kinds.values() for action in spec.actions]
+        routes = Routes([*served, *Documentation(served, "0").actions])
+        yield Api(Application(routes, controller, guard or Guard("127.0.0.1"), log), host, controller, log)
+    finally:
+        await catalog.close()
