@@ -6,7 +6,7 @@ import json
 from typing import assert_never
 
 from plutino.planner.bound import AliasRef, Bound, ColumnRef, Item, SortKey
-from plutino.planner.plan import Aggregate, Filter, Node, Project, RulePlan, Scan, Window
+from plutino.planner.plan import Aggregate, Analytic, Filter, Gather, Having, Join, Node, Order, Project, RulePlan, Scan, Window
 from plutino.planner.printing import printed
 
 _WINDOW_NAMES = {
@@ -71,8 +71,8 @@ def _described(node: Node, texts: _Texts) -> tuple[str, str]:
         case Aggregate(keys=keys):
             return "AggregatePlan", f"Dimension:{{ {', '.join(texts.show(k) for k in keys)} }}"
         case Join(kind=kind, on=on):
-            condition = "" if on is None else f", {texts.show(on)}"
-            return "JoinPlan", f"Joins:[ {{ joinType:{_JOIN_NAMES[kind]}{condition} }} ]"
+            on_text = "" if on is None else f", {texts.show(on)}"
+            return "JoinPlan", f"Joins:[ {{ joinType:{_JOIN_NAMES[kind]}{on_text} }} ]"
         case Window(window=window):
             return "WindowPlan", f"{{ length:{window.step}, windowType:{_WINDOW_NAMES[window.kind]}, limit: 0 }}"
         case Filter(condition=condition):
