@@ -185,7 +185,7 @@ class Server:
             served += [action for spec in controller.specs.values() for action in spec.actions]
             routes = Routes([*served, *Documentation(served, __version__).actions])
             application = Application(routes, controller, Guard(settings.host, hosts, origins), log)
-            rest = HttpServer(application, settings.host, settings.port, "REST API")
+            rest = HttpServer(application, settings.host, settings.port, "REST API", before_stop=application.end_streams)
             push = HttpServer(data_server, push_host, settings.push_port, "push server")
         except BaseException:
             await core.close()

@@ -14,20 +14,13 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; the result is the exit code."""
-    import click
-
     from plutino import __version__
-    from plutino.cli.shell import Commands, run
+    from plutino.cli.shell import group_of, run
 
     given = list(sys.argv[1:] if arguments is None else arguments)
     # A server keeps what it imports in memory for as long as it runs, so it gets its own module only.
     modules = ["serve"] if given[:1] == ["serve"] else [info.name for info in pkgutil.iter_modules(__path__)]
-    group = Commands(
-        "plutino",
-        help="Edge stream-processing rule engine: SQL rules over live data, configured over REST and with documents.",
-        commands={command.name: command for command in _commands(modules) if command.name is not None},
-    )
-    return run(click.version_option(__version__, prog_name="plutino")(group), given)
+    return run(group_of(_commands(modules), __version__), given)
 
 
 def _commands(modules: Iterable[str]) -> Iterable[click.Command]:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
@@ -153,8 +154,8 @@ class StdinSource:
                     block = error
                 try:
                     asyncio.run_coroutine_threadsafe(blocks.put(block), loop).result()
-                except RuntimeError:
-                    return  # the loop has ended meanwhile
+                except (RuntimeError, CancelledError):
+                    return  # the rule has ended meanwhile
                 if not block or isinstance(block, OSError):
                     return
 

@@ -152,8 +152,7 @@ def tail(rule: str, count: int | None, server: str, as_json: bool) -> None:
         return
     finally:
         events.close()
-    if count is not None:
-        raise Refusal(f"the server ended the results of rule {rule} after {counted(seen, 'message')}", "look at 'plutino status'")
+    raise Refusal(f"the server ended the results of rule {rule} after {counted(seen, 'message')}", "look at 'plutino status'")
 
 
 commands: Sequence[click.Command] = (status, explain, tail, start, stop, restart, getstatus, gettopo)

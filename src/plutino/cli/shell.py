@@ -17,7 +17,7 @@ _ELSEWHERE = ("plugin", "udf", "service", "service_func", "schema", "script")
 """Kinds that eKuiper's client knows and this version does not."""
 
 _SECTIONS = (
-    ("Server", ("serve", "status", "demo")),
+    ("Server", ("serve", "status", "components", "demo")),
     ("Configuration", ("import", "export", "diff", "validate")),
     ("Rules", ("tail", "explain", "run")),
     ("As in eKuiper", ("create", "describe", "drop", "show", "start", "stop", "restart", "getstatus", "gettopo")),
@@ -95,7 +95,7 @@ def group_of(commands: Iterable[click.Command], version: str) -> click.Group:
     """The group of all commands."""
     group = Commands(
         "plutino",
-        help="Edge stream-processing rule engine: SQL rules over live data.",
+        help="Edge stream-processing rule engine: SQL rules over live data, configured over REST and with documents.",
         epilog=_EPILOG,
         context_settings={"max_content_width": 120},
     )

@@ -105,12 +105,12 @@ class Controller:
             for ref in refused:
                 if (item := draft.items.get(ref)) is not None:
                     item.uses = self._uses_of(item)
-            run = _Run(draft, draft.failures)
+            run = _Run(draft, list(draft.failures))
             await self._arrange(run)
             await self._connect(run)
             run.steps = [item for item in run.steps if item.ref not in refused]
             self._broken.update(dict.fromkeys(refused, True))
-            await uninterrupted(self._reconcile(run))
+            await uninterrupted(self._reconcile(run, draft.failures))
             return Outcome(self.revision, (), tuple(failure.fault() for failure in run.failures))
 
     async def put(self, ref: Ref, text: str, *, mode: Mode, origin: Origin) -> Outcome:
@@ -250,7 +250,7 @@ class Controller:
             self._committed.replace([(ref, definition)])
             run = _Run(Draft(forced=True), [], [item])
             self._graph.put(ref, item.uses)
-            await uninterrupted(self._reconcile(run))
+            await uninterrupted(self._reconcile(run, ()))
             if run.failures:
                 raise run.failures[0].error
 
@@ -285,7 +285,7 @@ class Controller:
                 self._broken.pop(ref, None)
             else:
                 self._broken.setdefault(ref, False)
-        await self._reconcile(run)
+        await self._reconcile(run, run.draft.stranded.values())
 
     async def _connect(self, run: _Run) -> None:
         """Take over what uses what."""
@@ -295,7 +295,8 @@ class Controller:
             if pacer.due():
                 await pacer.rest()
 
-    async def _reconcile(self, run: _Run) -> None:
+    async def _reconcile(self, run: _Run, stopped: Iterable[Failure]) -> None:
+        """Bring the engine there, and show the errors of what it has not got."""
         unknown = {ref for ref, absent_there in self._broken.items() if absent_there}
         failed = await self._reconciler.apply(run.steps, run.removals, unknown)
         for item in run.steps:
@@ -304,8 +305,7 @@ class Controller:
             if self._committed.get(ref) is not None:
                 self._broken[ref] = True
             run.failures.append(self._checker.failure(ref, error))
-        shown = (*run.draft.failures, *run.draft.stranded.values())
-        for failure in shown:
+        for failure in stopped:
             if failure.ref is not None and self._broken.get(failure.ref):
                 self._reconciler.show(failure.ref, failure.error.message)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -32,6 +33,11 @@ class Application:
         self._guard = guard
         self._log = log
         self._body_limit = body_limit
+        self._ending = asyncio.Event()
+
+    def end_streams(self) -> None:
+        """End answers that are sent piece by piece, which may go on for ever: the server stops."""
+        self._ending.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -101,12 +107,33 @@ class Application:
                 response.headers["content-type"] = answer.media
             await response(scope, receive, send)
             return
-        await _stream(content, StreamingResponse(content, answer.status, sent, media_type=answer.media), scope, receive, send)
+        pieces = _pieces(content, self._ending)
+        try:
+            await StreamingResponse(pieces, answer.status, sent, media_type=answer.media)(scope, receive, send)
+        finally:
+            await pieces.aclose()
+            await content.aclose()
 
 
-async def _stream(content: AsyncGenerator[bytes, None], response: StreamingResponse, scope: Scope, receive: Receive, send: Send) -> None:
-    """Send pieces until they end or the client leaves; the generator is closed either way."""
+async def _pieces(content: AsyncGenerator[bytes, None], ending: asyncio.Event) -> AsyncGenerator[bytes, None]:
+    """The pieces of an answer until they end or ``ending`` is set."""
+    ended = asyncio.create_task(ending.wait())
     try:
-        await response(scope, receive, send)
+        while True:
+            piece = asyncio.create_task(_next(content))
+            try:
+                await asyncio.wait((piece, ended), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                if not piece.done():
+                    piece.cancel()
+                    await asyncio.wait((piece,))
+            found = None if piece.cancelled() else piece.result()
+            if found is None:
+                return
+            yield found
     finally:
-        await content.aclose()
+        ended.cancel()
+
+
+async def _next(content: AsyncGenerator[bytes, None]) -> bytes | None:
+    return await anext(content, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
@@ -20,8 +20,10 @@ GRACE_S = 3
 class HttpServer:
     """One ASGI application on one address. Bound by the constructor, so that a port in use is found before anything else is started."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int, purpose: str) -> None:
-        """PlutinoError when the address cannot be had; port 0 takes a free one. ``purpose`` names the server in messages."""
+    def __init__(self, app: ASGIApp, host: str, port: int, purpose: str, *, before_stop: Callable[[], None] = lambda: None) -> None:
+        """PlutinoError when the address cannot be had; port 0 takes a free one. ``purpose`` names the server in messages; ``before_stop``
+        is called before requests under way are waited for."""
+        self._before_stop = before_stop
         self._socket = _bound(host, port, purpose)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
@@ -52,6 +54,7 @@ class HttpServer:
         if self._task is None:
             self._socket.close()
             return
+        self._before_stop()
         self._server.should_exit = True
         await self._task
         self._task = None

@@ -100,6 +100,8 @@ class Branch:
                 try:
                     out = push(stream, rows)
                     if out is not None:
+                        if out.errors:
+                            place.run.report(out.errors)
                         emit(out)
                 except Exception as error:  # supervisor: a defect in one rule stops that rule, nothing else
                     place.run.failed(error)
@@ -114,6 +116,8 @@ class Branch:
                     out = push(stream, rows)
                     pushed = perf_counter_ns()
                     if out is not None:
+                        if out.errors:
+                            place.run.report(out.errors)
                         emit(out)
                 except Exception as error:  # supervisor, as above
                     place.run.failed(error)
@@ -152,6 +156,8 @@ class Branch:
             try:
                 out = push(self._stream, batch)
                 if out is not None:
+                    if out.errors:
+                        place.run.report(out.errors)
                     emit(out)
             except Exception as error:  # supervisor, as above
                 place.run.failed(error)

@@ -203,6 +203,10 @@ class Feed:
 
     # -- what rules call
 
+    def changed(self) -> None:
+        """Something about a reader is different: the branches are made anew before the next delivery."""
+        self._stale = True
+
     def relieve(self) -> None:
         """A rule has room again."""
         self.congested -= 1

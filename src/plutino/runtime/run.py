@@ -45,7 +45,7 @@ class Place:
         self.feed = feed
         self.need = need
         self.push = push
-        self.emit: Emit = run.emit
+        self.emit: Emit = run.way_out
         self.ended = False
         self.before = feed.counts()
         checks = need.times or feed.pipe.checks
@@ -55,8 +55,8 @@ class Place:
 class Run:
     """A program at work.
 
-    ``stateful`` is false for programs without state, which never have deadlines: nothing but the call is spent on them. ``last`` is the
-    time of the last output, ``push_us`` and ``emit_us`` the last times measured.
+    ``stateful`` is false for programs without state, which never have deadlines: nothing but the call is spent on them. ``push_us`` is the
+    last time measured.
     """
 
     __slots__ = (
@@ -69,7 +69,6 @@ class Run:
         "crowd",
         "dead",
         "frozen",
-        "last",
         "operators",
         "outlets",
         "places",
@@ -91,7 +90,6 @@ class Run:
         self.crowd = 0
         self.dead = False
         self.frozen: tuple[Node, ...] | None = None
-        self.last = 0
         self.push_us = 0
         self.stateful = bool(program.snapshot())
         self._keeper = keeper
@@ -120,6 +118,14 @@ class Run:
         if listeners:
             takes.append(partial(_show, tuple(listeners), self.sends_errors))
         self._takes = tuple(takes)
+        for place in self.places:
+            place.emit = self.way_out
+            place.feed.changed()
+
+    @property
+    def way_out(self) -> Emit:
+        """What an output is handed to: the only sink itself, or ``emit``."""
+        return self._takes[0] if len(self._takes) == 1 else self.emit
 
     def begin(self) -> None:
         """The program's first deadline counts from now on."""
@@ -139,16 +145,27 @@ class Run:
     # -- data
 
     def emit(self, out: Batch) -> None:
-        """Hand an output to every sink."""
-        if out.errors:
-            self._report(out.errors)
-        self.last = self._facilities.flow.now
+        """Hand an output to every sink and listener."""
         for take in self._takes:
             take(out)
 
     def send_error(self, text: str) -> None:
         """Deliver an error of the decoder to every sink (``sendError``)."""
-        self.emit(Batch([], errors=[RowError(0, text, DECODER)]))
+        self.emit(Batch([], errors=[RowError(0, text, DECODER)]))  # the feed has counted it
+
+    def report(self, errors: Sequence[RowError]) -> None:
+        """Rows (or windows) that failed in the program: counted at their operator, sampled to the error log."""
+        now = self._facilities.flow.now
+        if self._troubles is None:
+            self._troubles = {}
+        fallback = self.operators[-1] if self.operators else ""
+        for error in errors:
+            kind = error.stage if error.stage in self.operators else fallback
+            trouble = self._troubles.get(kind)
+            if trouble is None:
+                trouble = self._troubles[kind] = Trouble()
+            trouble.add(now, error.text)
+            self._facilities.errors.add(self.rule, now, kind, error.text)
 
     def measured(self, push_us: int, emit_us: int) -> None:
         """Times of one batch in microseconds."""
@@ -216,7 +233,7 @@ class Run:
         operators += self._operator_nodes(index)
         sinks = []
         for outlet in self.outlets:
-            ops, sink = outlet.nodes(self.last)
+            ops, sink = outlet.nodes()
             operators += ops
             sinks.append(sink)
         return [*sources, *operators, *sinks]
@@ -231,7 +248,7 @@ class Run:
         operators = [item.full_name for item in self._operator_nodes(index)]
         sinks = []
         for outlet in self.outlets:
-            ops, sink = outlet.nodes(self.last)
+            ops, sink = outlet.nodes()
             sinks.append([item.full_name for item in (*ops, sink)])
         return wire_topology(chains, operators, sinks)
 
@@ -283,26 +300,13 @@ class Run:
         try:
             out = self.program.advance(now)
             if out is not None:
+                if out.errors:
+                    self.report(out.errors)
                 self.emit(out)
             if self._timer is not None:
                 self._rearm(self._timer)
         except Exception as error:  # supervisor: a defect in one rule stops that rule, nothing else
             self.failed(error)
-
-    def _report(self, errors: Sequence[RowError]) -> None:
-        now = self._facilities.flow.now
-        if errors[0].stage == DECODER:
-            return  # counted by the feed
-        if self._troubles is None:
-            self._troubles = {}
-        fallback = self.operators[-1] if self.operators else ""
-        for error in errors:
-            kind = error.stage if error.stage in self.operators else fallback
-            trouble = self._troubles.get(kind)
-            if trouble is None:
-                trouble = self._troubles[kind] = Trouble()
-            trouble.add(now, error.text)
-            self._facilities.errors.add(self.rule, now, kind, error.text)
 
 
 def _show(listeners: Sequence[Tap], errors: bool, out: Batch) -> None:

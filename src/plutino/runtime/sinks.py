@@ -21,7 +21,7 @@ from plutino.runtime.connections import Access
 from plutino.runtime.deadlines import Timer
 from plutino.runtime.facilities import Facilities, settle
 from plutino.runtime.status import CONNECTED, NO_LINK, Link, Node, Trouble, node
-from plutino.runtime.transform import Fault, Message, SinkPlan
+from plutino.runtime.transform import Fault, Message, Plain, SinkPlan
 from plutino.spi import Encoder, Sink
 
 MERGE = 1024
@@ -69,12 +69,15 @@ class Outlet:
         "_access",
         "_busy",
         "_current",
+        "_encode",
         "_encoder",
         "_facilities",
+        "_flow",
         "_held",
         "_loose",
         "_owner",
         "_pending",
+        "_plain",
         "_slow",
         "_task",
         "_timer",
@@ -82,6 +85,7 @@ class Outlet:
         "_write",
         "encode_trouble",
         "full",
+        "last",
         "latency_us",
         "link",
         "made",
@@ -101,6 +105,9 @@ class Outlet:
         self.link = link
         self._write = sink.write
         self._encoder = encoder
+        self._encode = plan.direct(encoder)
+        self._plain: Plain = plan.plain or plan.nothing
+        self._flow = facilities.flow
         self._access = access
         self._owner = owner
         self._facilities = facilities
@@ -115,6 +122,7 @@ class Outlet:
         self._slow = True
         self.full = False
         self.taken = self.made = self.sent = 0
+        self.last = 0
         self.latency_us = 0
         self.transform_trouble: Trouble | None = None
         self.encode_trouble: Trouble | None = None
@@ -136,16 +144,19 @@ class Outlet:
         if self._slow or out.errors:
             self._take_each(out)
             return
+        sizes = out.sizes
         try:
-            items = self.plan.plain(self._encoder, out)  # type: ignore[misc]
+            # what rules without window send all the time goes straight to the encoder
+            items = self._encode(out.rows) if sizes is None and not out.passthrough else self._plain(self._encoder, out)
         except PlutinoError:
             self._take_each(out)  # finds the row that fails and keeps the rest
             return
         count = len(items)
-        self.taken += count if out.sizes is None else len(out.sizes)
+        self.taken += count if sizes is None else len(sizes)
         if not count:
             return
         self.made += count
+        self.last = self._flow.now
         try:
             answer = self._write(items, None)
         except PlutinoError as error:
@@ -202,9 +213,9 @@ class Outlet:
         if access is not None:
             access.release()
 
-    def nodes(self, last: int) -> tuple[list[Node], Node]:
-        """What the status shows: the operators in front of the sink, and the sink; ``last`` is when the rule was last active."""
-        name, ops = self.plan.request.name, []
+    def nodes(self) -> tuple[list[Node], Node]:
+        """What the status shows: the operators in front of the sink, and the sink."""
+        name, last, ops = self.plan.request.name, self.last, []
         step = 0
         batched = self.plan.batched
         if batched:
@@ -243,6 +254,7 @@ class Outlet:
         rows = len(out) if out.sizes is None else len(out.sizes)
         self.taken += rows
         self.made += len(items)
+        self.last = self._flow.now
         if items:
             self._hand(items, properties if dynamic else None)
 

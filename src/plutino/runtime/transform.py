@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from plutino.errors import EvaluationError, PlutinoError, ProvisionError
-from plutino.model import Batch
+from plutino.model import Batch, to_dict
 from plutino.model.value import as_float, general_text
 from plutino.runtime.compression import compressor
 from plutino.runtime.dynamic import dynamic_properties, render_property, template
@@ -80,6 +80,16 @@ class SinkPlan:
     def encoder(self) -> Encoder | None:
         """A fresh encoder, None for a sink that takes rows."""
         return self.format.encoder(self.format_options) if self.encodes else None
+
+    def direct(self, encoder: Encoder | None) -> Callable[[Any], list[Any]]:
+        """What makes messages of rows where nothing but their encoding is asked for; only for a plan that has ``plain``."""
+        if encoder is not None:
+            return encoder.encode_rows if self.options.send_single else encoder.encode_lists
+        return _as_dicts if self.options.send_single else _as_lists
+
+    def nothing(self, encoder: Any, out: Batch) -> list[Any]:
+        """Stands for ``plain`` in a plan that has none; never called."""
+        raise AssertionError(f"{self.request.name} has no plain transform")
 
     def messages(self, encoder: Encoder | None, out: Batch, loose: Collection[str] | None) -> Iterator[Message | Fault]:
         """Every message of an output in order, and the faults among them; ``loose`` as ``Program.json_numbers``."""
@@ -257,6 +267,14 @@ def _plain(plan: SinkPlan) -> Plain | None:
     if options.send_single:
         return _bytes_single(plan.passes, one_line=plan.spec.streams)
     return _bytes_list(plan.passes, plan.format.frame, options.omit_if_empty, one_line=plan.spec.streams)
+
+
+def _as_dicts(rows: Sequence[Any]) -> list[Any]:
+    return [to_dict(row) for row in rows]
+
+
+def _as_lists(rows: Sequence[Any]) -> list[Any]:
+    return [[to_dict(row)] for row in rows]
 
 
 def _rows_single(_: Any, out: Batch) -> list[Any]:

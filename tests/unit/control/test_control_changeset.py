@@ -88,6 +88,17 @@ def test_the_inverse_undoes_in_reverse_order() -> None:
     assert not changeset(Change(R, definition(R, 1), definition(R, 1)))
 
 
+def test_definitions_are_equal_by_content() -> None:
+    """Another spelling is equal, in both directions of the question; another type of the same number is not."""
+    spelled = Definition(R, '{ "a": [1, {"b": 1}] }', {"a": [1, {"b": 1}]})
+    same = definition(R, {"a": [1, {"b": 1}]})
+    assert spelled == same
+    assert not spelled != same  # noqa: SIM202 - != has a method of its own
+    for other in ({"a": [1, {"b": True}]}, {"a": [1.0, {"b": 1}]}, {"a": [1]}, {"a": [1, {"b": 1}], "c": None}):
+        assert spelled != definition(R, other)
+    assert spelled != definition(S, {"a": [1, {"b": 1}]})
+
+
 def test_a_rule_says_whether_it_is_started() -> None:
     """``triggered`` counts in any case, true when missing; setting it keeps values as written and sorts the keys."""
     assert started('{"id":"r"}')

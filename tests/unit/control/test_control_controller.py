@@ -135,6 +135,19 @@ async def test_a_rule_waits_for_its_stream_after_start_up(at: Bench) -> None:
     assert (at.host.rules, at.host.errors) == ({"r": "running"}, {})
 
 
+async def test_a_failed_rule_shows_the_fault_of_its_own_text(at: Bench) -> None:
+    """A refused new text changes nothing about the error that a stopped rule shows; a change of what it uses does."""
+    await at.write(stream_s={}, stream_t={}, r={"uses": ["stream:s", "stream:t"]})
+    await at.control.delete(S, origin=ORIGIN)
+    await at.control.delete(Ref("stream", "t"), origin=ORIGIN)
+    await at.reopen()
+    assert at.host.errors["r"].startswith("fail to get stream s")
+    await at.control.apply({R: "{"}, mode=Mode.PARTIAL, origin=ORIGIN, on_error="continue")
+    assert at.host.errors["r"].startswith("fail to get stream s")
+    await at.write(stream_s={})
+    assert at.host.errors["r"].startswith("fail to get stream t")
+
+
 async def test_what_runs_goes_on_when_its_stream_is_deleted_or_broken(at: Bench) -> None:
     """A single request goes through although a rule does not check any more: it runs on as it was, and the outcome tells."""
     await at.write(stream_s={}, r=ON_S)

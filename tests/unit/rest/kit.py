@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -144,7 +145,8 @@ class Reply:
 
 async def ask(app: Any, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Reply:
     """One request through an ASGI application; ``body`` is sent as JSON unless it is text or bytes."""
-    data = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else b"" if body is None else json.dumps(body).encode()
+    text = "" if body is None else body if isinstance(body, str | bytes) else json.dumps(body)
+    data = text if isinstance(text, bytes) else text.encode()
     path, _, query = path.partition("?")
     sent = {"host": "127.0.0.1:9081", **(headers or {})}
     scope = {
@@ -160,7 +162,8 @@ async def ask(app: Any, method: str, path: str, body: Any = None, headers: Mappi
     bodies = iter([{"type": "http.request", "body": data, "more_body": False}])
 
     async def receive() -> Any:
-        return next(bodies, {"type": "http.disconnect"})
+        found = next(bodies, None)
+        return found if found is not None else await asyncio.get_running_loop().create_future()
 
     async def send(message: Any) -> None:
         messages.append(message)

@@ -46,7 +46,11 @@ class JsonEncoder:
     def encode_lists(self, rows: Sequence[Any]) -> list[bytes]:
         """Each row as a list of its own: the brackets go into the text of all rows at once."""
         if len(rows) == 1:
-            return [self.encode_list(rows)]
+            try:
+                text = self._encoder.encode(rows)
+            except _REFUSAL as error:
+                raise FormatError(f"json: {error}") from None
+            return [text] if _SUSPECT.search(text) is None and b"null" not in text else [self.encode_list(rows)]
         block, sound = self._block(rows)
         if not sound:
             return [b"[%b]" % line for line in self.encode_rows(rows)]

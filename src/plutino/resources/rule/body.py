@@ -118,7 +118,7 @@ def validate(content: Mapping[str, Any], rule: str) -> None:
     if sql and graph is not None:
         raise DefinitionError(f"Rule {id} has both sql and graph.")
     if graph is not None:
-        raise DefinitionError(f"Rule {id} has a graph; graph rules are not supported yet, write the rule as sql")
+        raise DefinitionError(f"Rule {id} has a graph: graph rules are not supported yet; write the rule as sql")
     if not sql:
         raise DefinitionError(f"Rule {id} has neither sql nor graph.")
     if not content.get("actions"):

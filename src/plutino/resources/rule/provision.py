@@ -109,10 +109,10 @@ class Provision:
         if spec is None:
             raise ProvisionError(f"sink {connector} is not defined")
         properties, selector = _sink_properties(connector, action, env)
-        request = SinkRequest(name, connector, properties, selector)
-        check_sink(request, env.registry)
         context = self._check_contexts(env)[1]
         _refusing(lambda: spec.create(decode_options(spec.options, properties), context))
+        request = SinkRequest(name, connector, properties, selector)
+        check_sink(request, env.registry)
         return request
 
     def _check_contexts(self, env: Environment) -> tuple[SourceContext, SinkContext]:

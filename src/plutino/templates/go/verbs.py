@@ -16,6 +16,8 @@ from plutino.templates.limits import Walk, check_text
 
 _LIMIT: Final = 1_000_000
 """The largest width or precision."""
+_VERB_PARTS: Final = 40
+"""What a verb counts against the limit of parts: it takes about as long as that many values."""
 _FLAGS: Final = re.compile(r"[#0+\- ]*")
 _NUMBER: Final = re.compile(r"[0-9]+", re.ASCII)
 _INDEX: Final = re.compile(r"\[([^\]]*)\]")
@@ -92,7 +94,7 @@ class _Printer:
 
     def verb(self) -> bool:
         """Print one verb; false when the layout ends inside it."""
-        self.walk.visit(0)
+        self.walk.visit(_VERB_PARTS)
         spec = _Spec()
         self.good_index = True
         self.after_index = False

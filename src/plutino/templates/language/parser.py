@@ -39,6 +39,9 @@ from plutino.templates.language.syntax import (
 
 MAX_DEPTH: Final = 30
 """Parentheses or blocks inside one another, stages of a pipeline, fields of a chain: generated code nests with them."""
+MAX_PARTS: Final = 20_000
+"""Operands of a template, its actions counting several: compiling takes some 40 µs and 4 kB for each action."""
+_ACTION_PARTS: Final = 4
 MAX_RANGES: Final = 15
 """Loops inside one another; Python's compiler allows twenty."""
 MAX_CHAIN: Final = 150
@@ -63,20 +66,20 @@ _OPERANDS = frozenset(
 _Closing = End | Else
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Parsed:
-    """The body of every template of a text by name, and the functions that they call."""
+    """The body of every template of a text by name, and the functions that they call; ``parts`` counts what was read so far."""
 
     definitions: dict[str, list[Node]]
     called: set[str]
+    parts: int = 0
 
 
 def parse(text: str, name: str, functions: Collection[str]) -> Parsed:
     """Parse ``text``; ``name`` is the main template's. Raises TemplateError."""
-    definitions: dict[str, list[Node]] = {}
-    called: set[str] = set()
-    _Parser(tokens(text), name, name, functions, Parsed(definitions, called)).main()
-    return Parsed(definitions, called)
+    parsed = Parsed({}, set())
+    _Parser(tokens(text), name, name, functions, parsed).main()
+    return parsed
 
 
 class _Parser:
@@ -145,6 +148,11 @@ class _Parser:
             self.unexpected(token, context)
         return token
 
+    def count(self, parts: int) -> None:
+        self.parsed.parts += parts
+        if self.parsed.parts > MAX_PARTS:
+            self.fail("too large")
+
     # Bodies
 
     def main(self) -> None:
@@ -201,6 +209,7 @@ class _Parser:
             return Text(token.position, token.text)
         if token.kind is not Kind.LEFT_DELIMITER:
             self.unexpected(token, "input")
+        self.count(_ACTION_PARTS)
         self.action_line = token.line
         try:
             return self.action()
@@ -370,6 +379,7 @@ class _Parser:
             operand = self.operand()
             if operand is not None:
                 command.operands.append(operand)
+                self.count(1)
             token = self.next()
             if token.kind is Kind.SPACE:
                 continue

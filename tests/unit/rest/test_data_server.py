@@ -1,0 +1,68 @@
+"""The data server for HTTP push."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from plutino.errors import FormatError, ProvisionError
+from plutino.rest.data_server import DataServer
+from plutino.rest.guard import Guard
+from unit.rest.kit import MemoryLog, ask
+
+
+def _server(limit: int = 1000) -> DataServer:
+    return DataServer(Guard("127.0.0.1"), MemoryLog(), limit)
+
+
+async def test_a_registered_path_is_served_until_it_is_left() -> None:
+    """The handler gets body and headers, its answer is sent."""
+    server, seen = _server(), []
+
+    async def take(body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        seen.append((body, headers["x-device"]))
+        return 202, b"taken"
+
+    leave = server.register("/in", "post", take)
+    reply = await ask(server, "POST", "/in", "m", {"X-Device": "d1"})
+    assert (reply.status, reply.text, seen) == (202, "taken", [(b"m", "d1")])
+    assert (await ask(server, "GET", "/in")).status == 405
+    leave()
+    leave()
+    assert (await ask(server, "POST", "/in", "m")).status == 404
+
+
+async def test_a_path_belongs_to_one_source() -> None:
+    """Another method is another endpoint."""
+    server = _server()
+
+    async def take(body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        return 200, b""
+
+    server.register("/in", "POST", take)
+    server.register("/in", "PUT", take)
+    with pytest.raises(ProvisionError, match="POST /in is in use"):
+        server.register("in", "POST", take)
+
+
+async def test_trouble_of_a_source_is_answered() -> None:
+    """Refusals with their envelope, defects with status 500, large messages with 413."""
+    server = _server(limit=10)
+
+    async def refuse(body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        raise FormatError("no JSON")
+
+    async def fail(body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        raise ZeroDivisionError
+
+    server.register("/refuse", "POST", refuse)
+    server.register("/fail", "POST", fail)
+    assert (await ask(server, "POST", "/refuse", "x")).json == {"error": 1004, "message": "no JSON"}
+    assert (await ask(server, "POST", "/fail", "x")).status == 500
+    assert (await ask(server, "POST", "/fail", "x" * 11)).status == 413
+
+
+async def test_foreign_pages_cannot_push() -> None:
+    """The same guard as before the REST API."""
+    assert (await ask(_server(), "POST", "/in", "m", {"origin": "http://evil.example"})).status == 403
