@@ -30,6 +30,8 @@ def accumulates(plan: RulePlan) -> bool:
     spec = window.window
     if spec.kind not in KINDS or (spec.kind == "countwindow" and (spec.hop != spec.length or window.condition is not None)):
         return False
+    if any(call.spec.whole_rows for call in aggregate.calls):
+        return False
     if window.condition is not None or any(node.aggregates for node in plan.find_all(Filter)):
         return False
     return not any(isinstance(p, RowNumber) for i in plan.root.items for p in walk(i.expr))
@@ -127,14 +129,18 @@ def _fast_key(key: Bound, emitter: FastEmitter) -> str:
 
 
 def _taken(aggregate: Aggregate, emitter: ExactEmitter) -> list[str]:
-    """Lines that compute group key and arguments of a row. A failing argument fails its row, a failing key likewise."""
+    """Lines that compute group key and arguments of a row. A failing key fails its row, a failing argument its aggregate."""
     keys = "".join(f"group_text({emitter.emit(k)}), " for k in aggregate.keys)
     keys = keys[:-2] if len(aggregate.keys) == 1 else f"({keys})"
-    values = "".join(f"{_first_argument(call, emitter)}, " for call in aggregate.calls)
+    lines: list[str] = []
+    for i, call in enumerate(aggregate.calls):
+        lines += [f"try: a{i}_ = {_first_argument(call, emitter)}", f"except EvaluationError as error: a{i}_ = Failed(str(error))"]
+    values = "".join(f"a{i}_, " for i in range(len(aggregate.calls)))
     others = "".join(f"({''.join(emitter.emit(a) + ', ' for a in call.args[1:])}), " for call in aggregate.calls)
     return [
         f"try: key_ = {keys}",
         "except EvaluationError as error: raise StageError('aggregate', 'run Group By error: ' + str(error)) from error",
+        *lines,
         f"try: return key_, ({values}), ({others})",
         "except EvaluationError as error: raise StageError('project', 'run Select error: ' + str(error)) from error",
     ]

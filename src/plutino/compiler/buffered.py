@@ -8,7 +8,7 @@ from typing import Any
 
 from plutino.compiler.code import build
 from plutino.compiler.exact import callable_of
-from plutino.compiler.finishing import emitter_of, finish_code, finish_functions, state_shape
+from plutino.compiler.finishing import finish_code, finish_functions, state_shape
 from plutino.compiler.items import json_numbers
 from plutino.compiler.pieces import Pieces, define, returning, tuple_form
 from plutino.execution.buffered import BufferedCode, SourceCode
@@ -154,7 +154,13 @@ def _make_operator(
             return StateWindow(begin, close, partition, memories)
         case _:
             return SlidingWindow(
-                spec.length, spec.delay, when, memories, second_version=spec.version == "v2", twice=options.send_sliding_window_twice
+                spec.length,
+                spec.delay,
+                when,
+                memories,
+                second_version=spec.version == "v2",
+                event_time=event_time,
+                twice=options.send_sliding_window_twice,
             )
 
 
@@ -195,7 +201,7 @@ def _join_code(join: Join, made: dict[str, Any]) -> JoinCode:
 
 
 def _where(pieces: Pieces, behind: Filter) -> str:
-    emitter = emitter_of(pieces)
+    emitter = pieces.at_entry(bounded=False)
     emitter.aggregates = {i: f"g[{i}]" for i in range(len(behind.aggregates))}
     return define("where", "e, g, x, n, s", [*pieces.passing(behind.condition, "filter", emitter, "False", "where"), "return True"])
 
@@ -209,12 +215,17 @@ def _arguments(pieces: Pieces, calls: Sequence[AggregateCall], prefix: str) -> d
         lines = [] if counted else emitter.reads(call.args)
         first = "True" if counted or not call.args else emitter.emit(call.args[0])
         others = "".join(f"{emitter.emit(a)}, " for a in call.args[1:])
-        functions[f"{prefix}{i}"] = define(f"{prefix}{i}", ENTRY_ARGUMENTS, [*lines, f"return {first}, ({others})"])
+        lines += [f"try: a_ = {first}", "except EvaluationError as error: a_ = Failed(str(error))", f"return a_, ({others})"]
+        functions[f"{prefix}{i}"] = define(f"{prefix}{i}", ENTRY_ARGUMENTS, lines)
     return functions
 
 
 def _aggregates(calls: Sequence[AggregateCall], made: dict[str, Any], prefix: str) -> AggregatesCode:
-    return AggregatesCode(tuple(made[f"{prefix}{i}"] for i in range(len(calls))), tuple(callable_of(call.spec) for call in calls))
+    return AggregatesCode(
+        tuple(made[f"{prefix}{i}"] for i in range(len(calls))),
+        tuple(callable_of(call.spec) for call in calls),
+        tuple(call.spec.whole_rows for call in calls),
+    )
 
 
 def needs_buffer(plan: RulePlan) -> bool:

@@ -15,7 +15,7 @@ from msgspec import UNSET
 
 from plutino.errors import EvaluationError
 from plutino.execution import kernels
-from plutino.execution.aggregates import group_text
+from plutino.execution.aggregates import Failed, group_text
 from plutino.execution.failures import StageError
 from plutino.execution.finishing import extracted, unnested
 from plutino.model import to_dict
@@ -54,6 +54,7 @@ _NAMES: dict[str, Any] = {
     },
     "wrap": wrap,
     "group_text": group_text,
+    "Failed": Failed,
     "fmod": math.fmod,
     "UNSET": UNSET,
     "EvaluationError": EvaluationError,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from plutino.compiler.exact import ExactEmitter
 from plutino.model import row_type
-from plutino.planner.bound import AliasRef, Bound, ChangedColumns, ColumnRef, Const, Item, Key, Operation, walk
+from plutino.planner.bound import AggregateRef, AliasRef, Bound, ChangedColumns, ColumnRef, Const, Item, Key, Operation, walk
 from plutino.planner.plan import Project
 from plutino.spi import RuleOptions
 
@@ -27,6 +27,8 @@ class ItemWriter:
         self.output = output
         self.changes: Sequence[str] = ()
         self.hits: Sequence[str] = ()
+        self.lists: Sequence[bool] = ()
+        """Per aggregate of the plan whether it is ``collect``."""
 
     def lines(self) -> list[str]:
         """The lines of a function body, ending with its return."""
@@ -46,13 +48,19 @@ class ItemWriter:
             name = f"a{index}"
             lines += self._computed(item, name)
             emitter.aliases.update({item.name: name} if item.aliased else {})
-            values[index] = name if self.options.send_nil_field or item.spread else f"shown({name})"
+            values[index] = self._value(item, name)
         shown = [(item.name, values[i]) for i, item in enumerate(items) if item.visible and not item.spread]
         if self.options.send_meta_to_sink:
             source = next(iter(emitter.access.sources))
             shown.append((META_COLUMN, f"dict({emitter.access.sources[source][1]})"))
         lines += [f"{memory}.hit({emitter.access.time})" for memory in self.hits]
         return lines + (self._struct(shown) if self.output == "rows" else self._record(shown, values))
+
+    def _value(self, item: Item, name: str) -> str:
+        """The value of a computed item as it is shown: null is absent, but a list collected from nothing is shown as null."""
+        if isinstance(item.expr, AggregateRef) and self.lists[item.expr.index]:
+            return f"({name} or None)"
+        return name if self.options.send_nil_field or item.spread else f"shown({name})"
 
     def _copied(self, item: Item) -> str:
         assert isinstance(item.expr, ColumnRef)

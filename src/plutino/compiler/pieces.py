@@ -47,15 +47,18 @@ class Pieces:
         """Expressions over a row as it arrives: ``r``, ``m``, ``w``, ``t``, ``s``; analytic values in ``n0``, ``n1`` …"""
         return self._emitter(dict.fromkeys(self.names, ("r", "m", "w")), "t", "n{}")
 
-    def at_entry(self, *, of_group: bool = False) -> ExactEmitter:
-        """Expressions over ``e`` (an entry, or one per source), with ``g``, ``x``, ``n``, ``s`` around it."""
+    def at_entry(self, *, of_group: bool = False, bounded: bool = True) -> ExactEmitter:
+        """Expressions over ``e`` (an entry, or one per source), with ``g``, ``x``, ``n``, ``s`` around it.
+
+        ``bounded`` False: the window's bounds are null here (in WHERE, which the original evaluates without them).
+        """
         if self.single:
             sources = {self.names[0]: ("e.row", "e.meta", "e.whole")}
             time, analytic = "e.time", "e.values[{}]"
         else:
             sources = {name: (f"e[{i}].row", f"e[{i}].meta", f"e[{i}].whole") for i, name in enumerate(self.names)}
             time, analytic = "e[0].time", "e[0].values[{}]"
-        return self._emitter(sources, "x[1]" if of_group else time, analytic, **_SPAN)
+        return self._emitter(sources, "x[1]" if of_group else time, analytic, **(_SPAN if bounded else {}))
 
     def _emitter(self, sources: dict[str, tuple[str, str, str]], time: str, analytic: str, **context: str) -> ExactEmitter:
         context |= {"event_time": time, "rule_id": self.constants(self.plan.rule), "rule_start": "s[0].started"}
@@ -103,6 +106,8 @@ class Pieces:
         """Lines that compute the select list and return the output row."""
         writer = ItemWriter(self.plan.root, emitter, self.plan.options, output)
         writer.changes = self.changes
+        aggregate = self.plan.find(Aggregate)
+        writer.lists = [call.spec.name == "collect" for call in aggregate.calls] if aggregate is not None else ()
         writer.hits = [self.hits[c] for c in ("select", "group") if c in self.hits]
         return writer.lines()
 

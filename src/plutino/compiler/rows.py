@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from plutino.compiler.code import build
+from plutino.compiler.code import Constants, build
 from plutino.compiler.exact import ExactEmitter, callable_of
 from plutino.compiler.fast import FastEmitter, NotFast
-from plutino.compiler.items import json_numbers
+from plutino.compiler.items import json_numbers, output_kind
 from plutino.compiler.pieces import Pieces, define
 from plutino.execution.kernels import aggregate_of_one
 from plutino.execution.rows import RowCode
 from plutino.model import attribute, row_type
 from plutino.planner.bound import AliasRef, Bound, ColumnRef, Const, FunctionCall, HitValue, Item, Operation, walk
-from plutino.planner.plan import Aggregate, Filter, RulePlan
+from plutino.planner.plan import Aggregate, Analytic, Filter, RulePlan
 from plutino.spi import Guard, RuleOptions
 
 
@@ -23,13 +23,13 @@ def compile_rows(plan: RulePlan, operators: tuple[str, ...]) -> tuple[RowCode, d
     """The code of a rule without window, and the generated source by function name."""
     pieces = Pieces(plan)
     functions: dict[str, str] = {}
-    fast = _fast(pieces)
+    where = _where(plan)
+    fast = _fast(plan, where, pieces.constants)
     if fast is not None:
         functions["fast"] = fast[0]
     functions["exact"] = _exact(pieces)
     made = build(functions, pieces.constants)
     kinds = {} if fast is None else fast[1]
-    where = _where(plan)
     stateful = len(pieces.memories) > 1
     need = replace(pieces.need(0, kinds), guard=None if stateful else guard_of(where, plan.root.items))
     code = RowCode(
@@ -54,14 +54,15 @@ def _where(plan: RulePlan) -> Bound | None:
 # --- fast -----------------------------------------------------------------------------------------------------------------------------
 
 
-def _fast(pieces: Pieces) -> tuple[str, dict[str, str]] | None:
-    """The ``def`` text of the fast tier and its assumptions; None where the rule needs the exact tier."""
-    plan, constants, output = pieces.plan, pieces.constants, pieces.output
-    if len(pieces.memories) > 1 or plan.options.send_meta_to_sink or plan.scans[0].meta or plan.find(Aggregate) is not None or output == "spread":
+def _fast(plan: RulePlan, where: Bound | None, constants: Constants) -> tuple[str, dict[str, str]] | None:
+    """The ``def`` text of the fast tier under a condition, and its assumptions; None where the rule needs the exact tier."""
+    output = output_kind(plan.root, plan.options)
+    if plan.options.send_meta_to_sink or plan.scans[0].meta or plan.root.changed or plan.root.numberings or output == "spread":
+        return None
+    if plan.find(Aggregate) is not None or plan.find(Analytic) is not None:
         return None
     emitter = FastEmitter(constants, plan.root.items)
     mark = len(constants.values)
-    where = _where(plan)
     try:
         keep = "" if where is None else f" if {emitter.condition(where)}"
         if output == "pass":
@@ -102,6 +103,8 @@ def _exact(pieces: Pieces) -> str:
     if where is not None:
         lines += pieces.passing(where, "filter", emitter, "None", "where")
     lines += _group_of_one(pieces, emitter)
+    if pieces.plan.root.numberings:
+        lines.append(f"n = (1,) * {len(pieces.plan.root.numberings)}")
     if pieces.output == "pass":
         lines.append("return w")
     else:

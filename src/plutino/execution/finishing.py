@@ -45,7 +45,9 @@ class FinishCode(Struct, frozen=True):
 
 
 def finish(code: FinishCode, pairs: Sequence[Pair], span: Span, memories: Sequence[Any]) -> list[Any] | None:
-    """The output rows of one window; None when HAVING leaves nothing. StageError replaces the whole window."""
+    """The output rows of one window; None when HAVING or LIMIT 0 leave nothing. StageError replaces the whole window."""
+    if code.limit == 0:
+        return None
     pairs = _having(code, pairs, span, memories)
     if not pairs and code.having is not None:
         return None

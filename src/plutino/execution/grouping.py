@@ -8,16 +8,20 @@ from typing import Any
 from msgspec import Struct
 
 from plutino.errors import EvaluationError
-from plutino.execution.aggregates import group_text
+from plutino.execution.aggregates import checked, group_text
 from plutino.execution.failures import StageError
 from plutino.execution.finishing import Pair
 
 
 class AggregatesCode(Struct, frozen=True):
-    """Aggregates over a list of rows: per aggregate ``arguments(e, s)`` gives ``(value, further arguments)``, ``functions`` compute."""
+    """Aggregates over a list of rows: per aggregate ``arguments(e, s)`` gives ``(value, further arguments)``, ``functions`` compute.
+
+    Of further arguments those of the first row count, but with ``whole`` the last one is the list of the whole rows.
+    """
 
     arguments: tuple[Callable[..., tuple[Any, tuple[Any, ...]]], ...]
     functions: tuple[Callable[..., Any], ...]
+    whole: tuple[bool, ...]
 
 
 class Results:
@@ -33,7 +37,10 @@ class Results:
     def __getitem__(self, index: int) -> Any:
         arguments = self._code.arguments[index]
         taken = [arguments(row, self._memories) for row in self._rows]
-        return self._code.functions[index]([value for value, _ in taken], *(taken[0][1] if taken else ()))
+        others = taken[0][1] if taken else ()
+        if self._code.whole[index]:
+            others = (*others[:-1], [further[-1] for _, further in taken])
+        return self._code.functions[index](checked([value for value, _ in taken]), *others)
 
 
 class GroupingCode(Struct, frozen=True):

@@ -16,16 +16,17 @@ class EventOrder:
     """The rows that wait for the watermark: the least, over all streams, of the greatest time seen less ``tolerance`` (ms).
 
     A stream without rows yet holds the watermark back. Rows older than the watermark are dropped, and counted. Rows of equal time keep
-    their order of arrival.
+    their order of arrival. Rows are released when the watermark moves on, not by a row that leaves it where it was.
     """
 
-    __slots__ = ("_greatest", "_streams", "_tolerance", "_waiting", "dropped")
+    __slots__ = ("_greatest", "_released", "_streams", "_tolerance", "_waiting", "dropped")
 
     def __init__(self, tolerance: int, streams: int = 1) -> None:
         self._tolerance = tolerance
         self._streams = streams
         self._greatest: dict[int, int] = {}
         self._waiting: list[Entry] = []
+        self._released: int | None = None
         self.dropped = 0
 
     @property
@@ -43,8 +44,9 @@ class EventOrder:
             insort(self._waiting, entry, key=_time)
             self._greatest[stream] = max(entry.time, self._greatest.get(stream, entry.time))
         mark = self.watermark
-        if mark is None:
+        if mark is None or mark == self._released:
             return []
+        self._released = mark
         count = 0
         for entry in self._waiting:
             if entry.time > mark:
@@ -54,9 +56,9 @@ class EventOrder:
         return released
 
     def snapshot(self) -> Any:
-        return [[[i, t] for i, t in self._greatest.items()], [pack_entry(e) for e in self._waiting]]
+        return [[[i, t] for i, t in self._greatest.items()], self._released, [pack_entry(e) for e in self._waiting]]
 
     def restore(self, state: Any) -> None:
-        greatest, waiting = state
+        greatest, self._released, waiting = state
         self._greatest = dict(greatest)
         self._waiting = [unpack_entry(e) for e in waiting]

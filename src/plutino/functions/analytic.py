@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from plutino.errors import EvaluationError
+from plutino.model.value import to_float
 from plutino.spi import Arg, ArgCheck, FunctionKind, FunctionSpec
 from plutino.spi.function import Literal
 
@@ -188,6 +189,48 @@ class Running:
         self._active, self._count, self._total, self._extreme = state
 
 
+class Incremental:
+    """The running value of an aggregate over the rows so far; a row without a value shows null and counts for nothing."""
+
+    __slots__ = ("_kind", "_running", "_value")
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._running = Running(kind)
+        self._value: Any = None
+
+    def step(self, args: Sequence[Any], accepted: bool) -> Any:
+        value = args[0]
+        if value is None or value == [] or value == {}:
+            return None
+        match self._kind:
+            case "count" | "sum" | "avg":
+                return self._running.step((value if self._kind == "count" else to_float(value),), True)
+            case "max" | "min":
+                if self._value is None or (value > self._value) == (self._kind == "max"):
+                    self._value = value
+            case "merge_agg":
+                if not isinstance(value, dict):
+                    raise EvaluationError("argument is not a map[string]interface{}")
+                self._value = {**(self._value or {}), **value}
+            case "collect":
+                self._value = [*(self._value or []), value]
+            case _:
+                self._value = value
+        return self._value
+
+    def snapshot(self) -> Any:
+        return [self._running.snapshot(), self._value]
+
+    def restore(self, state: Any) -> None:
+        running, self._value = state
+        self._running.restore(running)
+
+
+def _incremental(kind: str, *more: Arg) -> FunctionSpec:
+    return _analytic(f"inc_{kind}", lambda: Incremental(kind), f"The running {kind} over the rows so far", (Arg("value"), *more))
+
+
 def _lag_literals(args: Sequence[Literal]) -> str | None:
     if len(args) > 1 and args[1].known and isinstance(args[1].value, int) and args[1].value < 0:
         return "the index should not be a nagtive integer"
@@ -245,4 +288,6 @@ FUNCTIONS = (
     _running("max", "The running maximum, 0 before the first value"),
     _running("min", "The running minimum, 0 before the first value"),
     _running("avg", "The running mean, 0 before the first value"),
+    *(_incremental(kind) for kind in ("count", "sum", "avg", "max", "min", "merge_agg", "collect")),
+    _incremental("last_value", Arg("ignore_null")),
 )

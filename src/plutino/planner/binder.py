@@ -221,7 +221,10 @@ class Binder:
             args = tuple(self.bind(a, own) for a in expr.args)
         finally:
             self._aggregate_allowed = True
-        call = AggregateCall(spec, args, printed_call(spec.name, args, self.texts()))
+        text = printed_call(spec.name, args, self.texts())
+        if spec.whole_rows:
+            args = (*args, WholeRow(next(iter(self.scope.sources))))
+        call = AggregateCall(spec, args, text)
         if call in self.aggregates:
             return AggregateRef(self.aggregates.index(call))
         self.aggregates.append(call)

@@ -88,7 +88,7 @@ def _bind(select: tree.Select, scope: Scope, binder: Binder, options: RuleOption
     with binder.within("when"):
         window = None if select.window is None else bind_window(select.window, binder, options)
         joins = tuple((j.kind, None if j.on is None else binder.bind(j.on)) for j in select.joins)
-    grouped = bool(keys) or selected > 0
+    grouped = bool(select.group_by) or selected > 0
     return _Clauses(listed, where, tuple(where_aggregates), keys, having, order, window, joins, grouped)
 
 
@@ -137,7 +137,8 @@ def _group_keys(select: tree.Select, binder: Binder, items: Sequence[Item]) -> t
         keys.append(key)
     if keys and select.window is None:
         raise PlanError("select stmt group by should be used with window")
-    return tuple(keys)
+    # a state window has groups of its own (PARTITION BY); plain keys beside it mean nothing
+    return () if select.window is not None and select.window.kind == "statewindow" else tuple(keys)
 
 
 def _check_having(having: Bound, items: Sequence[Item], binder: Binder) -> None:
@@ -169,6 +170,9 @@ def _check(select: tree.Select, scope: Scope, options: RuleOptions, clauses: _Cl
         raise PlanError("a time window or count window is required to join multiple streams")
     if any(s.content.is_lookup for s in sources):
         raise UnsupportedError("lookup tables are not supported yet; use a scan table (KIND left out)")
+    hits = (p for i in clauses.listed.items for p in walk(i.expr) if isinstance(p, HitValue) and p.clause == "select")
+    if clauses.grouped and (hit := next(hits, None)) is not None:
+        raise PlanError(f"function last_hit_{'time' if hit.time else 'count'} is not allowed in an aggregate query")
     if clauses.having is not None and select.window is None:
         raise PlanError("HAVING needs a window in GROUP BY")
 

@@ -94,6 +94,8 @@ def _distinct(items: list[Item], starred: bool) -> list[Item]:
     """Items with distinct names: what stands beside a star replaces its columns; otherwise a name given twice is refused."""
     kept: dict[str, Item] = {}
     for item in items:
+        if item.name in kept and item.text == "*":
+            continue
         if item.name in kept and item.visible:
             if not starred or kept[item.name].text != "*":
                 raise PlanError(f"duplicate field definition {item.name}")

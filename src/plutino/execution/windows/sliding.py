@@ -29,6 +29,7 @@ class SlidingWindow:
         memories: Sequence[Any],
         *,
         second_version: bool,
+        event_time: bool = False,
         twice: bool = False,
     ) -> None:
         self._length = length
@@ -37,6 +38,8 @@ class SlidingWindow:
         self._memories = memories
         self._second = second_version
         self._twice = twice
+        self._waits = delay > 0 or event_time
+        """In event time a window waits for the watermark, so that rows of the same time that come behind its trigger are in it."""
         self._entries: list[Entry] = []
         self._pending: list[int] = []
 
@@ -44,16 +47,16 @@ class SlidingWindow:
         """Nothing depends on when the rule begins."""
 
     def add(self, entry: Entry) -> list[Fired]:
-        fired = self.advance(entry.time)
+        fired = self.advance(entry.time - 1)
         self._entries.append(entry)
         if not self._triggers(entry):
             self._forget(entry.time)
             return fired
-        if not self._delay:
+        if not self._waits:
             fired.append(self._window(entry.time, entry.time, closed=True))
         else:
             self._pending.append(entry.time)
-            if self._twice:
+            if self._twice and self._delay:
                 fired.append(self._window(entry.time, entry.time, closed=True))
         self._forget(entry.time)
         return fired
@@ -71,7 +74,7 @@ class SlidingWindow:
         fired: list[Fired] = []
         while self._pending and self._pending[0] + self._delay <= now:
             trigger = self._pending.pop(0)
-            fired.append(self._window(trigger, trigger + self._delay, closed=self._second))
+            fired.append(self._window(trigger, trigger + self._delay, closed=self._second or not self._delay))
         if fired:
             self._forget(now)
         return fired
