@@ -7,7 +7,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
@@ -16,18 +16,13 @@ from plutino import __version__
 from plutino.catalog import Catalog
 from plutino.control import Controller
 from plutino.errors import OptionError, PlutinoError
-from plutino.rest.application import Application
-from plutino.rest.data_server import DataServer
-from plutino.rest.documentation import Documentation
-from plutino.rest.guard import Guard
-from plutino.rest.routes import Routes
-from plutino.rest.server_info import ServerInfo
-from plutino.rest.serving import HttpServer
-from plutino.rest.transfer import Transfer
 from plutino.runtime import Engine
 from plutino.spi import Control, HttpIngress, Registry, SystemClock, discover
 from plutino.spi.access import Access
 from plutino.spi.discovery import resource_kinds
+
+if TYPE_CHECKING:
+    from plutino.rest.serving import HttpServer
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -175,6 +170,16 @@ class Server:
     @classmethod
     async def open(cls, settings: Settings, log: Any) -> Server:
         """Everything made and bound, nothing running yet. PlutinoError when an address or the data directory cannot be had."""
+        # Here, so that commands which need the core alone do not load a web framework.
+        from plutino.rest.application import Application
+        from plutino.rest.data_server import DataServer
+        from plutino.rest.documentation import Documentation
+        from plutino.rest.guard import Guard
+        from plutino.rest.routes import Routes
+        from plutino.rest.server_info import ServerInfo
+        from plutino.rest.serving import HttpServer
+        from plutino.rest.transfer import Transfer
+
         hosts, origins = _lowered(settings.allow_host), _lowered(settings.allow_origin)
         push_host = settings.push_host or settings.host
         data_server = DataServer(Guard(push_host, hosts, origins), log)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 import uuid
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -99,12 +100,12 @@ class MqttSession:
             self._current.abort()
         self._client = None
         address = address_of(self._options.server)
-        ssl = ssl_context(self._options.tls, self._allow_file) if address.secure else None
+        tls = ssl_context(self._options.tls, self._allow_file) if address.secure else None
         client = self._current = self._new_client()
         self._reason = "connection closed by the broker"
         self._lost.clear()
         try:
-            await self._connect(client, address.host, address.port, ssl)
+            await self._connect(client, address.host, address.port, tls)
             self._client = client
             if self._receivers:
                 await self._subscribe([(f, r.qos) for r in self._receivers for f in r.filters])
@@ -261,11 +262,11 @@ class MqttSession:
         client.on_subscribe = self._on_subscribe
         return client
 
-    async def _connect(self, client: PacketClient, host: str, port: int, ssl: Any) -> None:
+    async def _connect(self, client: PacketClient, host: str, port: int, tls: Any) -> None:
         from gmqtt import MQTTConnectError  # type: ignore[import-untyped]
 
         prefix = f"found error when connecting for {self._options.server}: "
-        connecting = asyncio.ensure_future(client.connect(host, port, ssl or False, KEEP_ALIVE_S[self._version], self._version))
+        connecting = asyncio.ensure_future(client.connect(host, port, tls or False, KEEP_ALIVE_S[self._version], self._version))
         closed = asyncio.ensure_future(self._lost.wait())
         try:
             await asyncio.wait((connecting, closed), timeout=ANSWER_S, return_when=asyncio.FIRST_COMPLETED)
@@ -391,6 +392,8 @@ def _plain_filter(topic_filter: str) -> str:
 
 
 def _dial_error(error: OSError, host: str, port: int) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"tls: {error.strerror or error}"
     if isinstance(error, socket.gaierror):
         return f"dial tcp: lookup {host}: no such host"
     if isinstance(error, TimeoutError):
