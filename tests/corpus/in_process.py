@@ -174,7 +174,8 @@ def _shown(batch: Batch | None, case: SqlCase) -> list[Any]:
         start = 0
         for size in batch.sizes:
             part, start = rows[start : start + size], start + size
-            messages += part if single else [part]
+            failed = [row for row in part if isinstance(row, Unencodable)]
+            messages += failed[:1] or (part if single else [part])
     else:
         messages = [row if single or isinstance(row, Unencodable) else [row] for row in rows]
     if case.options.get("sendError") is True:

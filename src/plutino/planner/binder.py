@@ -107,7 +107,8 @@ class Binder:
             case tree.TimeUnit():
                 return self._column(tree.Column(None, expr.unit), own)
             case tree.Window():
-                raise PlanError(f"{expr.kind} is a window; it can only be used in GROUP BY")
+                # outside GROUP BY a window constructor has no value
+                return ContextValue(expr.kind)
             case _:
                 assert_never(expr)
 

@@ -173,8 +173,6 @@ def _check(select: tree.Select, scope: Scope, options: RuleOptions, clauses: _Cl
     hits = (p for i in clauses.listed.items for p in walk(i.expr) if isinstance(p, HitValue) and p.clause == "select")
     if clauses.grouped and (hit := next(hits, None)) is not None:
         raise PlanError(f"function last_hit_{'time' if hit.time else 'count'} is not allowed in an aggregate query")
-    if clauses.having is not None and select.window is None:
-        raise PlanError("HAVING needs a window in GROUP BY")
 
 
 # --- what is read -----------------------------------------------------------------------------------------------------------------------

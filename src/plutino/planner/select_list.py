@@ -120,6 +120,8 @@ def _derived_name(expr: tree.Expr | tree.ArrowLiteral) -> str | None:
             return unit
         case tree.Call(name=name):
             return name.lower()
+        case tree.Window(kind=kind):
+            return kind
         case _:
             return None
 
