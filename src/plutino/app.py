@@ -215,8 +215,7 @@ class Server:
 
     async def close(self) -> None:
         """Take no more requests, let rules finish what they have, and give everything back."""
-        await self.rest.stop()
-        await self.push.stop()
+        await asyncio.gather(self.rest.stop(), self.push.stop())
         await self.core.close()
 
 

@@ -1,12 +1,12 @@
 """Texts of the dialect's values, and their type names (sql reference §3.6, §4.1, §4.5).
 
 Values are ``int`` (bigint), ``float``, ``str``, ``bool``, ``None``, aware ``datetime``, ``bytes``, ``list``, ``dict``, and the two kinds
-that only date functions give: ``Span`` and ``Weekday``.
+that only date functions give: ``Span`` and ``Weekday``; some functions give a ``NullList``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from enum import IntEnum
 from typing import Any
@@ -49,6 +49,29 @@ class Span:
         return _span_text(self.nanoseconds)
 
 
+class NullList:
+    """An empty list that JSON shows as null, as Go shows a list that was never made. Equal to an empty list."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NullList) or other == []
+
+    def __hash__(self) -> int:
+        return hash("NullList")
+
+    def __len__(self) -> int:
+        return 0
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+    def __str__(self) -> str:
+        return "[]"
+
+
+NULL_LIST = NullList()
+
 _GO_NAMES: dict[type, str] = {
     int: "int64",
     float: "float64",
@@ -61,6 +84,7 @@ _GO_NAMES: dict[type, str] = {
     dict: "map[string]interface {}",
     Weekday: "time.Weekday",
     Span: "time.Duration",
+    NullList: "[]interface {}",
 }
 
 

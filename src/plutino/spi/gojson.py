@@ -40,6 +40,8 @@ class Shape(Struct, frozen=True):
 FieldType: TypeAlias = "str | Shape | tuple[Shape]"
 
 _WHITE = " \t\r\n"
+_WITHIN = ("in literal", "in numeric", "after decimal point", "in exponent", "in string escape", "in \\u")
+"""Where a text may not end, however much white space follows."""
 
 
 def decode(text: bytes | str, *, exact: bool) -> Any:
@@ -186,6 +188,9 @@ class _Scanner:
 
     def _bad(self, where: str) -> NoReturn:
         if self.at >= len(self.text):
+            if self.exact and where.startswith(_WITHIN):
+                # Go ends a text with a blank, which is what it then complains about inside of a word or number.
+                raise GoJsonError(f"invalid character ' ' {where}")
             raise GoJsonError("unexpected end of JSON input" if self.exact else "unexpected EOF")
         raise GoJsonError(f"invalid character {quote_character(self.text[self.at])} {where}")
 

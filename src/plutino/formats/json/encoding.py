@@ -20,7 +20,7 @@ from plutino.errors import FormatError
 from plutino.model import to_dict
 from plutino.model.moment import json_moment
 from plutino.model.number import general_number
-from plutino.model.text import Span, go_type_name
+from plutino.model.text import NullList, Span, go_type_name
 
 _SUSPECT = re.compile(rb"\.(?:0(?=[,}\]\n])|\d{5}0[Z+-])")
 _WHOLE_FLOAT = re.compile(rb"\.0(?=[,}\]\n])")
@@ -159,4 +159,6 @@ def _without_zero_fractions(block: bytes) -> bytes:
 def _encode_other(value: Any) -> Any:
     if isinstance(value, Span):
         return value.nanoseconds
+    if isinstance(value, NullList):
+        return None
     raise TypeError(f"unsupported type: {go_type_name(value)}")
