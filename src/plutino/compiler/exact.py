@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any, assert_never
 
 from msgspec import Struct
@@ -39,10 +38,16 @@ from plutino.planner.bound import (
 from plutino.spi import FunctionSpec
 
 
-@lru_cache(maxsize=4096)
+_callables: dict[tuple[str, Any], Any] = {}
+
+
 def callable_of(spec: FunctionSpec) -> Any:
-    """The function of a spec with its null guard and error prefix."""
-    return guarded_call(spec.name, spec.call, spec.nulls.value, spec.bare_errors)
+    """The function of a spec with its null guard and error prefix, the same one for every rule."""
+    key = (spec.name, spec.call)
+    found = _callables.get(key)
+    if found is None:
+        found = _callables[key] = guarded_call(spec.name, spec.call, spec.nulls.value, spec.bare_errors)
+    return found
 
 
 class Access(Struct, frozen=True):
