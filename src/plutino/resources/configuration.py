@@ -15,7 +15,7 @@ from msgspec import Struct
 from plutino.errors import ConfigKeyError, PlutinoError
 from plutino.model import Definition, Ref
 from plutino.spi import Action, Answer, Call, ConnectorSpec, Environment, Host, Mode, Origin
-from plutino.spi.gojson import decode
+from plutino.spi.gojson import GoJsonError, decode
 from plutino.spi.options import secret_paths
 from plutino.spi.wire import check_id, current_spelling, json_answer, with_prefix
 
@@ -59,7 +59,7 @@ class ConfigurationKind:
 
     def parse(self, ref: Ref, text: str) -> Definition:
         connector, _, _ = ref.name.rpartition(".")
-        return Definition(ref, text, current_spelling(connector, _properties(connector, text)))
+        return Definition(ref, text, current_spelling(connector, _properties(text)))
 
     def depends_on(self, definition: Definition, env: Environment) -> Iterable[Ref]:
         return ()
@@ -94,7 +94,11 @@ class ConfigurationKind:
         connector, key = call.params["type"], call.params["key"]
         _check_key(key)
         text = call.body.decode("utf-8", "replace")
-        await call.control.put(Ref(self.kind, f"{connector}.{key}"), text, mode=Mode.UPDATE, origin=Origin("rest", call.client))
+        try:
+            await call.control.put(Ref(self.kind, f"{connector}.{key}"), text, mode=Mode.UPDATE, origin=Origin("rest", call.client))
+        except ConfigKeyError as error:
+            error.message = f"Type conversion failed:{connector}.{error.message}"
+            raise
         return Answer()
 
     async def _delete(self, call: Call) -> Answer:
@@ -170,15 +174,14 @@ def _check_key(key: str) -> None:
         raise
 
 
-def _properties(connector: str, text: str | bytes) -> dict[str, Any]:
+def _properties(text: str) -> dict[str, Any]:
     try:
         value = decode(text, exact=True)
-    except PlutinoError as error:
-        raise ConfigKeyError(f"Type conversion failed:{connector}.{error.message}") from error
+    except GoJsonError as error:
+        raise ConfigKeyError(error.message) from error
     if value is not None and not isinstance(value, dict):
         kind = {bool: "bool", int: "number", float: "number", str: "string"}.get(type(value), "array")
-        reason = f"json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
-        raise ConfigKeyError(f"Type conversion failed:{connector}.{reason}")
+        raise ConfigKeyError(f"json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}")
     return value or {}
 
 

@@ -30,6 +30,8 @@ class InputNeed(Struct, frozen=True):
     - ``meta``: reads metadata; ``times``: needs event times (rule option ``isEventTime``)
     - ``kinds``: the types its fast tier assumes, ``{column: "number" | "string" | "boolean"}``; nulls and missing keys are always allowed
     - ``guard``: see Guard
+    - ``twin``: where the guard is the whole condition, programs with equal texts give equal outputs for rows that satisfy their guards; a
+      feed then lets one of them work for all. Empty: no such promise
     """
 
     columns: tuple[str, ...]
@@ -38,6 +40,7 @@ class InputNeed(Struct, frozen=True):
     times: bool = False
     kinds: Mapping[str, str] = {}
     guard: Guard | None = None
+    twin: str = ""
 
 
 class Program(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -134,3 +135,15 @@ async def test_replacing_with_the_same_statement_is_no_error(api: Api) -> None:
     sql = {"sql": 'CREATE STREAM s () WITH (DATASOURCE="x")'}
     for _ in range(2):
         assert (await api.ask("PUT", "/streams/s", sql)).text == "Stream s is replaced."
+
+
+async def test_a_temporary_stream_gives_way_to_one_that_stays(api: Api) -> None:
+    """Not the other way round, and not to another temporary one."""
+    await api.stream("s", options=', TEMP="true"')
+    temporary = 'CREATE STREAM s () WITH (DATASOURCE="x", TEMP="true")'
+    assert (await _post(api, temporary)).status == 400
+    assert json.loads((await api.ask("GET", "/data/export")).text)["streams"] == {}
+    lasting = 'CREATE STREAM s () WITH (DATASOURCE="x")'
+    assert (await _post(api, lasting)).text == "Stream s is created."
+    assert json.loads((await api.ask("GET", "/data/export")).text)["streams"] == {"s": lasting}
+    assert (await _post(api, temporary)).status == 400

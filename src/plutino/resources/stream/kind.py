@@ -58,7 +58,7 @@ class SourceKind:
         if after is None:
             return
         content: StreamContent = after.content
-        self._check_name(before, after.ref, env, mode)
+        self._check_name(before, after, env, mode)
         if mode in _REPLACING:
             self._check_replace(before.content if before else None, content)
         written = content.option("FORMAT")
@@ -75,9 +75,12 @@ class SourceKind:
     def secrets(self, definition: Definition, env: Environment) -> Iterable[tuple[str, ...]]:
         return ()
 
-    def _check_name(self, before: Definition | None, ref: Ref, env: Environment, mode: Mode) -> None:
+    def _check_name(self, before: Definition | None, after: Definition, env: Environment, mode: Mode) -> None:
+        ref = after.ref
         other = env.get(Ref(_OTHER[self.kind], ref.name)) is not None
-        if mode is Mode.CREATE and (before is not None or other):
+        # A temporary definition gives way to one that stays.
+        known = before is not None and (after.temporary or not before.temporary)
+        if mode is Mode.CREATE and (known or other):
             raise ConflictError(f"Create {self.kind} fails: Item {ref.name} already exists.", code=StreamError.code)
         if other and mode is not Mode.BOOT:
             raise ConflictError(f"Replace {ref.name} fails: a {_OTHER[self.kind]} has this name.", code=StreamError.code)
