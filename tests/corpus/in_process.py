@@ -197,5 +197,3 @@ def _on_the_wire(row: Any) -> Any:
         return msgspec.json.decode(registry().formats["json"].encoder(None).encode_rows([row])[0])
     except FormatError as error:
         return Unencodable(str(error))
-
-

@@ -127,9 +127,7 @@ def _window_functions(pieces: Pieces, spec: WindowSpec) -> dict[str, str]:
         if condition is not None:
             functions[name] = returning(name, ENTRY_ARGUMENTS, [condition], pieces.at_entry())
     if spec.partition:
-        functions["partition"] = returning(
-            "partition", ENTRY_ARGUMENTS, spec.partition, pieces.at_entry(), tuple_form(len(spec.partition))
-        )
+        functions["partition"] = returning("partition", ENTRY_ARGUMENTS, spec.partition, pieces.at_entry(), tuple_form(len(spec.partition)))
     return functions
 
 

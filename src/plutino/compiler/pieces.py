@@ -62,9 +62,7 @@ class Pieces:
 
     def _emitter(self, sources: dict[str, tuple[str, str, str]], time: str, analytic: str, **context: str) -> ExactEmitter:
         context |= {"event_time": time, "rule_id": self.constants(self.plan.rule), "rule_start": "s[0].started"}
-        return ExactEmitter(
-            self.constants, self.plan.root.items, Access(sources, self.undeclared, time, analytic, context, self.hits)
-        )
+        return ExactEmitter(self.constants, self.plan.root.items, Access(sources, self.undeclared, time, analytic, context, self.hits))
 
     def need(self, index: int, kinds: dict[str, str] | None = None) -> InputNeed:
         """What the program needs of source number ``index``."""

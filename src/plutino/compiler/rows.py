@@ -31,7 +31,8 @@ def compile_rows(plan: RulePlan, operators: tuple[str, ...]) -> tuple[RowCode, d
     made = build(functions, pieces.constants)
     kinds = {} if fast is None else fast[1]
     stateful = len(pieces.memories) > 1
-    need = replace(pieces.need(0, kinds), guard=None if stateful else guard_of(where, plan.root.items))
+    guard = None if stateful else guard_of(where, plan.root.items)
+    need = replace(pieces.need(0, kinds), guard=guard, twin="" if guard is None else twin_of(plan, where))
     code = RowCode(
         fast=made.get("fast"),
         exact=made["exact"],
@@ -147,3 +148,23 @@ def guard_of(where: Bound | None, items: Sequence[Item]) -> Guard | None:
         if isinstance(column, ColumnRef) and isinstance(other, Const) and not isinstance(other.value, bool):
             return Guard(column.name, op, other.value)
     return None
+
+
+_twins: dict[str, str] = {}
+
+
+def twin_of(plan: RulePlan, where: Bound | None) -> str:
+    """What tells that two rules project alike, where one comparison is their whole condition; empty where that cannot be told."""
+    if not isinstance(where, Operation) or where.op not in _MIRRORED:
+        return ""
+    expressions = [item.expr for item in plan.root.items]
+    if any(isinstance(p, FunctionCall) and not p.spec.pure for expression in expressions for p in walk(expression)):
+        return ""
+    constants = Constants()
+    made = _fast(plan, None, constants)
+    if made is None:
+        return ""
+    output = output_kind(plan.root, plan.options)
+    values = [value for value in constants.values if not isinstance(value, type)]
+    text = repr((output, [item.name for item in plan.root.items if item.visible], made[0], values))
+    return _twins.setdefault(text, text)
