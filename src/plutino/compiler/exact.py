@@ -37,7 +37,6 @@ from plutino.planner.bound import (
 )
 from plutino.spi import FunctionSpec
 
-
 _callables: dict[tuple[str, Any], Any] = {}
 
 
