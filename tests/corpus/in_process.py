@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from corpus.loader import Outcome, Refusal, SqlCase
+from corpus.loader import Outcome, Refusal, SqlCase, create_statement
 from plutino.compiler import CompiledRule, compile_plan
-from plutino.errors import PlutinoError, SqlSyntaxError
+from plutino.errors import FormatError, PlutinoError, SqlSyntaxError
 from plutino.execution.rows import RowCode, RowProgram
 from plutino.model import Batch, Definition, Duration, Ref, StreamContent
 from plutino.planner import plan_rule
@@ -22,6 +22,8 @@ from plutino.sql import parse_select, parse_statement, tree
 
 Tier = Literal["fast", "exact"]
 ARRIVAL = 1_700_000_000_000
+LINGER_MS = 1500
+"""How long a case goes on after its last message."""
 
 
 @lru_cache(maxsize=1)
@@ -68,7 +70,7 @@ def environment_of(case: SqlCase) -> FixedEnvironment:
     env = FixedEnvironment()
     for kind, texts in (("stream", case.streams), ("table", case.tables)):
         for name, columns in texts.items():
-            text = f"create {kind} {name} {columns}"
+            text = create_statement(kind, name, columns, topic=name, source="mqtt", conf_key=None)
             statement = parse_statement(text)
             assert isinstance(statement, tree.CreateStream)
             env.definitions[Ref(kind, name)] = Definition(Ref(kind, name), text, content_of(statement))
@@ -99,7 +101,18 @@ def run_case(case: SqlCase, tier: Tier, *, together: bool = False) -> Outcome:
     for stream, payloads in _portions(case, together):
         if stream in decoders:
             messages += _shown(program.push(stream, _batch(decoders[stream], payloads, stream, env)), case)
+    messages += _later(program, case)
     return Outcome(tuple(messages))
+
+
+def _later(program: Program, case: SqlCase) -> list[Any]:
+    """What the passing of time gives after the last message."""
+    messages: list[Any] = []
+    deadline = program.next_deadline()
+    while deadline is not None and deadline <= ARRIVAL + LINGER_MS:
+        messages += _shown(program.advance(deadline), case)
+        deadline = program.next_deadline()
+    return messages
 
 
 def _exact_only(program: RowProgram) -> RowCode:
@@ -151,20 +164,36 @@ def _shown(batch: Batch | None, case: SqlCase) -> list[Any]:
     """Output as the recorded messages show it: errors only with ``sendError``, lists unless ``sendSingle``."""
     if batch is None:
         return []
-    encoder = registry().formats["json"].encoder(None)
-    rows = [msgspec.json.decode(p) for p in (batch.payloads or [] if batch.passthrough else encoder.encode_rows(batch.rows))]
+    if batch.passthrough:
+        rows: list[Any] = [msgspec.json.decode(p) for p in batch.payloads or []]
+    else:
+        rows = [_on_the_wire(row) for row in batch.rows]
     single = case.sink.get("sendSingle") is True
     messages: list[Any] = []
     if batch.sizes is not None:
         start = 0
         for size in batch.sizes:
             part, start = rows[start : start + size], start + size
-            messages += part if single else [part]
+            failed = [row for row in part if isinstance(row, Unencodable)]
+            messages += failed[:1] or (part if single else [part])
     else:
-        messages = [row if single else [row] for row in rows]
+        messages = [row if single or isinstance(row, Unencodable) else [row] for row in rows]
     if case.options.get("sendError") is True:
         for moved, error in enumerate(batch.errors or ()):
             messages.insert(error.at + moved, {"$error": error.text})
-    return messages
+        return [{"$error": m.text} if isinstance(m, Unencodable) else m for m in messages]
+    return [m for m in messages if not isinstance(m, Unencodable)]
 
 
+@dataclass(frozen=True)
+class Unencodable:
+    """A row that has no JSON form; with ``sendError`` its text is sent instead."""
+
+    text: str
+
+
+def _on_the_wire(row: Any) -> Any:
+    try:
+        return msgspec.json.decode(registry().formats["json"].encoder(None).encode_rows([row])[0])
+    except FormatError as error:
+        return Unencodable(str(error))

@@ -15,8 +15,10 @@ from msgspec import UNSET
 
 from plutino.errors import EvaluationError
 from plutino.execution import kernels
-from plutino.execution.aggregates import group_text
+from plutino.execution.aggregates import Failed, group_text
 from plutino.execution.failures import StageError
+from plutino.execution.finishing import extracted, unnested
+from plutino.model import to_dict
 from plutino.model.number import wrap
 
 _shapes: dict[str, Callable[[tuple[Any, ...]], tuple[Any, ...]]] = {}
@@ -44,10 +46,15 @@ _NAMES: dict[str, Any] = {
             kernels.part,
             kernels.metadata,
             kernels.bail,
+            kernels.first_of,
+            unnested,
+            extracted,
+            to_dict,
         )
     },
     "wrap": wrap,
     "group_text": group_text,
+    "Failed": Failed,
     "fmod": math.fmod,
     "UNSET": UNSET,
     "EvaluationError": EvaluationError,

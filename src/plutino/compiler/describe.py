@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from plutino.compiler.rows import compile_rows
-from plutino.compiler.rule import compile_plan, operator_names
-from plutino.compiler.windows import compile_window
+from plutino.compiler.rule import compile_plan, generate, operator_names
 from plutino.planner import RulePlan, explain
-from plutino.planner.plan import Window
 
 
 def describe(plan: RulePlan) -> str:
     """Plan, columns that the decoder is asked for, assumptions of the fast tier and the generated functions, as text."""
     compiled = compile_plan(plan)
-    windowed = any(isinstance(node, Window) for node in plan.chain())
-    sources = (compile_window if windowed else compile_rows)(plan, ())[1]
+    sources = generate(plan, ())[1]
     lines = ["plan", *(f"  {line}" for line in explain(plan).splitlines()), "", "operators"]
     lines.append("  " + " -> ".join(("2_decoder", *operator_names(plan))))
     for stream, need in compiled.needs.items():

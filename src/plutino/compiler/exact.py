@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any, assert_never
+
+from msgspec import Struct
 
 from plutino.compiler.code import Constants
 from plutino.execution.kernels import OPERATORS, guarded_call
@@ -13,6 +14,7 @@ from plutino.model import attribute
 from plutino.planner.bound import (
     AggregateRef,
     AliasRef,
+    AnalyticRef,
     Bound,
     Choice,
     ColumnRef,
@@ -20,6 +22,7 @@ from plutino.planner.bound import (
     ContextValue,
     Element,
     FunctionCall,
+    HitValue,
     Item,
     Key,
     Match,
@@ -28,42 +31,73 @@ from plutino.planner.bound import (
     Operation,
     Part,
     Range,
+    RowNumber,
     WholeRow,
     walk,
 )
 from plutino.spi import FunctionSpec
 
+_callables: dict[tuple[str, Any], Any] = {}
 
-@lru_cache(maxsize=4096)
+
 def callable_of(spec: FunctionSpec) -> Any:
-    """The function of a spec with its null guard and error prefix."""
-    return guarded_call(spec.name, spec.call, spec.nulls.value, spec.bare_errors)
+    """The function of a spec with its null guard and error prefix, the same one for every rule."""
+    key = (spec.name, spec.call)
+    found = _callables.get(key)
+    if found is None:
+        found = _callables[key] = guarded_call(spec.name, spec.call, spec.nulls.value, spec.bare_errors)
+    return found
+
+
+class Access(Struct, frozen=True):
+    """How a generated function reaches what expressions refer to, as Python text.
+
+    - ``sources``: per source its row, its metadata and its whole row; ``undeclared``: the schemaless ones, in order
+    - ``time``: the row's time; ``analytic``: the values of the analytic calls, with the index to fill in
+    - ``context``: window bounds and the like; ``hits``: per clause the memory that counts it
+    """
+
+    sources: Mapping[str, tuple[str, str, str]]
+    undeclared: tuple[str, ...]
+    time: str
+    analytic: str
+    context: Mapping[str, str] = {}
+    hits: Mapping[str, str] = {}
 
 
 class ExactEmitter:
-    """Python text for bound expressions, inside a function of ``r`` (row), ``m`` (metadata), ``w`` (whole row) and, per name, ``context``.
+    """Python text for bound expressions.
 
-    ``aliases`` says what an alias is *here*: the variable that holds it already, or None to compute it in place.
+    ``aliases`` holds the variables of aliases that are computed already; any other alias is computed in place.
     """
 
-    def __init__(self, constants: Constants, items: Sequence[Item]) -> None:
+    def __init__(self, constants: Constants, items: Sequence[Item], access: Access) -> None:
         self.constants = constants
         self.items = {item.name: item for item in items if item.aliased}
+        self.access = access
         self.aliases: dict[str, str] = {}
-        self.columns: dict[str, str] = {}
+        self.columns: dict[tuple[str, str], str] = {}
         self.aggregates: Mapping[int, str] = {}
-        self.context: Mapping[str, str] = {}
         self._variables = 0
 
     def reads(self, exprs: Sequence[Bound]) -> list[str]:
         """Lines that read every column that the expressions use into variables."""
         lines: list[str] = []
         for column in self._columns_of(exprs):
-            if column.name not in self.columns:
-                self.columns[column.name] = f"v{len(self.columns)}"
+            place = (column.source, column.name)
+            if place not in self.columns:
+                self.columns[place] = f"v{len(self.columns)}"
                 how = "plain" if column.exact else "loose"
-                lines.append(f"{self.columns[column.name]} = {how}(r.{attribute(column.name)})")
+                lines.append(f"{self.columns[place]} = {how}({self.raw(column)})")
         return lines
+
+    def raw(self, column: ColumnRef) -> str:
+        """The column as it stands in the row, UNSET when it is missing."""
+        name = attribute(column.name)
+        if column.source:
+            return f"{self.access.sources[column.source][0]}.{name}"
+        places = ", ".join(f"{self.access.sources[source][0]}.{name}" for source in self.access.undeclared)
+        return f"first_of({places})"
 
     def _columns_of(self, exprs: Sequence[Bound]) -> list[ColumnRef]:
         found: list[ColumnRef] = []
@@ -85,8 +119,8 @@ class ExactEmitter:
         match expr:
             case Const(value=value):
                 return self.constants(value)
-            case ColumnRef(name=name):
-                return self.columns[name]
+            case ColumnRef(source=source, name=name):
+                return self.columns[source, name]
             case AliasRef(name=name):
                 return self.aliases.get(name) or self.emit(self.items[name].expr)
             case Operation():
@@ -105,8 +139,14 @@ class ExactEmitter:
                 return f"{self.constants(callable_of(spec))}({', '.join(self.emit(a) for a in args)})"
             case AggregateRef(index=index):
                 return self.aggregates[index]
+            case AnalyticRef(index=index):
+                return self.access.analytic.format(index)
+            case RowNumber(index=index):
+                return f"n[{index}]"
             case ContextValue(name=name):
-                return self.context.get(name, "None")
+                return self.access.context.get(name, "None")
+            case HitValue(clause=clause, time=time):
+                return f"{self.access.hits[clause]}.{'time' if time else 'count'}"
             case Member():
                 return self._member(expr)
             case Range(operand=operand, low=first, high=last, negated=negated):
@@ -115,12 +155,17 @@ class ExactEmitter:
                 return self._match(expr)
             case Choice():
                 return self._choice(expr)
-            case MetaRef(path=path):
-                return f"metadata(m, {self.constants(path)})"
-            case WholeRow():
-                return "loose(w)"
+            case MetaRef(source=source, path=path):
+                return f"metadata({self.access.sources[source][1]}, {self.constants(path)})"
+            case WholeRow(source=source):
+                return f"loose({self.whole(source)})"
             case _:
                 assert_never(expr)
+
+    def whole(self, source: str) -> str:
+        """The whole row of a source as a dict."""
+        row, _, whole = self.access.sources[source]
+        return whole if source in self.access.undeclared else f"to_dict({row})"
 
     def _operation(self, expr: Operation) -> str:
         left, right = self.emit(expr.left), self.emit(expr.right)

@@ -4,101 +4,77 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec import Struct
+from msgspec.structs import replace
 
 from plutino.compiler.code import Constants, build
-from plutino.compiler.exact import ExactEmitter
+from plutino.compiler.exact import ExactEmitter, callable_of
 from plutino.compiler.fast import FastEmitter, NotFast
-from plutino.compiler.items import emit_items, json_numbers
+from plutino.compiler.items import json_numbers, output_kind
+from plutino.compiler.pieces import Pieces, define
+from plutino.execution.kernels import aggregate_of_one
 from plutino.execution.rows import RowCode
 from plutino.model import attribute, row_type
-from plutino.planner.bound import AliasRef, Bound, ColumnRef, Const, FunctionCall, Item, Operation, walk
-from plutino.planner.plan import Filter, Project, RulePlan, Scan
-from plutino.spi import Guard, InputNeed, RuleOptions
-
-META_COLUMN = "__meta"
-
-
-class Parts(Struct, frozen=True):
-    """The pieces of a plan that the row compiler needs."""
-
-    scan: Scan
-    where: Bound | None
-    project: Project
-    options: RuleOptions
-
-
-def parts_of(plan: RulePlan) -> Parts:
-    """The pieces of a plan; a condition before any window only."""
-    scan, *others = plan.chain()
-    assert isinstance(scan, Scan)
-    first = others[0]
-    return Parts(scan, first.condition if isinstance(first, Filter) else None, plan.root, plan.options)
-
-
-def output_kind(project: Project, options: RuleOptions) -> str:
-    """How output rows are made, see ``RowCode``."""
-    if project.star is None:
-        return "rows"
-    changed = project.star.excepted or options.send_meta_to_sink or any(i.visible for i in project.items)
-    return "records" if changed else "pass"
+from plutino.planner.bound import AliasRef, Bound, ColumnRef, Const, FunctionCall, HitValue, Item, Operation, walk
+from plutino.planner.plan import Aggregate, Analytic, Filter, RulePlan
+from plutino.spi import Guard, RuleOptions
 
 
 def compile_rows(plan: RulePlan, operators: tuple[str, ...]) -> tuple[RowCode, dict[str, str]]:
     """The code of a rule without window, and the generated source by function name."""
-    parts = parts_of(plan)
-    output = output_kind(parts.project, plan.options)
-    constants = Constants()
+    pieces = Pieces(plan)
     functions: dict[str, str] = {}
-    fast = _fast(parts, output, constants)
+    where = _where(plan)
+    fast = _fast(plan, where, pieces.constants)
     if fast is not None:
         functions["fast"] = fast[0]
-    functions["exact"] = _exact(parts, output, constants)
-    made = build(functions, constants)
+    functions["exact"] = _exact(pieces)
+    made = build(functions, pieces.constants)
     kinds = {} if fast is None else fast[1]
-    need = InputNeed(
-        columns=parts.scan.columns,
-        whole=parts.scan.whole,
-        meta=parts.scan.meta,
-        times=plan.options.is_event_time,
-        kinds=kinds,
-        guard=None if plan.options.is_event_time else guard_of(parts.where, parts.project.items),
-    )
+    stateful = len(pieces.memories) > 1
+    guard = None if stateful else guard_of(where, plan.root.items)
+    need = replace(pieces.need(0, kinds), guard=guard, twin="" if guard is None else twin_of(plan, where))
     code = RowCode(
         fast=made.get("fast"),
         exact=made["exact"],
-        output=output,
+        output=pieces.output,
         guarded=bool(kinds),
-        stream=parts.scan.source.stream,
+        stream=plan.sources[0].stream,
         need=need,
         operators=operators,
-        event_time=plan.options.is_event_time,
-        late_tolerance=plan.options.late_tolerance,
-        json_numbers=json_numbers(parts.project),
+        memories=tuple(pieces.memories),
+        json_numbers=json_numbers(plan.root),
     )
     return code, functions
+
+
+def _where(plan: RulePlan) -> Bound | None:
+    condition = plan.find(Filter)
+    return None if condition is None else condition.condition
 
 
 # --- fast -----------------------------------------------------------------------------------------------------------------------------
 
 
-def _fast(parts: Parts, output: str, constants: Constants) -> tuple[str, dict[str, str]] | None:
-    """The ``def`` text of the fast tier and its assumptions; None where the rule needs the exact tier."""
-    if parts.options.send_meta_to_sink or parts.scan.meta:
+def _fast(plan: RulePlan, where: Bound | None, constants: Constants) -> tuple[str, dict[str, str]] | None:
+    """The ``def`` text of the fast tier under a condition, and its assumptions; None where the rule needs the exact tier."""
+    output = output_kind(plan.root, plan.options)
+    if plan.options.send_meta_to_sink or plan.scans[0].meta or plan.root.changed or plan.root.numberings or output == "spread":
         return None
-    emitter = FastEmitter(constants, parts.project.items)
+    if plan.find(Aggregate) is not None or plan.find(Analytic) is not None:
+        return None
+    emitter = FastEmitter(constants, plan.root.items)
     mark = len(constants.values)
     try:
-        keep = "" if parts.where is None else f" if {emitter.condition(parts.where)}"
+        keep = "" if where is None else f" if {emitter.condition(where)}"
         if output == "pass":
             return f"def fast(rows, wholes):\n    return [w for r, w in zip(rows, wholes){keep}]", emitter.kinds
-        shown = [(i.name, *_fast_item(i, emitter, parts.options)) for i in parts.project.items if i.visible]
+        shown = [(i.name, *_fast_item(i, emitter, plan.options)) for i in plan.root.items if i.visible]
         if output == "rows":
             made = constants(row_type([name for name, _, _ in shown]))
             values = ", ".join(f"shown({text})" if null else text for _, text, null in shown)
             return f"def fast(rows):\n    return [{made}({values}) for r in rows{keep}]", emitter.kinds
-        assert parts.project.star is not None
-        if parts.project.star.excepted or any(null for _, _, null in shown):
+        assert plan.root.star is not None
+        if plan.root.star.excepted or any(null for _, _, null in shown):
             raise NotFast
         pairs = "".join(f", {constants(name)}: {text}" for name, text, _ in shown)
         return f"def fast(rows, wholes):\n    return [{{**w{pairs}}} for r, w in zip(rows, wholes){keep}]", emitter.kinds
@@ -121,22 +97,34 @@ def _fast_item(item: Item, emitter: FastEmitter, options: RuleOptions) -> tuple[
 # --- exact ----------------------------------------------------------------------------------------------------------------------------
 
 
-def _exact(parts: Parts, output: str, constants: Constants) -> str:
-    emitter = ExactEmitter(constants, parts.project.items)
-    lines: list[str] = []
-    if parts.where is not None:
-        lines += emitter.reads([parts.where])
-        lines += [
-            "try:",
-            f"    if not holds({emitter.emit(parts.where)}): return None",
-            "except EvaluationError as error:",
-            "    raise StageError('filter', 'run Where error: ' + str(error)) from error",
-        ]
-    if output == "pass":
+def _exact(pieces: Pieces) -> str:
+    emitter = pieces.at_row()
+    lines = pieces.analytic_lines(emitter)
+    where = _where(pieces.plan)
+    if where is not None:
+        lines += pieces.passing(where, "filter", emitter, "None", "where")
+    lines += _group_of_one(pieces, emitter)
+    if pieces.plan.root.numberings:
+        lines.append(f"n = (1,) * {len(pieces.plan.root.numberings)}")
+    if pieces.output == "pass":
         lines.append("return w")
     else:
-        lines += emit_items(parts.project, emitter, parts.options, output)
-    return "def exact(r, m, w):\n" + "\n".join(f"    {line}" for line in lines)
+        lines += pieces.select_lines(emitter, pieces.output)
+    return define("exact", "r, m, w, t, s", lines)
+
+
+def _group_of_one(pieces: Pieces, emitter: ExactEmitter) -> list[str]:
+    """Without a window every row is a group of its own: its aggregates are computed over the one value."""
+    aggregate = pieces.plan.find(Aggregate)
+    if aggregate is None:
+        return []
+    lines: list[str] = []
+    for i, call in enumerate(aggregate.calls):
+        lines += emitter.reads(call.args)
+        args = ", ".join(emitter.emit(a) for a in call.args)
+        lines.append(f"g{i} = {emitter.constants(aggregate_of_one(callable_of(call.spec)))}({args})")
+    emitter.aggregates = {i: f"g{i}()" for i in range(len(aggregate.calls))}
+    return lines
 
 
 # --- guards ---------------------------------------------------------------------------------------------------------------------------
@@ -145,23 +133,38 @@ _MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 def guard_of(where: Bound | None, items: Sequence[Item]) -> Guard | None:
-    """A necessary condition ``column op constant`` among the terms of a condition; None where there is none, or where a
-    rejected row could still have had an effect (an impure function)."""
-    if where is None or any(isinstance(p, FunctionCall) and not p.spec.pure for p in walk(where)):
+    """A necessary condition ``column op constant`` of a condition; None where there is none, or where a rejected row could still
+    have had an effect (an impure function)."""
+    if where is None or any(isinstance(p, HitValue) or (isinstance(p, FunctionCall) and not p.spec.pure) for p in walk(where)):
+        return None
+    # the first term of a conjunction: later ones are not evaluated when it is false, earlier ones could fail before a later one
+    while isinstance(where, Operation) and where.op == "AND":
+        where = where.left
+    if not isinstance(where, Operation) or where.op not in _MIRRORED:
         return None
     aliases = {i.name: i.expr for i in items if i.aliased}
-    for term in _terms(where):
-        if not isinstance(term, Operation) or term.op not in _MIRRORED:
-            continue
-        for side, other, op in ((term.left, term.right, term.op), (term.right, term.left, _MIRRORED[term.op])):
-            column = aliases.get(side.name, side) if isinstance(side, AliasRef) else side
-            if isinstance(column, ColumnRef) and isinstance(other, Const) and not isinstance(other.value, bool):
-                return Guard(column.name, op, other.value)
+    for side, other, op in ((where.left, where.right, where.op), (where.right, where.left, _MIRRORED[where.op])):
+        column = aliases.get(side.name, side) if isinstance(side, AliasRef) else side
+        if isinstance(column, ColumnRef) and isinstance(other, Const) and not isinstance(other.value, bool):
+            return Guard(column.name, op, other.value)
     return None
 
 
-def _terms(where: Bound) -> list[Bound]:
-    """The first term of a conjunction: later ones are not evaluated when it is false, earlier ones could fail before a later one."""
-    while isinstance(where, Operation) and where.op == "AND":
-        where = where.left
-    return [where]
+_twins: dict[str, str] = {}
+
+
+def twin_of(plan: RulePlan, where: Bound | None) -> str:
+    """What tells that two rules project alike, where one comparison is their whole condition; empty where that cannot be told."""
+    if not isinstance(where, Operation) or where.op not in _MIRRORED:
+        return ""
+    expressions = [item.expr for item in plan.root.items]
+    if any(isinstance(p, FunctionCall) and not p.spec.pure for expression in expressions for p in walk(expression)):
+        return ""
+    constants = Constants()
+    made = _fast(plan, None, constants)
+    if made is None:
+        return ""
+    output = output_kind(plan.root, plan.options)
+    values = [value for value in constants.values if not isinstance(value, type)]
+    text = repr((output, [item.name for item in plan.root.items if item.visible], made[0], values))
+    return _twins.setdefault(text, text)

@@ -18,6 +18,20 @@ from plutino.execution.state import pack_value, unpack_value
 from plutino.model.number import divide, truncate, wrap
 from plutino.model.value import describe, general_text
 
+
+class Failed:
+    """An argument that failed for one row: it counts as a value, and fails the aggregate that computes with it."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def _shown(value: Any) -> str:
+    return f"*errors.errorString({value.text})" if isinstance(value, Failed) else describe(value)
+
+
 _NULLS = frozenset((NoneType, UnsetType))
 _FLOAT = frozenset((float,))
 _INT = frozenset((int,))
@@ -103,13 +117,13 @@ class Total:
             if self._total is None and kind in _NUMBER:
                 self._total = value
             elif self._total is None:
-                self._error = f"found invalid arg {describe(value)}"
+                self._error = f"found invalid arg {_shown(value)}"
             elif isinstance(self._total, float) and kind is float:
                 self._total += value
             elif isinstance(self._total, int) and kind in _NUMBER:
                 self._total = wrap(self._total + (value if kind is int else truncate(value)))
             else:
-                self._error = f"requires {'float64' if isinstance(self._total, float) else 'int'} but found {describe(value)}"
+                self._error = f"requires {'float64' if isinstance(self._total, float) else 'int'} but found {_shown(value)}"
             if self._error is not None:
                 return
 
@@ -161,14 +175,14 @@ class Extreme:
             if self._best is None and (kind in _NUMBER or kind is str):
                 self._best = value
             elif self._best is None:
-                self._error = f"found invalid arg {describe(value)}"
+                self._error = f"found invalid arg {_shown(value)}"
             elif isinstance(self._best, int) and kind is float:
                 self._best = self._pick(self._best, truncate(value))
             elif type(self._best) is kind:
                 self._best = self._pick(self._best, value)
             else:
                 wanted = {int: "int", float: "float64", str: "string"}[type(self._best)]
-                self._error = f"requires {wanted} but found {describe(value)}"
+                self._error = f"requires {wanted} but found {_shown(value)}"
             if self._error is not None:
                 return
 
@@ -205,7 +219,7 @@ class Gathered:
             self._others = others
 
     def result(self) -> Any:
-        return self._function(self._values, *(self._others or ()))
+        return self._function(checked(self._values), *(self._others or ()))
 
     def snapshot(self) -> Any:
         return [pack_value(self._values), pack_value(self._others)]
@@ -214,6 +228,14 @@ class Gathered:
         values, others = state
         self._values = unpack_value(values)
         self._others = None if others is None else tuple(unpack_value(others))
+
+
+def checked(values: list[Any]) -> list[Any]:
+    """The values of an aggregate; EvaluationError when the argument failed for one of the rows."""
+    for value in values:
+        if isinstance(value, Failed):
+            raise EvaluationError(f"found invalid arg {_shown(value)}")
+    return values
 
 
 def group_text(value: Any) -> Any:

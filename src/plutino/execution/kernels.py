@@ -51,6 +51,14 @@ def filled(value: Any) -> Any:
     return None if value is UNSET else value
 
 
+def first_of(*values: Any) -> Any:
+    """An unqualified column among several schemaless sources: the first that has it."""
+    for value in values:
+        if value is not UNSET:
+            return value
+    return UNSET
+
+
 # --- comparison -------------------------------------------------------------------------------------------------------------------
 
 
@@ -428,3 +436,12 @@ def guarded_call(name: str, function: Callable[..., Any], nulls: str, bare: bool
             raise EvaluationError(f"{prefix}{error}") from error
 
     return call
+
+
+def aggregate_of_one(function: Callable[..., Any]) -> Callable[..., Callable[[], Any]]:
+    """An aggregate over a single row: called with the row's arguments, it gives a function that computes the result when asked."""
+
+    def bind(value: Any = None, *others: Any) -> Callable[[], Any]:
+        return lambda: function([value], *others)
+
+    return bind

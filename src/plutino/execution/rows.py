@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from plutino.execution.failures import FAST_FAILURES, StageError
-from plutino.execution.ordering import EventOrder
+from plutino.execution.memory import Memory, RuleClock
 from plutino.model import Batch, RowError
 from plutino.spi import InputNeed
 
@@ -22,31 +23,31 @@ class RowCode(Struct, frozen=True):
     """The compiled functions of a rule without window, and what they need.
 
     - ``fast(rows)`` or, for ``whole`` output, ``fast(rows, wholes)``: output rows of a batch; None where the rule has no fast tier
-    - ``exact(row, meta, whole)``: the output row, or None for a row that is filtered out; StageError when it fails
-    - ``output``: ``rows`` (structs), ``records`` (dicts made from whole rows) or ``pass`` (whole rows handed on unchanged)
+    - ``exact(row, meta, whole, time, memories)``: the output row, or None for a row that is filtered out; StageError when it fails
+    - ``output``: ``rows`` (structs), ``records`` (dicts), ``pass`` (whole rows handed on unchanged) or ``spread`` (``exact`` gives a list
+      of dicts, each a message of its own)
     """
 
     fast: Callable[..., list[Any]] | None
-    exact: Callable[[Any, Mapping[str, Any], Any], Any]
+    exact: Callable[[Any, Mapping[str, Any], Any, int, Sequence[Any]], Any]
     output: str
     guarded: bool
     stream: str
     need: InputNeed
     operators: tuple[str, ...]
-    event_time: bool = False
-    late_tolerance: int = 0
+    memories: tuple[Callable[[], Memory], ...] = (RuleClock,)
     json_numbers: frozenset[str] | None = frozenset()
 
 
 class RowProgram:
-    """A stateless rule (but for event-time ordering)."""
+    """A rule that needs nothing but the row at hand, and what analytic calls remember."""
 
-    __slots__ = ("_code", "_failed", "_fast", "_order", "_pause", "_rows_in", "_rows_lost", "_rows_out")
+    __slots__ = ("_code", "_failed", "_fast", "_memories", "_pause", "_rows_in", "_rows_lost", "_rows_out")
 
     def __init__(self, code: RowCode) -> None:
         self._code = code
         self._fast = code.fast
-        self._order = EventOrder(code.late_tolerance) if code.event_time else None
+        self._memories: list[Any] = [make() for make in code.memories]
         self._failed = 0
         self._pause = 0
         self._rows_in = 0
@@ -73,14 +74,10 @@ class RowProgram:
         return [first, *([kept, kept, 0] for _ in self._code.operators[1:])]
 
     def start(self, now: int) -> None:
-        """Nothing depends on when a stateless rule began."""
+        clock = self._memories[0]
+        clock.started = clock.started or now
 
     def push(self, stream: str, batch: Batch) -> Batch | None:
-        if self._order is not None:
-            ordered = self._order.push(batch)
-            if ordered is None:
-                return None
-            batch = ordered
         rows = batch.rows
         self._rows_in += len(rows)
         if self._fast is not None and batch.errors is None and (batch.guarded or not self._code.guarded):
@@ -114,22 +111,29 @@ class RowProgram:
         return [batch.record(i) for i in range(len(batch.rows))]
 
     def _push_exact(self, batch: Batch) -> Batch | None:
-        exact, meta = self._code.exact, self._code.need.meta
+        exact, meta, times, memories = self._code.exact, self._code.need.meta, batch.times, self._memories
         wholes = self._wholes(batch) if self._code.need.whole else None
         failed_before = list(batch.errors or ())
+        spread = self._code.output == "spread"
         out: list[Any] = []
         errors: list[RowError] = []
         for i, row in enumerate(batch.rows):
             while failed_before and failed_before[0].at <= i:
                 errors.append(_moved(failed_before.pop(0), len(out)))
             try:
-                made = exact(row, batch.meta_of(i) if meta else {}, None if wholes is None else wholes[i])
+                made = exact(
+                    row,
+                    batch.meta_of(i) if meta else {},
+                    None if wholes is None else wholes[i],
+                    batch.arrival if times is None else times[i],
+                    memories,
+                )
             except StageError as error:
                 errors.append(RowError(len(out), str(error), error.stage))
                 self._rows_lost += 1
             else:
                 if made is not None:
-                    out.append(made)
+                    out.extend(made) if spread else out.append(made)
         errors.extend(_moved(e, len(out)) for e in failed_before)
         self._rows_out += len(out)
         return self._batch(batch, out, errors or None) if out or errors else None
@@ -146,11 +150,14 @@ class RowProgram:
         return None
 
     def snapshot(self) -> bytes:
-        return b"" if self._order is None else self._order.snapshot()
+        if len(self._memories) == 1:
+            return b""
+        return msgspec.msgpack.encode([memory.snapshot() for memory in self._memories])
 
     def restore(self, state: bytes) -> None:
-        if self._order is not None and state:
-            self._order.restore(state)
+        if state:
+            for memory, kept in zip(self._memories, msgspec.msgpack.decode(state), strict=True):
+                memory.restore(kept)
 
 
 def _moved(error: RowError, at: int) -> RowError:

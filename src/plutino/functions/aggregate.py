@@ -167,6 +167,7 @@ def _aggregate(
     returns: str = "any",
     nulls: Nulls = Nulls.NULL,
     incremental: bool = False,
+    whole_rows: bool = False,
 ) -> FunctionSpec:
     return FunctionSpec(
         name,
@@ -177,6 +178,7 @@ def _aggregate(
         kind=FunctionKind.AGGREGATE,
         nulls=nulls,
         incremental=name if incremental else None,
+        whole_rows=whole_rows,
     )
 
 
@@ -199,6 +201,7 @@ SPECS = (
         "With true the first row of each key, with false the last row if its key is new",
         _FLAG,
         check=ArgCheck.ANY,
+        whole_rows=True,
     ),
     _aggregate("last_value", _last_value, "Last value; with true the last that is not null", _FLAG, check=ArgCheck.ANY),
     _aggregate("median", _median, "Middle value; the mean of the two middle ones of an even number"),

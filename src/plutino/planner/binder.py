@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import assert_never
 
 from plutino.errors import PlanError, SqlSyntaxError, UnsupportedError
-from plutino.model import TypeName
+from plutino.model import ANY, TypeName
 from plutino.planner.bound import (
     AggregateCall,
     AggregateRef,
     AliasRef,
+    AnalyticCall,
+    AnalyticRef,
     Bound,
     Choice,
     ColumnRef,
@@ -17,26 +21,31 @@ from plutino.planner.bound import (
     ContextValue,
     Element,
     FunctionCall,
+    HitValue,
     Key,
     Match,
     Member,
     MetaRef,
+    Numbering,
     Operation,
     Part,
     Range,
+    RowNumber,
+    SortKey,
     WholeRow,
 )
 from plutino.planner.calls import check_call, find_function
 from plutino.planner.printing import printed_call
 from plutino.planner.scope import Scope
-from plutino.spi import Environment, FunctionKind
+from plutino.spi import Environment, FunctionKind, FunctionSpec
 from plutino.sql import tree
 
-_CONTEXT = frozenset(("window_start", "window_end", "window_trigger", "event_time", "rule_id", "rule_start"))
+CONTEXT = frozenset(("window_start", "window_end", "window_trigger", "event_time", "rule_id", "rule_start"))
+HITS = frozenset(("last_hit_count", "last_hit_time", "last_agg_hit_count", "last_agg_hit_time"))
 
 
 class Binder:
-    """Binds the expressions of one statement and collects its aggregates.
+    """Binds the expressions of one statement and collects its aggregates, analytic calls and row numbers.
 
     ``own`` of ``bind`` is the alias that is being defined, whose name means the column inside its own definition.
     """
@@ -45,10 +54,26 @@ class Binder:
         self.scope = scope
         self.env = env
         self.aggregates: list[AggregateCall] = []
+        self.analytics: list[AnalyticCall] = []
+        self.numberings: list[Numbering] = []
         self.position: int | None = None
         """Index of the select item that is being bound; None in every other clause."""
+        self.clause = "select"
+        """``select``, ``where``, ``when``, ``having`` …: what ``last_hit_count`` counts in, and where row numbers may stand."""
         self._sites = 0
         self._aggregate_allowed = True
+
+    @contextmanager
+    def within(self, clause: str) -> Iterator[list[AggregateCall]]:
+        """Bind in another clause, whose aggregates are collected apart when it is WHERE."""
+        kept, self.clause = self.clause, clause
+        aggregates = self.aggregates
+        if clause == "where":
+            self.aggregates = []
+        try:
+            yield self.aggregates
+        finally:
+            self.clause, self.aggregates = kept, aggregates
 
     def bind(self, expr: tree.Expr | tree.ArrowLiteral, own: str | None = None) -> Bound:
         """PlanError or SqlSyntaxError when a name, a function or an argument does not fit."""
@@ -82,13 +107,14 @@ class Binder:
             case tree.TimeUnit():
                 return self._column(tree.Column(None, expr.unit), own)
             case tree.Window():
-                raise PlanError(f"{expr.kind} is a window; it can only be used in GROUP BY")
+                # outside GROUP BY a window constructor has no value
+                return ContextValue(expr.kind)
             case _:
                 assert_never(expr)
 
-    def aggregate_texts(self) -> dict[int, str]:
-        """The prints of the aggregates found so far, by number."""
-        return {i: call.text for i, call in enumerate(self.aggregates)}
+    def texts(self) -> dict[int, str]:
+        """The prints of the aggregates and analytic calls found so far, as ``printed`` wants them."""
+        return {i: call.text for i, call in enumerate(self.aggregates)} | {-1 - i: call.text for i, call in enumerate(self.analytics)}
 
     # --- names
 
@@ -116,13 +142,15 @@ class Binder:
         return isinstance(field.expr, tree.Column) or self.scope.order[name] < self.position
 
     def _field(self, source: str | None, name: str) -> ColumnRef:
-        found = self.scope.sources[source] if source is not None else self.scope.resolve(name)
-        kind = None if found is None else found.type_of(name)
-        if found is None or kind is None:
+        found = [self.scope.sources[source]] if source is not None else self.scope.resolve(name)
+        if len(found) > 1:
+            return ColumnRef("", name, ANY, all(s.exact for s in found))
+        kind = found[0].type_of(name) if found else None
+        if kind is None:
             shown = name if source is None else f"{source}.{name}"
             near = self.scope.suggest(name)
             raise PlanError(f"unknown field {shown}" + (f"; did you mean {near}?" if near else ""), suggestion=near)
-        return ColumnRef(found.name, name, kind, found.exact or kind.name is not TypeName.ANY)
+        return ColumnRef(found[0].name, name, kind, found[0].exact or kind.name is not TypeName.ANY)
 
     # --- paths, predicates
 
@@ -151,24 +179,42 @@ class Binder:
         name = expr.name.lower()
         if name in ("meta", "mqtt"):
             return self._meta(expr, name)
-        if name in _CONTEXT and not expr.args:
-            return ContextValue(name)
         spec = find_function(expr, self.env)
         check_call(expr, spec)
         match spec.kind:
-            case FunctionKind.SCALAR:
+            case FunctionKind.SCALAR | FunctionKind.MULTI_ROW:
                 args = tuple(self.bind(a, own) for a in expr.args)
                 self._sites += 1
                 return FunctionCall(spec, args, self._sites)
             case FunctionKind.AGGREGATE:
-                return self._aggregate(expr, own)
-            case FunctionKind.ANALYTIC | FunctionKind.MULTI_COLUMN | FunctionKind.MULTI_ROW | FunctionKind.WINDOW | FunctionKind.CONTEXT:
-                raise UnsupportedError(f"function {name}: {spec.kind.value.replace('_', ' ')} functions are not supported yet")
+                return self._aggregate(expr, spec, own)
+            case FunctionKind.ANALYTIC:
+                return self._analytic(expr, spec, own)
+            case FunctionKind.MULTI_COLUMN:
+                raise SqlSyntaxError(f"function {name} can only be used inside the select clause")
+            case FunctionKind.WINDOW:
+                return self._row_number(expr, own)
+            case FunctionKind.CONTEXT:
+                return self._context(name)
             case _:
                 assert_never(spec.kind)
 
-    def _aggregate(self, expr: tree.Call, own: str | None) -> Bound:
-        spec = find_function(expr, self.env)
+    def _context(self, name: str) -> Bound:
+        if name in HITS:
+            return HitValue(self.clause if name.startswith("last_hit") else "group", name.endswith("time"))
+        if name in CONTEXT:
+            return ContextValue(name)
+        raise UnsupportedError(f"function {name} is not supported yet")
+
+    def _row_number(self, expr: tree.Call, own: str | None) -> Bound:
+        if self.clause != "select":
+            raise SqlSyntaxError("window functions can only be in select fields")
+        over = expr.over or tree.Over()
+        order = tuple(SortKey(self.bind(k.expr, own), k.descending) for k in over.order_by)
+        self.numberings.append(Numbering(tuple(self.bind(p, own) for p in over.partition_by), order))
+        return RowNumber(len(self.numberings) - 1)
+
+    def _aggregate(self, expr: tree.Call, spec: FunctionSpec, own: str | None) -> Bound:
         if not self._aggregate_allowed:
             raise PlanError(f"invalid argument for func {spec.name}: aggregate argument is not allowed")
         self._aggregate_allowed = False
@@ -176,11 +222,23 @@ class Binder:
             args = tuple(self.bind(a, own) for a in expr.args)
         finally:
             self._aggregate_allowed = True
-        call = AggregateCall(spec, args, printed_call(spec.name, args))
+        text = printed_call(spec.name, args, self.texts())
+        if spec.whole_rows:
+            args = (*args, WholeRow(next(iter(self.scope.sources))))
+        call = AggregateCall(spec, args, text)
         if call in self.aggregates:
             return AggregateRef(self.aggregates.index(call))
         self.aggregates.append(call)
         return AggregateRef(len(self.aggregates) - 1)
+
+    def _analytic(self, expr: tree.Call, spec: FunctionSpec, own: str | None) -> Bound:
+        whole = any(isinstance(a, tree.Wildcard) for a in expr.args)
+        args = tuple(self.bind(a, own) for a in expr.args if not isinstance(a, tree.Wildcard))
+        over = expr.over or tree.Over()
+        partition = tuple(self.bind(p, own) for p in over.partition_by)
+        when = None if over.when is None else self.bind(over.when, own)
+        self.analytics.append(AnalyticCall(spec, args, partition, when, printed_call(spec.name, args, self.texts()), whole))
+        return AnalyticRef(len(self.analytics) - 1)
 
     def _meta(self, expr: tree.Call, name: str) -> Bound:
         if len(expr.args) != 1:
@@ -192,7 +250,7 @@ class Binder:
             path = ("messageId",) if path[0].lower() == "messageid" else path
         return MetaRef(source, path)
 
-    def _meta_path(self, arg: tree.Expr, name: str) -> tuple[str, tuple[str, ...]]:
+    def _meta_path(self, arg: tree.Expr | tree.ArrowLiteral, name: str) -> tuple[str, tuple[str, ...]]:
         first = next(iter(self.scope.sources))
         match arg:
             case tree.Wildcard(stream=stream, excepted=excepted, replaced=replaced):

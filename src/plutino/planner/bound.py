@@ -21,7 +21,10 @@ class Const(Struct, frozen=True):
 
 
 class ColumnRef(Struct, frozen=True):
-    """A column of a source. ``exact``: whole numbers of this schemaless column are bigints, not floats."""
+    """A column of a source. ``exact``: whole numbers of this schemaless column are bigints, not floats.
+
+    An empty ``source`` is an unqualified name among several schemaless sources: the first of them that has the column gives the value.
+    """
 
     source: str
     name: str
@@ -79,10 +82,29 @@ class AggregateRef(Struct, frozen=True):
     index: int
 
 
+class AnalyticRef(Struct, frozen=True):
+    """The value of analytic call number ``index`` of the plan for the row."""
+
+    index: int
+
+
+class RowNumber(Struct, frozen=True):
+    """Row number ``index`` of the plan: the position of the row in the window's output."""
+
+    index: int
+
+
 class ContextValue(Struct, frozen=True):
     """A value of the engine: ``window_start``, ``window_end``, ``window_trigger``, ``event_time``, ``rule_id`` or ``rule_start``."""
 
     name: str
+
+
+class HitValue(Struct, frozen=True):
+    """``last_hit_count`` or ``last_hit_time`` (and their ``agg`` forms) of one clause: ``select``, ``where``, ``when`` or ``having``."""
+
+    clause: str
+    time: bool
 
 
 class Member(Struct, frozen=True):
@@ -142,7 +164,10 @@ Bound: TypeAlias = (
     | Part
     | FunctionCall
     | AggregateRef
+    | AnalyticRef
+    | RowNumber
     | ContextValue
+    | HitValue
     | Member
     | Range
     | Match
@@ -155,7 +180,8 @@ Bound: TypeAlias = (
 class Item(Struct, frozen=True):
     """One output column: ``name``, its expression, and the print of both that error texts quote.
 
-    ``aliased`` tells a written alias from a derived name; ``visible`` is False for INVISIBLE items.
+    ``aliased`` tells a written alias from a derived name; ``visible`` is False for INVISIBLE items. ``spread`` names a set-returning
+    function (``unnest`` or ``extract``) whose argument is ``expr``.
     """
 
     name: str
@@ -163,12 +189,22 @@ class Item(Struct, frozen=True):
     text: str
     aliased: bool = False
     visible: bool = True
+    spread: str = ""
+
+
+class ChangedColumns(Struct, frozen=True):
+    """``changed_cols(prefix, ignore_null, …)`` in the select list: ``columns`` by name; ``star`` takes every column of the row too."""
+
+    prefix: Bound
+    ignore_null: Bound
+    columns: tuple[tuple[str, Bound], ...]
+    star: bool
 
 
 class Star(Struct, frozen=True):
-    """``*`` over schemaless rows: every column that arrived, without ``excepted``."""
+    """``*`` over rows whose columns are not known beforehand: every column that arrived from ``sources``, without ``excepted``."""
 
-    source: str
+    sources: tuple[str, ...]
     excepted: tuple[str, ...] = ()
 
 
@@ -178,6 +214,32 @@ class AggregateCall(Struct, frozen=True):
     spec: FunctionSpec
     args: tuple[Bound, ...]
     text: str
+
+
+class AnalyticCall(Struct, frozen=True):
+    """One analytic call site: its state is kept per value of ``partition``; ``when`` says which rows it takes."""
+
+    spec: FunctionSpec
+    args: tuple[Bound, ...]
+    partition: tuple[Bound, ...]
+    when: Bound | None
+    text: str
+    whole: bool = False
+    """The last argument is ``*``: every column of the row."""
+
+
+class SortKey(Struct, frozen=True):
+    """One key of ORDER BY."""
+
+    expr: Bound
+    descending: bool
+
+
+class Numbering(Struct, frozen=True):
+    """``row_number() OVER (PARTITION BY … ORDER BY …)``; without OVER in order of arrival over the whole window."""
+
+    partition: tuple[Bound, ...] = ()
+    order: tuple[SortKey, ...] = ()
 
 
 def children(expr: Bound) -> tuple[Bound, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import assert_never
 
-from plutino.planner.bound import ColumnRef, Item
-from plutino.planner.plan import Aggregate, Filter, Node, Project, RulePlan, Scan, Window
+from plutino.planner.bound import AliasRef, Bound, ColumnRef, Item, SortKey
+from plutino.planner.plan import Aggregate, Analytic, Filter, Gather, Having, Join, Node, Order, Project, RulePlan, Scan, Window
 from plutino.planner.printing import printed
 
 _WINDOW_NAMES = {
@@ -19,30 +19,68 @@ _WINDOW_NAMES = {
 }
 
 
+_JOIN_NAMES = {"INNER": "INNER_JOIN", "LEFT": "LEFT_JOIN", "RIGHT": "RIGHT_JOIN", "FULL": "FULL_JOIN", "CROSS": "CROSS_JOIN"}
+
+
+class _Texts:
+    """The prints of what expressions refer to."""
+
+    def __init__(self, plan: RulePlan) -> None:
+        self.calls: dict[int, str] = {}
+        for node in plan.chain():
+            if isinstance(node, Aggregate):
+                self.calls |= {i: call.text for i, call in enumerate(node.calls)}
+            elif isinstance(node, Analytic):
+                self.calls |= {-1 - i: call.text for i, call in enumerate(node.calls)}
+        self.aliases = {i.name: i.text or printed(i.expr, self.calls) for i in plan.root.items if i.aliased}
+
+    def show(self, expr: Bound) -> str:
+        return printed(expr, self.calls, self.aliases)
+
+
 def explain(plan: RulePlan) -> str:
     """The plan, root first; ends without a newline."""
-    aggregates = {i: call.text for node in plan.chain() if isinstance(node, Aggregate) for i, call in enumerate(node.calls)}
-    aliases = {i.name: i.text or printed(i.expr, aggregates) for i in plan.root.items if i.aliased}
+    texts = _Texts(plan)
     lines: list[str] = []
-    for depth, node in enumerate(reversed(plan.chain())):
-        name, info = _described(node, aggregates, aliases)
-        body = json.dumps({"op": f"{name}_{depth}", "info": info}, separators=(",", ":"), ensure_ascii=False)
-        lines.append("\t" * (2 * depth - 1 if depth else 0) + body)
+    number = 0
+    for depth, node in enumerate(reversed(_shown(plan))):
+        nodes: tuple[Node, ...] = node.inputs if isinstance(node, Gather) else (node,)
+        for shown in nodes:
+            name, info = _described(shown, texts)
+            body = json.dumps({"op": f"{name}_{number}", "info": info}, separators=(",", ":"), ensure_ascii=False)
+            lines.append("\t" * (2 * depth - 1 if depth else 0) + body)
+            number += 1
     return "\n".join(lines)
 
 
-def _described(node: Node, aggregates: dict[int, str], aliases: dict[str, str]) -> tuple[str, str]:
+def _shown(plan: RulePlan) -> list[Node]:
+    """The nodes that have a line: an ungrouped aggregation shows in the projection alone."""
+    return [n for n in plan.chain() if not (isinstance(n, Aggregate) and not n.keys)]
+
+
+def _described(node: Node, texts: _Texts) -> tuple[str, str]:
     match node:
         case Project(items=items, star=star):
             shown = ["*"] if star is not None or any(i.text == "*" for i in items) else []
-            shown += [_field(i, aliases) for i in sorted(items, key=lambda i: not i.aliased) if i.text != "*"]
+            shown += [_field(i, texts) for i in sorted(items, key=lambda i: not i.aliased) if i.text != "*"]
             return "ProjectPlan", f"Fields:[ {', '.join(shown)} ]"
+        case Order(keys=keys):
+            return "OrderPlan", f"SortFields:[ {', '.join(_sort_field(k, texts) for k in keys)} ]"
+        case Having(condition=condition):
+            return "HavingPlan", f"Condition:{{ {texts.show(condition)} }}, "
         case Aggregate(keys=keys):
-            return "AggregatePlan", f"Dimension:{{ {', '.join(printed(k, aggregates, aliases) for k in keys)} }}"
+            return "AggregatePlan", f"Dimension:{{ {', '.join(texts.show(k) for k in keys)} }}"
+        case Join(kind=kind, on=on):
+            on_text = "" if on is None else f", {texts.show(on)}"
+            return "JoinPlan", f"Joins:[ {{ joinType:{_JOIN_NAMES[kind]}{on_text} }} ]"
         case Window(window=window):
             return "WindowPlan", f"{{ length:{window.step}, windowType:{_WINDOW_NAMES[window.kind]}, limit: 0 }}"
         case Filter(condition=condition):
-            return "FilterPlan", f"Condition:{{ {printed(condition, aggregates, aliases)} }}, "
+            return "FilterPlan", f"Condition:{{ {texts.show(condition)} }}, "
+        case Analytic(calls=calls):
+            return "AnalyticFuncsPlan", f"Funcs:[ {', '.join(c.text for c in calls)} ]"
+        case Gather():
+            return "JoinAlignPlan", f"Emitters:[ {', '.join(s.source.stream for s in node.inputs)} ]"
         case Scan(source=source, columns=columns):
             names = sorted(set(columns) | (set(source.content.schema.names) if not columns else set()))
             return "DataSourcePlan", f"StreamName: {source.stream}, StreamFields:[ {', '.join(names)} ]"
@@ -50,7 +88,12 @@ def _described(node: Node, aggregates: dict[int, str], aliases: dict[str, str]) 
             assert_never(node)
 
 
-def _field(item: Item, aliases: dict[str, str]) -> str:
+def _sort_field(key: SortKey, texts: _Texts) -> str:
+    name = key.expr.name if isinstance(key.expr, AliasRef | ColumnRef) else texts.show(key.expr)
+    return f"sortField:{{ name:{name}, ascending:{'false' if key.descending else 'true'}, fieldExpr:{{ {texts.show(key.expr)} }} }}"
+
+
+def _field(item: Item, texts: _Texts) -> str:
     if item.aliased:
-        return f"$$alias.{item.name},aliasRef:{aliases[item.name]}"
+        return f"$$alias.{item.name},aliasRef:{texts.aliases[item.name]}"
     return item.text if item.text or not isinstance(item.expr, ColumnRef) else printed(item.expr)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from msgspec import Struct
 
-from plutino.planner.bound import AggregateCall, Bound, Item, Star
+from plutino.planner.bound import AggregateCall, AnalyticCall, Bound, ChangedColumns, Item, Numbering, SortKey, Star
 from plutino.planner.scope import SourceScope
 from plutino.spi import RuleOptions
+
+N = TypeVar("N")
 
 
 class Scan(Struct, frozen=True):
@@ -20,21 +22,45 @@ class Scan(Struct, frozen=True):
     meta: bool = False
 
 
+class Gather(Struct, frozen=True):
+    """The rows of several sources, in order of the statement; they share one window."""
+
+    inputs: tuple[Scan, ...]
+
+
+class Analytic(Struct, frozen=True):
+    """Analytic calls, computed once per row as it arrives, inner calls before outer ones."""
+
+    input: Node
+    calls: tuple[AnalyticCall, ...]
+
+
 class Filter(Struct, frozen=True):
-    """Rows for which ``condition`` is true. ``stage`` is how errors name the clause (``Where``)."""
+    """Rows for which ``condition`` is true. ``aggregates`` are those of the condition, over the whole window."""
 
     input: Node
     condition: Bound
-    stage: str = "Where"
+    aggregates: tuple[AggregateCall, ...] = ()
 
 
 class WindowSpec(Struct, frozen=True):
-    """A window constructor with its lengths in milliseconds; ``unit`` decides how the first boundary is aligned (sql reference §5.2)."""
+    """A window constructor with lengths in milliseconds (rows for a count window).
+
+    ``unit`` and ``step`` decide how the first boundary is aligned (sql reference §5.2). ``hop``: distance of hopping windows, time-out of
+    sessions, distance of count windows. ``begin``/``emit``: conditions of a state window (one alone serves as both).
+    """
 
     kind: str
     unit: str
     step: int
     length: int
+    hop: int = 0
+    delay: int = 0
+    when: Bound | None = None
+    begin: Bound | None = None
+    emit: Bound | None = None
+    partition: tuple[Bound, ...] = ()
+    version: str = ""
 
 
 class Window(Struct, frozen=True):
@@ -45,12 +71,39 @@ class Window(Struct, frozen=True):
     condition: Bound | None = None
 
 
+class Join(Struct, frozen=True):
+    """The rows of a window (or, with tables alone on the other side, of a stream) joined with source number ``right``."""
+
+    input: Node
+    kind: str
+    right: int
+    on: Bound | None
+
+
 class Aggregate(Struct, frozen=True):
-    """One row per group of a window (or per row, without a window): group keys and aggregate results."""
+    """One row per group of a window (or per row, without a window): group keys and aggregate results.
+
+    ``grouped`` False: the aggregates are over the whole window, but its rows stay (aggregates in HAVING or ORDER BY alone).
+    """
 
     input: Node
     keys: tuple[Bound, ...]
     calls: tuple[AggregateCall, ...]
+    grouped: bool = True
+
+
+class Having(Struct, frozen=True):
+    """Groups for which ``condition`` is true."""
+
+    input: Node
+    condition: Bound
+
+
+class Order(Struct, frozen=True):
+    """Rows of a window's output, sorted."""
+
+    input: Node
+    keys: tuple[SortKey, ...]
 
 
 class Project(Struct, frozen=True):
@@ -60,9 +113,12 @@ class Project(Struct, frozen=True):
     items: tuple[Item, ...]
     star: Star | None
     order: tuple[int, ...]
+    changed: tuple[ChangedColumns, ...] = ()
+    numberings: tuple[Numbering, ...] = ()
+    limit: int | None = None
 
 
-Node: TypeAlias = Scan | Filter | Window | Aggregate | Project
+Node: TypeAlias = Scan | Gather | Analytic | Filter | Window | Join | Aggregate | Having | Order | Project
 
 
 class RulePlan(Struct, frozen=True):
@@ -75,11 +131,28 @@ class RulePlan(Struct, frozen=True):
     columns: tuple[str, ...]
 
     def chain(self) -> tuple[Node, ...]:
-        """The nodes from scan to projection."""
+        """The nodes from what is read to the projection."""
         found: list[Node] = []
         node: Node = self.root
         while True:
             found.append(node)
-            if isinstance(node, Scan):
+            if isinstance(node, Scan | Gather):
                 return tuple(reversed(found))
             node = node.input
+
+    @property
+    def scans(self) -> tuple[Scan, ...]:
+        """What is read, in order of the statement."""
+        bottom = self.chain()[0]
+        if isinstance(bottom, Gather):
+            return bottom.inputs
+        assert isinstance(bottom, Scan)
+        return (bottom,)
+
+    def find(self, kind: type[N]) -> N | None:
+        """The first node of a class, counted from the scan."""
+        return next((node for node in self.chain() if isinstance(node, kind)), None)
+
+    def find_all(self, kind: type[N]) -> tuple[N, ...]:
+        """All nodes of a class, from the scan upwards."""
+        return tuple(node for node in self.chain() if isinstance(node, kind))

@@ -8,6 +8,7 @@ from typing import Any, assert_never
 from plutino.planner.bound import (
     AggregateRef,
     AliasRef,
+    AnalyticRef,
     Bound,
     Choice,
     ColumnRef,
@@ -15,6 +16,7 @@ from plutino.planner.bound import (
     ContextValue,
     Element,
     FunctionCall,
+    HitValue,
     Key,
     Match,
     Member,
@@ -22,6 +24,7 @@ from plutino.planner.bound import (
     Operation,
     Part,
     Range,
+    RowNumber,
     WholeRow,
 )
 
@@ -29,7 +32,10 @@ _OPEN_END = "-2147483648"
 
 
 def printed(expr: Bound, aggregates: Mapping[int, str] | None = None, aliases: Mapping[str, str] | None = None) -> str:
-    """The print of an expression; ``aggregates`` and ``aliases`` give the prints of what it refers to."""
+    """The print of an expression; ``aggregates`` and ``aliases`` give the prints of what it refers to.
+
+    ``aggregates`` holds analytic calls too, number ``i`` under ``-1 - i``.
+    """
 
     def show(part: Bound) -> str:
         return printed(part, aggregates, aliases)
@@ -38,7 +44,7 @@ def printed(expr: Bound, aggregates: Mapping[int, str] | None = None, aliases: M
         case Const(value=value):
             return _constant(value)
         case ColumnRef(source=source, name=name):
-            return f"{source}.{name}"
+            return f"{source or '$$default'}.{name}"
         case AliasRef(name=name):
             meant = (aliases or {}).get(name)
             return f"$$alias.{name}" + (f",aliasRef:{meant}" if meant else "")
@@ -59,6 +65,12 @@ def printed(expr: Bound, aggregates: Mapping[int, str] | None = None, aliases: M
             return (aggregates or {}).get(index, f"aggregate {index}")
         case ContextValue(name=name):
             return f"Call:{{ name:{name} }}"
+        case AnalyticRef(index=index):
+            return (aggregates or {}).get(-1 - index, f"analytic {index}")
+        case RowNumber():
+            return "Call:{ name:row_number }"
+        case HitValue(time=time):
+            return f"Call:{{ name:{'last_hit_time' if time else 'last_hit_count'} }}"
         case Member():
             return _member(expr, [show(c) for c in expr.choices], show(expr.operand), None if expr.among is None else show(expr.among))
         case Range(operand=operand, low=first, high=last, negated=negated):

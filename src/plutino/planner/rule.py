@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+
+from msgspec import Struct
 
 from plutino.errors import PlanError, SqlSyntaxError, UnsupportedError
 from plutino.planner.binder import Binder
-from plutino.planner.bound import AggregateRef, AliasRef, Bound, ColumnRef, Item, MetaRef, Star, WholeRow, walk
-from plutino.planner.plan import Aggregate, Filter, Node, Project, RulePlan, Scan, Window, WindowSpec
+from plutino.planner.bound import (
+    AggregateCall,
+    AggregateRef,
+    AliasRef,
+    Bound,
+    ColumnRef,
+    HitValue,
+    Item,
+    MetaRef,
+    SortKey,
+    WholeRow,
+    walk,
+)
+from plutino.planner.plan import Aggregate, Analytic, Filter, Gather, Having, Join, Node, Order, Project, RulePlan, Scan, Window
 from plutino.planner.printing import printed
-from plutino.planner.scope import Scope, open_scope
+from plutino.planner.scope import Scope, SourceScope, open_scope
+from plutino.planner.select_list import SelectList, bind_select_list, evaluation_order
+from plutino.planner.windows import bind_window
 from plutino.spi import Environment, RuleOptions
 from plutino.sql import tree
 
-_UNIT_MS = {"dd": 86_400_000, "hh": 3_600_000, "mi": 60_000, "ss": 1000, "ms": 1}
+PUSHED_WINDOWS = frozenset(("tumblingwindow", "hoppingwindow", "sessionwindow", "statewindow"))
+"""Windows that, in processing time, see only rows that pass WHERE; for all others WHERE looks at what comes out (sql reference §3.12)."""
+
+
+class _Clauses(Struct):
+    """The bound clauses of a statement."""
+
+    listed: SelectList
+    where: Bound | None
+    where_aggregates: tuple[AggregateCall, ...]
+    keys: tuple[Bound, ...]
+    having: Bound | None
+    order: tuple[SortKey, ...]
+    window: Window | None
+    joins: tuple[tuple[str, Bound | None], ...]
+    grouped: bool
 
 
 def plan_rule(select: tree.Select, env: Environment, options: RuleOptions, *, rule_id: str) -> RulePlan:
@@ -23,188 +54,74 @@ def plan_rule(select: tree.Select, env: Environment, options: RuleOptions, *, ru
     the dialect has and this version does not compute.
     """
     scope = open_scope(select, env)
-    _refuse_unsupported(select)
     binder = Binder(scope, env)
-    items, star = _items(select, scope, binder)
-    order = _evaluation_order(items)
-    where = None if select.where is None else _without_aggregates(binder, select.where)
-    keys = _group_keys(select, binder, items)
-    _check_options(select, scope, options)
-    node: Node = _scan(scope, items, star, where, keys, binder, options)
-    if where is not None:
-        node = Filter(node, where)
-    if select.window is not None:
-        condition = None if select.window.filter is None else binder.bind(select.window.filter)
-        node = Window(node, _window_spec(select.window), condition)
-    if binder.aggregates or keys:
-        node = Aggregate(node, keys, tuple(binder.aggregates))
-    root = Project(node, items, star, order)
+    clauses = _bind(select, scope, binder, options)
+    _check(select, scope, options, clauses)
+    items = clauses.listed.items
+    node = _placed(clauses, _bottom(scope, clauses, binder, options), binder, options)
+    root = Project(
+        node,
+        items,
+        clauses.listed.star,
+        evaluation_order(items),
+        clauses.listed.changed,
+        tuple(binder.numberings),
+        None if select.limit is None or select.limit < 0 else select.limit,
+    )
     names = tuple(i.name for i in items if i.aliased and i.visible) + tuple(i.name for i in items if not i.aliased and i.visible)
     return RulePlan(rule_id, root, tuple(scope.sources.values()), options, names)
 
 
-def _refuse_unsupported(select: tree.Select) -> None:
-    if select.joins:
-        raise UnsupportedError("joins are not supported yet; join upstream or split the rule")
-    if select.having is not None:
-        raise UnsupportedError("HAVING is not supported yet; filter in a second rule that reads this one through a memory topic")
-    if select.order_by:
-        raise UnsupportedError("ORDER BY is not supported yet; sort where the result is used")
-    if select.limit is not None and select.limit >= 0 and select.window is not None:
-        raise UnsupportedError("LIMIT is not supported yet; leave it out")
-    window = select.window
-    if window is None:
-        return
-    if window.kind != "tumblingwindow":
-        raise UnsupportedError(f"{window.kind} is not supported yet; tumblingwindow is")
-    if window.partition_by or window.when is not None:
-        raise UnsupportedError("OVER at a window is not supported yet")
+def _bind(select: tree.Select, scope: Scope, binder: Binder, options: RuleOptions) -> _Clauses:
+    listed = bind_select_list(select, scope, binder)
+    selected = len(binder.aggregates)
+    with binder.within("where") as where_aggregates:
+        where = None if select.where is None else binder.bind(select.where)
+    with binder.within("group"):
+        keys = _group_keys(select, binder, listed.items)
+    with binder.within("having"):
+        having = None if select.having is None else binder.bind(select.having)
+    if having is not None:
+        _check_having(having, listed.items, binder)
+    with binder.within("order"):
+        order = tuple(SortKey(binder.bind(k.expr), k.descending) for k in select.order_by)
+    with binder.within("when"):
+        window = None if select.window is None else bind_window(select.window, binder, options)
+        joins = tuple((j.kind, None if j.on is None else binder.bind(j.on)) for j in select.joins)
+    grouped = bool(select.group_by) or selected > 0
+    return _Clauses(listed, where, tuple(where_aggregates), keys, having, order, window, joins, grouped)
 
 
-# --- select list --------------------------------------------------------------------------------------------------------------------
+def _placed(clauses: _Clauses, node: Node, binder: Binder, options: RuleOptions) -> Node:
+    """The clauses as nodes, in the order in which the dialect runs them (sql reference §3.12)."""
+    if binder.analytics:
+        node = Analytic(node, tuple(binder.analytics))
+    where, window = clauses.where, clauses.window
+    pushed = _pushed(clauses, binder, options)
+    if where is not None and pushed:
+        node = Filter(node, where)
+    if window is not None:
+        node = Window(node, window.window, window.condition)
+    for right, (kind, on) in enumerate(clauses.joins, 1):
+        node = Join(node, kind, right, on)
+    if where is not None and not pushed:
+        node = Filter(node, where, clauses.where_aggregates)
+    if binder.aggregates or clauses.keys:
+        node = Aggregate(node, clauses.keys, tuple(binder.aggregates), clauses.grouped)
+    if clauses.having is not None:
+        node = Having(node, clauses.having)
+    if clauses.order and window is not None:
+        node = Order(node, clauses.order)
+    return node
 
 
-def _items(select: tree.Select, scope: Scope, binder: Binder) -> tuple[tuple[Item, ...], Star | None]:
-    """The output items, with wildcards over declared columns written out, and the star over schemaless rows."""
-    _refuse_cycles(select.fields, scope)
-    items: list[Item] = []
-    star: Star | None = None
-    numbered = 0
-    excepted: set[str] = set()
-    for position, field in enumerate(select.fields):
-        expr = field.expr
-        if isinstance(expr, tree.Wildcard):
-            excepted.update(expr.excepted)
-            star = _spread(expr, scope, items) or star
-            for replaced in expr.replaced:
-                assert replaced.alias is not None
-                bound = binder.bind(replaced.expr, replaced.alias)
-                items.append(Item(replaced.alias, bound, printed(bound), aliased=True))
-            continue
-        binder.position = position
-        name = field.alias or _derived_name(expr, scope)
-        if name is None:
-            name, numbered = f"kuiper_field_{numbered}", numbered + 1
-        bound = binder.bind(expr, field.alias)
-        text = "" if isinstance(bound, ColumnRef) else printed(bound, binder.aggregate_texts())
-        items.append(Item(name, bound, text, aliased=field.alias is not None, visible=not field.invisible))
-    binder.position = None
-    kept = _without_overridden([i for i in items if i.name not in excepted or i.aliased], star is not None or _has_wildcard(select))
-    if star is not None:
-        star = Star(star.source, tuple(sorted(excepted)))
-    return tuple(kept), star
-
-
-def _has_wildcard(select: tree.Select) -> bool:
-    return any(isinstance(f.expr, tree.Wildcard) for f in select.fields)
-
-
-def _spread(expr: tree.Wildcard, scope: Scope, items: list[Item]) -> Star | None:
-    """Append the declared columns of the sources a wildcard names; a schemaless source becomes a Star."""
-    if expr.stream is not None and expr.stream not in scope.sources:
-        raise PlanError(f"stream {expr.stream} not found")
-    chosen = [scope.sources[expr.stream]] if expr.stream is not None else list(scope.sources.values())
-    star: Star | None = None
-    for source in chosen:
-        if source.schemaless:
-            star = Star(source.name)
-            continue
-        for name in source.content.schema.names:
-            kind = source.type_of(name)
-            assert kind is not None
-            items.append(Item(name, ColumnRef(source.name, name, kind, True), "*"))
-    return star
-
-
-def _without_overridden(items: list[Item], starred: bool) -> list[Item]:
-    """Items with distinct names: what stands beside a star replaces its columns; otherwise a name given twice is refused."""
-    kept: dict[str, Item] = {}
-    for item in items:
-        if item.name in kept and item.visible:
-            if not starred or kept[item.name].text != "*":
-                raise PlanError(f"duplicate field definition {item.name}")
-            del kept[item.name]
-        kept[item.name] = item
-    return list(kept.values())
-
-
-def _derived_name(expr: tree.Expr | tree.ArrowLiteral, scope: Scope) -> str | None:
-    """The output name of an item without alias (sql reference §3.3); None for the numbered ones."""
-    match expr:
-        case tree.Column(name=name):
-            return name
-        case tree.TimeUnit(unit=unit):
-            return unit
-        case tree.Call(name=name):
-            return name.lower()
-        case _:
-            return None
-
-
-def _refuse_cycles(fields: Sequence[tree.Field], scope: Scope) -> None:
-    references = {
-        field.alias: {n for n in _column_names(field.expr) if n in scope.aliases and n != field.alias}
-        for field in fields
-        if field.alias is not None
-    }
-    done: set[str] = set()
-
-    def visit(alias: str, path: tuple[str, ...]) -> None:
-        if alias in path:
-            raise PlanError("select fields have cycled alias")
-        if alias not in done:
-            for other in references[alias]:
-                visit(other, (*path, alias))
-            done.add(alias)
-
-    for alias in references:
-        visit(alias, ())
-
-
-def _column_names(node: object) -> Iterable[str]:
-    """Unqualified column names anywhere in a tree."""
-    if isinstance(node, tree.Column):
-        yield node.name if node.stream is None else node.stream
-    elif isinstance(node, tree.Node):
-        for field in node.__struct_fields__:
-            if field != "span":
-                yield from _column_names(getattr(node, field))
-    elif isinstance(node, tuple):
-        for member in node:
-            yield from _column_names(member)
-
-
-def _evaluation_order(items: Sequence[Item]) -> tuple[int, ...]:
-    """Items without alias left to right, then aliased ones, each after the aliases that it uses."""
-    by_alias = {item.name: i for i, item in enumerate(items) if item.aliased}
-    order: list[int] = []
-    placed: set[int] = set()
-
-    def place(i: int) -> None:
-        if i in placed:
-            return
-        placed.add(i)
-        for part in walk(items[i].expr):
-            if isinstance(part, AliasRef):
-                place(by_alias[part.name])
-        order.append(i)
-
-    for wanted in (False, True):
-        for i, item in enumerate(items):
-            if item.aliased is wanted:
-                place(i)
-    return tuple(order)
-
-
-# --- other clauses ------------------------------------------------------------------------------------------------------------------
-
-
-def _without_aggregates(binder: Binder, expr: tree.Expr) -> Bound:
-    before = len(binder.aggregates)
-    bound = binder.bind(expr)
-    if len(binder.aggregates) > before:
-        raise UnsupportedError("aggregates in WHERE are not supported yet; filter in a second rule")
-    return bound
+def _pushed(clauses: _Clauses, binder: Binder, options: RuleOptions) -> bool:
+    """Whether WHERE stands in front of the window. Without a window there is only one place."""
+    if clauses.window is None:
+        return not clauses.joins and not clauses.where_aggregates
+    if clauses.joins or clauses.where_aggregates or binder.analytics or options.is_event_time:
+        return False
+    return clauses.window.window.kind in PUSHED_WINDOWS
 
 
 def _group_keys(select: tree.Select, binder: Binder, items: Sequence[Item]) -> tuple[Bound, ...]:
@@ -216,55 +133,86 @@ def _group_keys(select: tree.Select, binder: Binder, items: Sequence[Item]) -> t
         before = len(binder.aggregates)
         key = binder.bind(expr)
         if len(binder.aggregates) > before or any(isinstance(p, AliasRef) and p.name in aggregated for p in walk(key)):
-            raise SqlSyntaxError(f"Not allowed to call aggregate functions in GROUP BY clause: {printed(key, binder.aggregate_texts())}.")
+            raise SqlSyntaxError(f"Not allowed to call aggregate functions in GROUP BY clause: {printed(key, binder.texts())}.")
         keys.append(key)
     if keys and select.window is None:
         raise PlanError("select stmt group by should be used with window")
-    return tuple(keys)
+    # a state window has groups of its own (PARTITION BY); plain keys beside it mean nothing
+    return () if select.window is not None and select.window.kind == "statewindow" else tuple(keys)
 
 
-def _window_spec(window: tree.Window) -> WindowSpec:
-    unit, *lengths = window.args
-    assert isinstance(unit, tree.TimeUnit)
-    numbers = [n.value for n in lengths if isinstance(n, tree.Literal) and isinstance(n.value, int)]
-    if any(n <= 0 for n in numbers):
-        raise PlanError(f"{window.kind} needs a length above zero, but found {min(numbers)}")
-    return WindowSpec(window.kind, unit.unit, numbers[0], numbers[0] * _UNIT_MS[unit.unit])
+def _check_having(having: Bound, items: Sequence[Item], binder: Binder) -> None:
+    """HAVING looks at groups: columns may appear inside aggregates (and aliases of them) only."""
+    by_alias = {i.name: i.expr for i in items if i.aliased}
+
+    def aggregated(expr: Bound) -> bool:
+        return any(isinstance(p, AggregateRef | HitValue) for p in walk(expr))
+
+    for part in walk(having):
+        plain = isinstance(part, ColumnRef) or (isinstance(part, AliasRef) and not aggregated(by_alias[part.name]))
+        if plain:
+            raise PlanError(f"Not allowed to call non-aggregate functions in HAVING clause: {printed(having, binder.texts())}.")
 
 
-def _check_options(select: tree.Select, scope: Scope, options: RuleOptions) -> None:
-    sources = scope.sources.values()
+def _check(select: tree.Select, scope: Scope, options: RuleOptions, clauses: _Clauses) -> None:
+    sources = list(scope.sources.values())
+    streams = [s for s in sources if not s.content.is_table]
     if options.send_meta_to_sink and (len(sources) > 1 or select.window is not None or select.group_by):
         raise PlanError("Invalid option sendMetaToSink, it can not be applied to window")
-    for source in sources:
-        if options.is_event_time and not source.content.is_table and not source.content.option("TIMESTAMP"):
+    for source in streams:
+        if options.is_event_time and not source.content.option("TIMESTAMP"):
             raise PlanError("preprocessor is set to be event time but stream option TIMESTAMP not found")
         if options.disable_buffer_full_discard and source.content.flag("SHARED"):
             raise PlanError(f"disableBufferFullDiscard can't be enabled with shared stream {source.stream}")
-    if select.window is not None and all(s.content.is_table for s in sources):
+    if select.window is not None and not streams:
         raise PlanError("cannot run window for TABLE sources")
+    if len(streams) > 1 and (select.window is None or select.window.kind == "statewindow"):
+        raise PlanError("a time window or count window is required to join multiple streams")
+    if any(s.content.is_lookup for s in sources):
+        raise UnsupportedError("lookup tables are not supported yet; use a scan table (KIND left out)")
+    hits = (p for i in clauses.listed.items for p in walk(i.expr) if isinstance(p, HitValue) and p.clause == "select")
+    if clauses.grouped and (hit := next(hits, None)) is not None:
+        raise PlanError(f"function last_hit_{'time' if hit.time else 'count'} is not allowed in an aggregate query")
 
 
-def _scan(
-    scope: Scope,
-    items: Sequence[Item],
-    star: Star | None,
-    where: Bound | None,
-    keys: Sequence[Bound],
-    binder: Binder,
-    options: RuleOptions,
-) -> Scan:
-    """What is read of the source: every column named anywhere, whole rows for a star."""
-    source = next(iter(scope.sources.values()))
-    exprs = [*(i.expr for i in items), *keys, *(a for call in binder.aggregates for a in call.args)]
-    if where is not None:
-        exprs.append(where)
-    parts = [p for e in exprs for p in walk(e)]
-    columns = dict.fromkeys(p.name for p in parts if isinstance(p, ColumnRef))
-    if options.is_event_time:
+# --- what is read -----------------------------------------------------------------------------------------------------------------------
+
+
+def _bottom(scope: Scope, clauses: _Clauses, binder: Binder, options: RuleOptions) -> Scan | Gather:
+    """What is read of each source: every column named anywhere, whole rows for a star."""
+    parts = [p for e in _expressions(clauses, binder) for p in walk(e)]
+    star = clauses.listed.star
+    whole = {p.source for p in parts if isinstance(p, WholeRow)} | set(star.sources if star is not None else ())
+    if any(c.star for c in clauses.listed.changed) or any(a.whole for a in binder.analytics):
+        whole.add(next(iter(scope.sources)))
+    scans = [_scan(source, parts, source.name in whole, options) for source in scope.sources.values()]
+    return scans[0] if len(scans) == 1 else Gather(tuple(scans))
+
+
+def _scan(source: SourceScope, parts: Sequence[Bound], whole: bool, options: RuleOptions) -> Scan:
+    columns = dict.fromkeys(
+        p.name for p in parts if isinstance(p, ColumnRef) and (p.source == source.name or (p.source == "" and source.schemaless))
+    )
+    if options.is_event_time and not source.content.is_table:
         columns.setdefault(source.content.option("TIMESTAMP"))
-    whole = star is not None or any(isinstance(p, WholeRow) for p in parts)
     if whole and not source.schemaless:
         columns.update(dict.fromkeys(source.content.schema.names))
-    meta = options.send_meta_to_sink or any(isinstance(p, MetaRef) for p in parts)
+    meta = options.send_meta_to_sink or any(isinstance(p, MetaRef) and p.source == source.name for p in parts)
     return Scan(source, tuple(columns), whole and source.schemaless, meta)
+
+
+def _expressions(clauses: _Clauses, binder: Binder) -> list[Bound]:
+    """Every expression of a statement, aliases as they are written out in the select list."""
+    found: list[Bound | None] = [i.expr for i in clauses.listed.items]
+    found += [clauses.where, clauses.having, *clauses.keys, *(k.expr for k in clauses.order), *(on for _, on in clauses.joins)]
+    found += [a for call in (*binder.aggregates, *clauses.where_aggregates) for a in call.args]
+    for call in binder.analytics:
+        found += [*call.args, *call.partition, call.when]
+    for changed in clauses.listed.changed:
+        found += [changed.prefix, changed.ignore_null, *(e for _, e in changed.columns)]
+    for numbering in binder.numberings:
+        found += [*numbering.partition, *(k.expr for k in numbering.order)]
+    if clauses.window is not None:
+        spec = clauses.window.window
+        found += [clauses.window.condition, spec.when, spec.begin, spec.emit, *spec.partition]
+    return [e for e in found if e is not None]

@@ -49,17 +49,15 @@ class Scope(Struct, frozen=True):
     def schemaless(self) -> bool:
         return any(source.schemaless for source in self.sources.values())
 
-    def resolve(self, column: str) -> SourceScope | None:
-        """The source that an unqualified column belongs to; None when no source has it.
+    def resolve(self, column: str) -> list[SourceScope]:
+        """The sources that an unqualified column may belong to: the one that declares it, else every schemaless one.
 
-        PlanError when two declare it. With schemaless sources around, an undeclared name belongs to the first of them.
+        PlanError when two declare it.
         """
         declared = [s for s in self.sources.values() if not s.schemaless and s.content.schema.get(column) is not None]
         if len(declared) > 1:
             raise PlanError(f"ambiguous field {column}")
-        if declared:
-            return declared[0]
-        return next((s for s in self.sources.values() if s.schemaless), None)
+        return declared or [s for s in self.sources.values() if s.schemaless]
 
     def suggest(self, column: str) -> str | None:
         """The declared name or alias most like this one."""
@@ -73,6 +71,8 @@ def open_scope(select: tree.Select, env: Environment) -> Scope:
     sources: dict[str, SourceScope] = {}
     for source in (select.source, *(join.source for join in select.joins)):
         scoped = _source(source, env)
+        if scoped.name in sources:
+            raise PlanError(f"source {scoped.name} appears twice; give one of them another name with AS")
         sources[scoped.name] = scoped
     aliases: dict[str, tree.Field] = {}
     order: dict[str, int] = {}
@@ -82,10 +82,6 @@ def open_scope(select: tree.Select, env: Environment) -> Scope:
                 raise PlanError(f"duplicate alias {field.alias}")
             aliases[field.alias] = field
             order[field.alias] = position
-        elif isinstance(field.expr, tree.Wildcard):
-            for replaced in field.expr.replaced:
-                if replaced.alias is None:
-                    raise PlanError("every expression of REPLACE needs a name; write it as REPLACE(expression AS name)")
     return Scope(sources, aliases, order)
 
 

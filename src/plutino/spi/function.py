@@ -72,6 +72,7 @@ class FunctionSpec:
     - ``returns``: type name for the planner (``float``, ``bigint``, ``string``, ``boolean``, ``any`` …)
     - for aggregates ``call`` gets the list of the values of a group first (nulls included), then the other arguments of its first row;
       ``incremental`` names the accumulator of the execution room where one exists (``count sum avg min max``)
+    - ``whole_rows``: an aggregate that also gets the list of the group's whole rows, as its last argument
     - ``examples``: ``("round(2.567, 2)", 2.57)``: run as tests and shown in the docs
     """
 
@@ -90,6 +91,7 @@ class FunctionSpec:
     pure: bool = True
     synonyms: tuple[str, ...] = ()
     incremental: str | None = None
+    whole_rows: bool = False
     examples: tuple[tuple[str, Any], ...] = field(default=())
     count_error: str | None = None
     """Wire text when the number of arguments is wrong, where it is not the usual ``Expect N arguments but found M.``"""

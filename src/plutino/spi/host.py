@@ -38,6 +38,8 @@ class RuleOptions(Struct, frozen=True):
     cron_datetime_range: tuple[Any, ...] = ()
     debug: bool = False
     disable_buffer_full_discard: bool = False
+    window_version: str = ""
+    send_sliding_window_twice: bool = False
     save_state_before_stop: bool = False
 
 

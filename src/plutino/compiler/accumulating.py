@@ -1,0 +1,195 @@
+"""Compiling windows that keep accumulators: what to take of each row, and what to give when the window closes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from plutino.compiler.code import build
+from plutino.compiler.exact import ExactEmitter, callable_of
+from plutino.compiler.fast import FastEmitter, NotFast
+from plutino.compiler.finishing import finish_code, finish_functions, state_shape
+from plutino.compiler.items import json_numbers
+from plutino.compiler.pieces import Pieces, define
+from plutino.execution.accumulating import AccumulatingCode, GroupCode
+from plutino.execution.aggregates import Accumulator, Count, Extreme, Gathered, Total
+from plutino.execution.entry import Entry
+from plutino.model import attribute, row_type
+from plutino.planner.bound import AggregateCall, AliasRef, Bound, ColumnRef, Item, RowNumber, WholeRow, walk
+from plutino.planner.plan import Aggregate, Analytic, Filter, RulePlan, Window
+
+KINDS = ("tumblingwindow", "countwindow")
+
+
+def accumulates(plan: RulePlan) -> bool:
+    """Whether a rule with a window can do without its rows."""
+    window, aggregate = plan.find(Window), plan.find(Aggregate)
+    if window is None or aggregate is None or not aggregate.grouped or len(plan.scans) > 1 or plan.find(Analytic) is not None:
+        return False
+    spec = window.window
+    if spec.kind not in KINDS or (spec.kind == "countwindow" and (spec.hop != spec.length or window.condition is not None)):
+        return False
+    if any(call.spec.whole_rows for call in aggregate.calls):
+        return False
+    if window.condition is not None or any(node.aggregates for node in plan.find_all(Filter)):
+        return False
+    return not any(isinstance(p, RowNumber) for i in plan.root.items for p in walk(i.expr))
+
+
+def compile_accumulating(plan: RulePlan, operators: tuple[str, ...]) -> tuple[AccumulatingCode, dict[str, str]]:
+    """The code of an aggregating window, and the generated source by function name."""
+    pieces = Pieces(plan)
+    window, aggregate = plan.find(Window), plan.find(Aggregate)
+    assert window is not None
+    assert aggregate is not None
+    condition = plan.find(Filter)
+    where = None if condition is None else condition.condition
+    emitter = FastEmitter(pieces.constants, plan.root.items)
+    functions = _functions(pieces, aggregate, where, emitter)
+    functions |= finish_functions(pieces)
+    made = build(functions, pieces.constants)
+    fast = "buckets" in functions
+    spec, options = window.window, plan.options
+    counting = spec.kind == "countwindow"
+    code = AccumulatingCode(
+        groups=_group_code(plan, aggregate, made),
+        finish=finish_code(pieces, made),
+        memories=tuple(pieces.memories),
+        stream=plan.sources[0].stream,
+        need=pieces.need(0, emitter.kinds if fast else {}),
+        operators=operators,
+        unit=spec.unit,
+        step=spec.step,
+        length=spec.length,
+        count=spec.length if counting else 0,
+        guarded=fast and bool(emitter.kinds),
+        event_time=options.is_event_time,
+        late_tolerance=options.late_tolerance,
+        filtered=where is not None and (counting or options.is_event_time),
+        shape=state_shape(plan),
+        json_numbers=json_numbers(plan.root),
+    )
+    return code, functions
+
+
+def _functions(pieces: Pieces, aggregate: Aggregate, where: Bound | None, emitter: FastEmitter) -> dict[str, str]:
+    functions: dict[str, str] = {}
+    constants = pieces.constants
+    if _reads_rows_alone(pieces, aggregate):
+        mark = len(constants.values)
+        try:
+            functions.update(_fast_functions(aggregate, where, emitter))
+        except NotFast:
+            del constants.values[mark:]
+            functions.clear()
+    exact = pieces.at_entry()
+    lines = [] if where is None else pieces.passing(where, "filter", exact, "None", "where")
+    lines += exact.reads([*aggregate.keys, *(a for call in aggregate.calls for a in call.args)])
+    functions["exact"] = define("exact", "e, s", [*lines, *_taken(aggregate, exact)])
+    return functions
+
+
+def _reads_rows_alone(pieces: Pieces, aggregate: Aggregate) -> bool:
+    """Whether the fast tier sees all that the rule needs: no metadata, no counters, whole rows in nothing but ``count(*)``."""
+    plan = pieces.plan
+    others = [a for call in aggregate.calls if call.spec.incremental != "count" for a in call.args]
+    exprs = [*(i.expr for i in plan.root.items), *aggregate.keys, *others]
+    whole = plan.root.star is not None or any(isinstance(p, WholeRow) for e in exprs for p in walk(e))
+    return not plan.scans[0].meta and not whole and "where" not in pieces.hits
+
+
+def _fast_functions(aggregate: Aggregate, where: Bound | None, emitter: FastEmitter) -> dict[str, str]:
+    """Bucketing by key, and the values of each aggregate out of a bucket."""
+    functions: dict[str, str] = {}
+    keep = "" if where is None else emitter.condition(where)
+    if aggregate.keys:
+        key = ", ".join(_fast_key(k, emitter) for k in aggregate.keys)
+        lines = ["found = {}", "for r in rows:", *([f"    if not ({keep}): continue"] if keep else [])]
+        lines += [f"    key = ({key},)" if len(aggregate.keys) > 1 else f"    key = {key}"]
+        lines += ["    if key in found: found[key].append(r)", "    else: found[key] = [r]", "return found"]
+    else:
+        lines = [f"kept = [r for r in rows if {keep}]" if keep else "kept = rows", "return {(): kept} if kept else {}"]
+    functions["buckets"] = define("buckets", "rows", lines)
+    for i, call in enumerate(aggregate.calls):
+        if call.spec.incremental is None or len(call.args) != 1:
+            raise NotFast
+        argument = call.args[0]
+        if not isinstance(argument, WholeRow):
+            functions[f"values{i}"] = f"def values{i}(rows):\n    return [{emitter.value(argument)[0]} for r in rows]"
+    return functions
+
+
+def _fast_key(key: Bound, emitter: FastEmitter) -> str:
+    """A group key in plain Python: a column known to hold numbers or texts, where missing and null are one group."""
+    if not isinstance(key, ColumnRef) or emitter.kinds.setdefault(key.name, "scalar") == "boolean":
+        raise NotFast
+    text = f"r.{attribute(key.name)}"
+    return f"(None if {text} is UNSET else {text})"
+
+
+def _taken(aggregate: Aggregate, emitter: ExactEmitter) -> list[str]:
+    """Lines that compute group key and arguments of a row. A failing key fails its row, a failing argument its aggregate."""
+    keys = "".join(f"group_text({emitter.emit(k)}), " for k in aggregate.keys)
+    keys = keys[:-2] if len(aggregate.keys) == 1 else f"({keys})"
+    lines: list[str] = []
+    for i, call in enumerate(aggregate.calls):
+        lines += [f"try: a{i}_ = {_first_argument(call, emitter)}", f"except EvaluationError as error: a{i}_ = Failed(str(error))"]
+    values = "".join(f"a{i}_, " for i in range(len(aggregate.calls)))
+    others = "".join(f"({''.join(emitter.emit(a) + ', ' for a in call.args[1:])}), " for call in aggregate.calls)
+    return [
+        f"try: key_ = {keys}",
+        "except EvaluationError as error: raise StageError('aggregate', 'run Group By error: ' + str(error)) from error",
+        *lines,
+        f"try: return key_, ({values}), ({others})",
+        "except EvaluationError as error: raise StageError('project', 'run Select error: ' + str(error)) from error",
+    ]
+
+
+def _first_argument(call: AggregateCall, emitter: ExactEmitter) -> str:
+    if not call.args or (call.spec.incremental == "count" and isinstance(call.args[0], WholeRow)):
+        return "True"
+    return emitter.emit(call.args[0])
+
+
+def _group_code(plan: RulePlan, aggregate: Aggregate, made: dict[str, Any]) -> GroupCode:
+    return GroupCode(
+        fast_buckets=made.get("buckets"),
+        fast_values=tuple(made.get(f"values{i}") for i in range(len(aggregate.calls))),
+        exact=made["exact"],
+        accumulators=tuple(_accumulator(call, plan.root.items) for call in aggregate.calls),
+        grouped=bool(aggregate.keys),
+        empty=Entry(row_type(plan.scans[0].columns)(), 0, {}, {}),
+    )
+
+
+def _accumulator(call: AggregateCall, items: tuple[Item, ...]) -> Callable[[], Accumulator]:
+    argument = call.args[0] if call.args else None
+    loose = argument is not None and _is_loose(argument, items)
+    match call.spec.incremental:
+        case "count":
+            return partial(Count, isinstance(argument, WholeRow))
+        case "sum":
+            return partial(Total, loose, False)
+        case "avg":
+            return partial(Total, loose, True)
+        case "max":
+            return partial(Extreme, loose, True)
+        case "min":
+            return partial(Extreme, loose, False)
+        case _:
+            return partial(Gathered, False, callable_of(call.spec))
+
+
+def _is_loose(argument: Bound, items: tuple[Item, ...]) -> bool:
+    """Whether the fast tier's values of an argument are raw schemaless numbers, whose whole ones mean floats."""
+    match argument:
+        case AliasRef(name=name):
+            return _is_loose(next(i.expr for i in items if i.aliased and i.name == name), items)
+        case ColumnRef():
+            return not argument.exact
+        case _:
+            parts = walk(argument)
+            return any(isinstance(p, ColumnRef) and not p.exact for p in parts) or any(
+                isinstance(p, AliasRef) and _is_loose(p, items) for p in parts
+            )

@@ -1,0 +1,231 @@
+"""Compiling rules whose windows keep rows: every window, joins, analytic functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from plutino.compiler.code import build
+from plutino.compiler.exact import callable_of
+from plutino.compiler.finishing import finish_code, finish_functions, state_shape
+from plutino.compiler.items import json_numbers
+from plutino.compiler.pieces import Pieces, define, returning, tuple_form
+from plutino.execution.buffered import BufferedCode, SourceCode
+from plutino.execution.entry import Entry
+from plutino.execution.grouping import AggregatesCode, GroupingCode
+from plutino.execution.joining import JoinCode
+from plutino.execution.windows import WindowOperator
+from plutino.execution.windows.boundaries import BoundaryWindow
+from plutino.execution.windows.counting import CountWindow
+from plutino.execution.windows.session import SessionWindow
+from plutino.execution.windows.sliding import SlidingWindow
+from plutino.execution.windows.states import StateWindow
+from plutino.model import row_type
+from plutino.planner.bound import AggregateCall, Bound, ColumnRef, Operation, WholeRow, walk
+from plutino.planner.plan import Aggregate, Filter, Having, Join, RulePlan, Scan, Window, WindowSpec
+from plutino.spi import RuleOptions
+
+ROW_ARGUMENTS = "r, m, w, t, s"
+ENTRY_ARGUMENTS = "e, s"
+RETAINED_ROWS = 9999
+"""Rows that a scan table over files keeps when RETAIN_SIZE is not given; tables of other types keep one."""
+
+
+def compile_buffered(plan: RulePlan, operators: tuple[str, ...]) -> tuple[BufferedCode, dict[str, str]]:
+    """The code of a rule over kept rows, and the generated source by function name."""
+    pieces = Pieces(plan)
+    window, aggregate = plan.find(Window), plan.find(Aggregate)
+    pushed, behind = _filters(plan)
+    functions = {f"take{i}": _take(pieces, i, scan, window, pushed) for i, scan in enumerate(plan.scans)}
+    if window is not None:
+        functions |= _window_functions(pieces, window.window)
+    joins = plan.find_all(Join)
+    for join in joins:
+        functions |= _join_functions(pieces, join)
+    if behind is not None:
+        functions["where"] = _where(pieces, behind)
+        functions |= _arguments(pieces, behind.aggregates, "w")
+    if aggregate is not None:
+        functions |= _arguments(pieces, aggregate.calls, "g")
+        if aggregate.keys:
+            functions["keys"] = returning("keys", ENTRY_ARGUMENTS, aggregate.keys, pieces.at_entry(), tuple_form(len(aggregate.keys)))
+    functions |= finish_functions(pieces)
+    made = build(functions, pieces.constants)
+    code = BufferedCode(
+        sources=tuple(_source(pieces, i, scan, made) for i, scan in enumerate(plan.scans)),
+        window=None if window is None else _operator(window.window, made, plan),
+        joins=tuple(_join_code(join, made) for join in joins),
+        where=made.get("where"),
+        where_aggregates=None if behind is None or not behind.aggregates else _aggregates(behind.aggregates, made, "w"),
+        grouping=None if aggregate is None else GroupingCode(made.get("keys"), _aggregates(aggregate.calls, made, "g"), aggregate.grouped),
+        finish=finish_code(pieces, made),
+        memories=tuple(pieces.memories),
+        empty=tuple(Entry(row_type(scan.columns)(), 0, {}, {}, (None,) * len(pieces.analytics), i) for i, scan in enumerate(plan.scans)),
+        operators=operators,
+        event_time=plan.options.is_event_time,
+        late_tolerance=plan.options.late_tolerance,
+        shape=state_shape(plan),
+        json_numbers=json_numbers(plan.root),
+        always_fires=_always_fires(plan, window, behind),
+    )
+    return code, functions
+
+
+def _filters(plan: RulePlan) -> tuple[Filter | None, Filter | None]:
+    """The condition in front of the window, and the one behind it. Without window and joins the condition stands in front."""
+    condition = plan.find(Filter)
+    chain = plan.chain()
+    if condition is None:
+        return None, None
+    before = {type(node) for node in chain[: chain.index(condition)]}
+    return (None, condition) if before & {Window, Join} else (condition, None)
+
+
+def _always_fires(plan: RulePlan, window: Window | None, behind: Filter | None) -> bool:
+    if window is None or plan.find(Join) is not None or behind is not None:
+        return False
+    return window.window.kind in ("tumblingwindow", "hoppingwindow")
+
+
+# --- rows coming in -------------------------------------------------------------------------------------------------------------------
+
+
+def _take(pieces: Pieces, index: int, scan: Scan, window: Window | None, pushed: Filter | None) -> str:
+    """Window FILTER, analytic calls and a condition in front of the window; returns the analytic values, or None."""
+    emitter = pieces.at_row()
+    lines: list[str] = []
+    if not scan.source.content.is_table:
+        lines += pieces.analytic_lines(emitter) if pieces.single else []
+        if window is not None and window.condition is not None:
+            lines += pieces.passing(window.condition, "windowFilter", emitter, "None")
+        if pushed is not None:
+            lines += pieces.passing(pushed.condition, "filter", emitter, "None", "where")
+    values = "".join(f"n{i}, " for i in range(len(pieces.analytics))) if pieces.single else ""
+    return define(f"take{index}", ROW_ARGUMENTS, [*lines, f"return ({values})"])
+
+
+def _source(pieces: Pieces, index: int, scan: Scan, made: dict[str, Any]) -> SourceCode:
+    content = scan.source.content
+    retained = content.option("RETAIN_SIZE", "0")
+    retain = int(retained) if retained.isdigit() else 0
+    default = RETAINED_ROWS if content.connector == "file" else 1
+    return SourceCode(scan.source.stream, pieces.need(index), made[f"take{index}"], content.is_table, retain or default)
+
+
+# --- windows --------------------------------------------------------------------------------------------------------------------------
+
+
+def _window_functions(pieces: Pieces, spec: WindowSpec) -> dict[str, str]:
+    functions: dict[str, str] = {}
+    if spec.when is not None:
+        emitter = pieces.at_entry()
+        lines = emitter.reads([spec.when])
+        hit = f" and {pieces.hits['when']}.hit(e.time)" if "when" in pieces.hits else ""
+        functions["when"] = define("when", ENTRY_ARGUMENTS, [*lines, f"return ({emitter.emit(spec.when)}) is True{hit}"])
+    for name, condition in (("begin", spec.begin), ("close", spec.emit)):
+        if condition is not None:
+            functions[name] = returning(name, ENTRY_ARGUMENTS, [condition], pieces.at_entry())
+    if spec.partition:
+        functions["partition"] = returning("partition", ENTRY_ARGUMENTS, spec.partition, pieces.at_entry(), tuple_form(len(spec.partition)))
+    return functions
+
+
+def _operator(spec: WindowSpec, made: dict[str, Any], plan: RulePlan) -> Callable[[Sequence[Any]], WindowOperator]:
+    return partial(_make_operator, spec, made.get("when"), made.get("begin"), made.get("close"), made.get("partition"), plan.options)
+
+
+def _make_operator(
+    spec: WindowSpec, when: Any, begin: Any, close: Any, partition: Any, options: RuleOptions, memories: Sequence[Any]
+) -> WindowOperator:
+    event_time = options.is_event_time
+    match spec.kind:
+        case "tumblingwindow":
+            return BoundaryWindow(spec.unit, spec.step, spec.length, spec.length, event_time=event_time)
+        case "hoppingwindow":
+            return BoundaryWindow(spec.unit, spec.step, spec.length, spec.hop, event_time=event_time, hopping=True)
+        case "sessionwindow":
+            return SessionWindow(spec.unit, spec.step, spec.length, spec.hop, event_time=event_time)
+        case "countwindow":
+            return CountWindow(spec.length, spec.hop)
+        case "statewindow":
+            return StateWindow(begin, close, partition, memories)
+        case _:
+            return SlidingWindow(
+                spec.length,
+                spec.delay,
+                when,
+                memories,
+                second_version=spec.version == "v2",
+                event_time=event_time,
+                twice=options.send_sliding_window_twice,
+            )
+
+
+# --- joins ----------------------------------------------------------------------------------------------------------------------------
+
+
+def _join_functions(pieces: Pieces, join: Join) -> dict[str, str]:
+    functions: dict[str, str] = {}
+    if join.on is None:
+        return functions
+    functions[f"on{join.right}"] = returning(f"on{join.right}", "e", [join.on], pieces.at_entry())
+    sides = _equality(join.on, pieces.names[join.right])
+    if sides is not None:
+        for name, side in zip(("left", "right"), sides, strict=True):
+            functions[f"{name}{join.right}"] = returning(f"{name}{join.right}", "e", [side], pieces.at_entry())
+    return functions
+
+
+def _equality(on: Bound, right: str) -> tuple[Bound, Bound] | None:
+    """The sides of an equality between columns of other sources and columns of the source that is joined."""
+    while isinstance(on, Operation) and on.op == "AND":
+        on = on.left
+    if not isinstance(on, Operation) or on.op != "=":
+        return None
+    sides = [{p.source for p in walk(side) if isinstance(p, ColumnRef)} for side in (on.left, on.right)]
+    if not all(isinstance(side, ColumnRef) and side.source for side in (on.left, on.right)):
+        return None
+    if sides[1] == {right} and right not in sides[0]:
+        return on.left, on.right
+    return (on.right, on.left) if sides[0] == {right} and right not in sides[1] else None
+
+
+def _join_code(join: Join, made: dict[str, Any]) -> JoinCode:
+    return JoinCode(join.kind, join.right, made.get(f"on{join.right}"), made.get(f"left{join.right}"), made.get(f"right{join.right}"))
+
+
+# --- aggregates -----------------------------------------------------------------------------------------------------------------------
+
+
+def _where(pieces: Pieces, behind: Filter) -> str:
+    emitter = pieces.at_entry(bounded=False)
+    emitter.aggregates = {i: f"g[{i}]" for i in range(len(behind.aggregates))}
+    return define("where", "e, g, x, n, s", [*pieces.passing(behind.condition, "filter", emitter, "False", "where"), "return True"])
+
+
+def _arguments(pieces: Pieces, calls: Sequence[AggregateCall], prefix: str) -> dict[str, str]:
+    """Per aggregate a function of ``e, s`` that gives the first argument and the tuple of the others."""
+    functions: dict[str, str] = {}
+    for i, call in enumerate(calls):
+        emitter = pieces.at_entry()
+        counted = call.spec.incremental == "count" and bool(call.args) and isinstance(call.args[0], WholeRow)
+        lines = [] if counted else emitter.reads(call.args)
+        first = "True" if counted or not call.args else emitter.emit(call.args[0])
+        others = "".join(f"{emitter.emit(a)}, " for a in call.args[1:])
+        lines += [f"try: a_ = {first}", "except EvaluationError as error: a_ = Failed(str(error))", f"return a_, ({others})"]
+        functions[f"{prefix}{i}"] = define(f"{prefix}{i}", ENTRY_ARGUMENTS, lines)
+    return functions
+
+
+def _aggregates(calls: Sequence[AggregateCall], made: dict[str, Any], prefix: str) -> AggregatesCode:
+    return AggregatesCode(
+        tuple(made[f"{prefix}{i}"] for i in range(len(calls))),
+        tuple(callable_of(call.spec) for call in calls),
+        tuple(call.spec.whole_rows for call in calls),
+    )
+
+
+def needs_buffer(plan: RulePlan) -> bool:
+    """Whether a rule keeps rows or waits for others: a window, a join, event time, or a condition over groups."""
+    return plan.options.is_event_time or any(isinstance(node, Window | Join | Having) for node in plan.chain())

@@ -1,0 +1,153 @@
+"""What every kind of program is generated from: constants, memories, and how expressions reach rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from plutino.compiler.code import Constants
+from plutino.compiler.exact import Access, ExactEmitter
+from plutino.compiler.items import ItemWriter, output_kind
+from plutino.execution.memory import Analytic, Changes, Hits, Memory, RuleClock
+from plutino.planner.bound import Bound, HitValue, children
+from plutino.planner.plan import Aggregate, Filter, Having, Order, RulePlan, Window
+from plutino.planner.plan import Analytic as AnalyticNode
+from plutino.spi import InputNeed
+
+_SPAN = {"window_start": "x[0]", "window_end": "x[1]", "window_trigger": "x[2]"}
+
+
+class Pieces:
+    """The plan of a rule with the constants and memories that its generated functions share."""
+
+    def __init__(self, plan: RulePlan) -> None:
+        self.plan = plan
+        self.constants = Constants()
+        self.memories: list[Callable[[], Memory]] = [RuleClock]
+        analytic = plan.find(AnalyticNode)
+        self.analytics = () if analytic is None else analytic.calls
+        self.memories += [partial(Analytic, call.spec.name, call.spec.call) for call in self.analytics]
+        self.changes = [f"s[{len(self.memories) + i}]" for i in range(len(plan.root.changed))]
+        self.memories += [Changes for _ in plan.root.changed]
+        self.hits: dict[str, str] = {}
+        for clause in sorted({h.clause for e in _expressions(plan) for h in _hits(e)}):
+            self.hits[clause] = f"s[{len(self.memories)}]"
+            self.memories.append(Hits)
+        scans = plan.scans
+        self.single = len(scans) == 1
+        self.names = [scan.source.name for scan in scans]
+        self.undeclared = tuple(scan.source.name for scan in scans if scan.source.schemaless)
+        aggregate = plan.find(Aggregate)
+        self.aggregated = aggregate is not None and aggregate.grouped
+
+    # --- access
+
+    def at_row(self) -> ExactEmitter:
+        """Expressions over a row as it arrives: ``r``, ``m``, ``w``, ``t``, ``s``; analytic values in ``n0``, ``n1`` …"""
+        return self._emitter(dict.fromkeys(self.names, ("r", "m", "w")), "t", "n{}")
+
+    def at_entry(self, *, of_group: bool = False, bounded: bool = True) -> ExactEmitter:
+        """Expressions over ``e`` (an entry, or one per source), with ``g``, ``x``, ``n``, ``s`` around it.
+
+        ``bounded`` False: the window's bounds are null here (in WHERE, which the original evaluates without them).
+        """
+        if self.single:
+            sources = {self.names[0]: ("e.row", "e.meta", "e.whole")}
+            time, analytic = "e.time", "e.values[{}]"
+        else:
+            sources = {name: (f"e[{i}].row", f"e[{i}].meta", f"e[{i}].whole") for i, name in enumerate(self.names)}
+            time, analytic = "e[0].time", "e[0].values[{}]"
+        return self._emitter(sources, "x[1]" if of_group else time, analytic, **(_SPAN if bounded else {}))
+
+    def _emitter(self, sources: dict[str, tuple[str, str, str]], time: str, analytic: str, **context: str) -> ExactEmitter:
+        context |= {"event_time": time, "rule_id": self.constants(self.plan.rule), "rule_start": "s[0].started"}
+        return ExactEmitter(self.constants, self.plan.root.items, Access(sources, self.undeclared, time, analytic, context, self.hits))
+
+    def need(self, index: int, kinds: dict[str, str] | None = None) -> InputNeed:
+        """What the program needs of source number ``index``."""
+        scan = self.plan.scans[index]
+        return InputNeed(scan.columns, scan.whole, scan.meta, self.plan.options.is_event_time, kinds or {})
+
+    # --- lines
+
+    def analytic_lines(self, emitter: ExactEmitter) -> list[str]:
+        """Lines that compute the analytic calls of a row into ``n0``, ``n1`` …"""
+        lines: list[str] = []
+        for i, call in enumerate(self.analytics):
+            lines += emitter.reads([*call.args, *call.partition, *([] if call.when is None else [call.when])])
+            args = "".join(f"{emitter.emit(a)}, " for a in call.args)
+            if call.whole:
+                args += f"*{emitter.whole(self.names[0])}.values(), "
+            partition = "".join(f"{emitter.emit(p)}, " for p in call.partition)
+            when = "True" if call.when is None else emitter.emit(call.when)
+            lines += [
+                f"try: n{i} = s[{1 + i}].step(({partition}), {when}, ({args}))",
+                "except EvaluationError as error: raise StageError('analytic', str(error)) from error",
+            ]
+        return lines
+
+    def passing(self, condition: Bound, stage: str, emitter: ExactEmitter, refused: str, clause: str = "") -> list[str]:
+        """Lines that leave the function with ``refused`` when a condition does not hold; ``clause`` counts those that pass."""
+        lines = emitter.reads([condition])
+        lines += [
+            "try:",
+            f"    if not holds({emitter.emit(condition)}): return {refused}",
+            "except EvaluationError as error:",
+            f"    raise StageError('{stage}', 'run Where error: ' + str(error)) from error",
+        ]
+        if clause in self.hits:
+            lines.append(f"{self.hits[clause]}.hit({emitter.access.time})")
+        return lines
+
+    def select_lines(self, emitter: ExactEmitter, output: str) -> list[str]:
+        """Lines that compute the select list and return the output row."""
+        writer = ItemWriter(self.plan.root, emitter, self.plan.options, output)
+        writer.changes = self.changes
+        aggregate = self.plan.find(Aggregate)
+        writer.lists = [call.spec.name == "collect" for call in aggregate.calls] if aggregate is not None else ()
+        writer.hits = [self.hits[c] for c in ("select", "group") if c in self.hits]
+        return writer.lines()
+
+    @property
+    def output(self) -> str:
+        return output_kind(self.plan.root, self.plan.options)
+
+
+def define(name: str, arguments: str, lines: Sequence[str]) -> str:
+    """The text of a function."""
+    return f"def {name}({arguments}):\n" + "\n".join(f"    {line}" for line in lines)
+
+
+def returning(name: str, arguments: str, exprs: Sequence[Bound], emitter: ExactEmitter, form: str = "{}") -> str:
+    """The text of a function that returns the values of expressions, put into ``form`` one after the other."""
+    lines = emitter.reads(exprs)
+    texts = [emitter.emit(e) for e in exprs]
+    return define(name, arguments, [*lines, "return " + form.format(*texts)])
+
+
+def tuple_form(count: int) -> str:
+    """The form of a tuple of ``count`` values."""
+    return "(" + "{}, " * count + ")"
+
+
+def _hits(expr: Bound) -> list[HitValue]:
+    found = [expr] if isinstance(expr, HitValue) else []
+    for child in children(expr):
+        found += _hits(child)
+    return found
+
+
+def _expressions(plan: RulePlan) -> list[Bound]:
+    found: list[Any] = [i.expr for i in plan.root.items]
+    for node in plan.chain():
+        match node:
+            case Filter() | Having():
+                found.append(node.condition)
+            case Order():
+                found += [k.expr for k in node.keys]
+            case Window():
+                found += [node.condition, node.window.when, node.window.begin, node.window.emit]
+            case _:
+                pass
+    return [e for e in found if e is not None]

@@ -1,0 +1,248 @@
+"""Rules over windows that keep their rows: every window, joins, analytic functions, aggregates of every kind."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from plutino.errors import EvaluationError
+from plutino.execution.entry import Entry, Span, pack_entry, unpack_entry
+from plutino.execution.failures import StageError
+from plutino.execution.finishing import FinishCode, Pair, finish
+from plutino.execution.grouping import AggregatesCode, GroupingCode, Results, group
+from plutino.execution.joining import JoinCode, Row, join_all
+from plutino.execution.memory import Memory, RuleClock
+from plutino.execution.ordering import EventOrder
+from plutino.execution.output import Output
+from plutino.execution.windows import Fired, WindowOperator
+from plutino.model import Batch, RowError
+from plutino.spi import InputNeed
+
+
+class SourceCode(Struct, frozen=True):
+    """How rows of one source come in.
+
+    ``take(row, meta, whole, time, memories)`` gives the values of the analytic calls, or None for a row that does not pass. A ``table``
+    keeps its last ``retain`` rows and never fires a window.
+    """
+
+    stream: str
+    need: InputNeed
+    take: Callable[..., tuple[Any, ...] | None]
+    table: bool = False
+    retain: int = 0
+
+
+class BufferedCode(Struct, frozen=True):
+    """A compiled rule over kept rows. ``empty`` is an entry without columns per source.
+
+    - ``window`` makes the operator (None: each stream row is joined with the tables by itself)
+    - ``where``: the condition behind window and joins, with aggregates of its own
+    - ``shape`` is equal for two versions whose state is compatible
+    """
+
+    sources: tuple[SourceCode, ...]
+    window: Callable[[Sequence[Any]], WindowOperator] | None
+    joins: tuple[JoinCode, ...]
+    where: Callable[..., bool] | None
+    where_aggregates: AggregatesCode | None
+    grouping: GroupingCode | None
+    finish: FinishCode
+    memories: tuple[Callable[[], Memory], ...]
+    empty: Row
+    operators: tuple[str, ...]
+    event_time: bool
+    late_tolerance: int
+    shape: str
+    json_numbers: frozenset[str] | None = frozenset()
+    always_fires: bool = False
+    """Tumbling and hopping windows without joins and without a condition behind them give out empty windows too."""
+
+
+class BufferedProgram:
+    """A rule whose windows hold rows."""
+
+    __slots__ = ("_clock", "_code", "_counts", "_memories", "_numbers", "_orders", "_tables", "_window")
+
+    def __init__(self, code: BufferedCode) -> None:
+        self._code = code
+        self._memories: list[Any] = [make() for make in code.memories]
+        self._window = None if code.window is None else code.window(self._memories)
+        self._numbers = {source.stream: i for i, source in enumerate(code.sources)}
+        self._tables: dict[int, deque[Entry]] = {i: deque(maxlen=s.retain) for i, s in enumerate(code.sources) if s.table}
+        self._orders = EventOrder(code.late_tolerance, sum(1 for s in code.sources if not s.table)) if code.event_time else None
+        self._counts = [0, 0, 0, 0, 0]
+
+    @property
+    def inputs(self) -> Mapping[str, InputNeed]:
+        return {source.stream: source.need for source in self._code.sources}
+
+    @property
+    def json_numbers(self) -> frozenset[str] | None:
+        return self._code.json_numbers
+
+    @property
+    def operators(self) -> Sequence[str]:
+        return self._code.operators
+
+    @property
+    def counters(self) -> Sequence[list[int]]:
+        """Per operator: in front of the window rows are counted, behind it windows."""
+        arrived, passed, failed, fired, lost = self._counts
+        found: list[list[int]] = []
+        behind = self._window is None
+        for name in self._code.operators:
+            if name.endswith("_window"):
+                behind = True
+                found.append([passed, fired, 0])
+            else:
+                found.append([fired, fired - lost, lost] if behind else [arrived, passed, failed])
+        return found
+
+    def start(self, now: int) -> None:
+        clock = self._memories[0]
+        assert isinstance(clock, RuleClock)
+        if not clock.started:
+            clock.started = now
+            if self._window is not None and self._orders is None:
+                self._window.start(now)
+
+    def push(self, stream: str, batch: Batch) -> Batch | None:
+        output = Output()
+        output.errors.extend(RowError(0, e.text, e.stage) for e in batch.errors or ())
+        number = self._numbers[stream]
+        source = self._code.sources[number]
+        entries = self._entries(batch, number, source, output)
+        if source.table:
+            self._tables[number].extend(entries)
+        elif self._orders is None:
+            if self._window is not None:
+                self._give(self._window.advance(batch.arrival), output)
+            for entry in entries:
+                self._take(entry, output)
+        else:
+            for entry in self._orders.take(number, entries):
+                self._take(entry, output)
+            mark = self._orders.watermark
+            if mark is not None and self._window is not None:
+                self._give(self._window.advance(mark), output)
+        return output.batch(batch.arrival)
+
+    def _entries(self, batch: Batch, number: int, source: SourceCode, output: Output) -> list[Entry]:
+        need, times = source.need, batch.times
+        return [
+            Entry(
+                row,
+                batch.arrival if times is None else times[i],
+                batch.meta_of(i) if need.meta else {},
+                batch.record(i) if need.whole else None,
+                (),
+                number,
+            )
+            for i, row in enumerate(batch.rows)
+        ]
+
+    def _take(self, entry: Entry, output: Output) -> None:
+        """Filter a row, compute its analytic values, and put it into the window."""
+        self._counts[0] += 1
+        try:
+            values = self._code.sources[entry.source].take(entry.row, entry.meta, entry.whole, entry.time, self._memories)
+        except StageError as error:
+            self._counts[2] += 1
+            output.fail(error)
+            return
+        if values is None:
+            return
+        self._counts[1] += 1
+        entry.values = values
+        if self._window is None:
+            self._give([Fired([entry], entry.time, entry.time, entry.time)], output)
+        else:
+            self._give(self._window.add(entry), output)
+
+    def _give(self, fired: Sequence[Fired], output: Output) -> None:
+        for window in fired:
+            self._counts[3] += 1
+            try:
+                self._give_one(window, output)
+            except StageError as error:
+                self._counts[4] += 1
+                output.fail(error)
+
+    def _give_one(self, window: Fired, output: Output) -> None:
+        code, span = self._code, (window.start, window.end, window.trigger)
+        rows: Sequence[Any] = window.entries
+        if code.joins:
+            rows = self._joined(window)
+        rows = self._where(rows, span)
+        if not rows and not code.always_fires:
+            return
+        out = finish(code.finish, self._pairs(rows), span, self._memories)
+        if out is None or (not out and code.grouping is not None and code.grouping.keys is not None):
+            return
+        if code.window is None and code.finish.spread:
+            output.rows.extend(out)
+            output.sizes.extend([1] * len(out))
+        else:
+            output.rows.extend(out)
+            output.sizes.append(len(out))
+
+    def _joined(self, window: Fired) -> list[Row]:
+        sources: list[Sequence[Entry]] = [
+            self._tables[i] if source.table else [e for e in window.entries if e.source == i] for i, source in enumerate(self._code.sources)
+        ]
+        return join_all(sources, self._code.empty, self._code.joins)
+
+    def _where(self, rows: Sequence[Any], span: Span) -> Sequence[Any]:
+        code = self._code
+        if code.where is None:
+            return rows
+        aggregates = () if code.where_aggregates is None else Results(code.where_aggregates, rows, self._memories)
+        try:
+            return [row for row in rows if code.where(row, aggregates, span, (), self._memories)]
+        except EvaluationError as error:
+            raise error if isinstance(error, StageError) else StageError("filter", f"run Where error: {error}") from error
+
+    def _pairs(self, rows: Sequence[Any]) -> Sequence[Pair]:
+        grouping = self._code.grouping
+        if grouping is None:
+            return [(row, ()) for row in rows]
+        empty: Any = self._code.empty if self._code.joins else self._code.empty[0]
+        return group(grouping, rows, empty, self._memories)
+
+    def advance(self, now: int) -> Batch | None:
+        if self._orders is not None or self._window is None:
+            return None
+        output = Output()
+        self._give(self._window.advance(now), output)
+        return output.batch(now)
+
+    def next_deadline(self) -> int | None:
+        return self._window.deadline() if self._orders is None and self._window is not None else None
+
+    def snapshot(self) -> bytes:
+        return msgspec.msgpack.encode(
+            (
+                [memory.snapshot() for memory in self._memories],
+                None if self._window is None else self._window.snapshot(),
+                {str(i): [pack_entry(e) for e in table] for i, table in self._tables.items()},
+                None if self._orders is None else self._orders.snapshot(),
+            )
+        )
+
+    def restore(self, state: bytes) -> None:
+        if not state:
+            return
+        memories, window, tables, orders = msgspec.msgpack.decode(state)
+        for memory, kept in zip(self._memories, memories, strict=True):
+            memory.restore(kept)
+        if self._window is not None:
+            self._window.restore(window)
+        for i, rows in tables.items():
+            self._tables[int(i)].extend(unpack_entry(row) for row in rows)
+        if self._orders is not None:
+            self._orders.restore(orders)

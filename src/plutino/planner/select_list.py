@@ -1,0 +1,219 @@
+"""The select list: items, wildcards, output names, and the order in which items are computed (sql reference §3.2 to §3.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from plutino.errors import PlanError, SqlSyntaxError
+from plutino.planner.binder import Binder
+from plutino.planner.bound import AliasRef, Bound, ChangedColumns, ColumnRef, FunctionCall, Item, Star, WholeRow, walk
+from plutino.planner.calls import check_call, find_function
+from plutino.planner.printing import printed
+from plutino.planner.scope import Scope
+from plutino.spi import FunctionKind
+from plutino.sql import tree
+
+
+class SelectList(Struct, frozen=True):
+    """What a statement gives: items, the star over undeclared columns, and the columns that show only changes."""
+
+    items: tuple[Item, ...]
+    star: Star | None
+    changed: tuple[ChangedColumns, ...]
+
+
+def bind_select_list(select: tree.Select, scope: Scope, binder: Binder) -> SelectList:
+    """The select list of a statement, with wildcards over declared columns written out."""
+    _refuse_cycles(select.fields, scope)
+    _refuse_misplaced(select, binder)
+    building = _Building(scope, binder)
+    for position, field in enumerate(select.fields):
+        binder.position = position
+        building.take(field)
+    binder.position = None
+    return building.finished()
+
+
+class _Building:
+    def __init__(self, scope: Scope, binder: Binder) -> None:
+        self.scope = scope
+        self.binder = binder
+        self.items: list[Item] = []
+        self.changed: list[ChangedColumns] = []
+        self.starred: list[str] = []
+        self.excepted: set[str] = set()
+        self.numbered = 0
+        self.spread_all = False
+
+    def take(self, field: tree.Field) -> None:
+        expr = field.expr
+        if isinstance(expr, tree.Wildcard):
+            self._wildcard(expr)
+            return
+        if isinstance(expr, tree.Call) and expr.name.lower() == "changed_cols":
+            self.changed.append(_changed(expr, self.binder))
+            return
+        name = field.alias or _derived_name(expr)
+        if name is None:
+            name, self.numbered = f"kuiper_field_{self.numbered}", self.numbered + 1
+        bound = self.binder.bind(expr, field.alias)
+        spread = ""
+        if isinstance(bound, FunctionCall) and bound.spec.kind is FunctionKind.MULTI_ROW:
+            spread = bound.spec.name
+        text = "" if isinstance(bound, ColumnRef) else printed(bound, self.binder.texts())
+        self.items.append(Item(name, bound, text, field.alias is not None, not field.invisible, spread))
+
+    def _wildcard(self, expr: tree.Wildcard) -> None:
+        self.excepted.update(expr.excepted)
+        self.spread_all = True
+        if expr.stream is not None and expr.stream not in self.scope.sources:
+            raise PlanError(f"stream {expr.stream} not found")
+        chosen = [self.scope.sources[expr.stream]] if expr.stream is not None else list(self.scope.sources.values())
+        if len(chosen) > 1 or chosen[0].schemaless:
+            self.starred += [s.name for s in chosen]
+        else:
+            for name in chosen[0].content.schema.names:
+                kind = chosen[0].type_of(name)
+                assert kind is not None
+                self.items.append(Item(name, ColumnRef(chosen[0].name, name, kind, True), "*"))
+        for replaced in expr.replaced:
+            if replaced.alias is None:
+                raise PlanError("every expression of REPLACE needs a name; write it as REPLACE(expression AS name)")
+            bound = self.binder.bind(replaced.expr, replaced.alias)
+            self.items.append(Item(replaced.alias, bound, printed(bound, self.binder.texts()), aliased=True))
+
+    def finished(self) -> SelectList:
+        kept = [i for i in self.items if i.name not in self.excepted or i.aliased]
+        star = Star(tuple(dict.fromkeys(self.starred)), tuple(sorted(self.excepted))) if self.starred else None
+        return SelectList(tuple(_distinct(kept, self.spread_all)), star, tuple(self.changed))
+
+
+def _distinct(items: list[Item], starred: bool) -> list[Item]:
+    """Items with distinct names: what stands beside a star replaces its columns; otherwise a name given twice is refused."""
+    kept: dict[str, Item] = {}
+    for item in items:
+        if item.name in kept and item.text == "*":
+            continue
+        if item.name in kept and item.visible:
+            if not starred or kept[item.name].text != "*":
+                raise PlanError(f"duplicate field definition {item.name}")
+            del kept[item.name]
+        kept[item.name] = item
+    return list(kept.values())
+
+
+def _changed(expr: tree.Call, binder: Binder) -> ChangedColumns:
+    check_call(expr, find_function(expr, binder.env))
+    prefix, ignore, *others = expr.args
+    columns = tuple((_derived_name(a) or "", binder.bind(a)) for a in others if not isinstance(a, tree.Wildcard))
+    return ChangedColumns(binder.bind(prefix), binder.bind(ignore), columns, any(isinstance(a, tree.Wildcard) for a in others))
+
+
+def _derived_name(expr: tree.Expr | tree.ArrowLiteral) -> str | None:
+    """The output name of an item without alias; None for the numbered ones."""
+    match expr:
+        case tree.Column(name=name):
+            return name
+        case tree.TimeUnit(unit=unit):
+            return unit
+        case tree.Call(name=name):
+            return name.lower()
+        case tree.Window(kind=kind):
+            return kind
+        case _:
+            return None
+
+
+# --- checks ---------------------------------------------------------------------------------------------------------------------------
+
+
+def _refuse_cycles(fields: Sequence[tree.Field], scope: Scope) -> None:
+    references = {
+        field.alias: {n for n in _column_names(field.expr) if n in scope.aliases and n != field.alias}
+        for field in fields
+        if field.alias is not None
+    }
+    done: set[str] = set()
+
+    def visit(alias: str, path: tuple[str, ...]) -> None:
+        if alias in path:
+            raise PlanError("select fields have cycled alias")
+        if alias not in done:
+            for other in references[alias]:
+                visit(other, (*path, alias))
+            done.add(alias)
+
+    for alias in references:
+        visit(alias, ())
+
+
+def _refuse_misplaced(select: tree.Select, binder: Binder) -> None:
+    """Set-returning functions stand once, at the top of a select item or inside an expression, and nowhere else."""
+    found = [_row_makers(f.expr, binder) for f in select.fields]
+    if any(depth > 1 for item in found for depth in item):
+        raise SqlSyntaxError("select clause shouldn't has nested set-returning-functions")
+    if sum(len(item) for item in found) > 1:
+        raise SqlSyntaxError("select clause shouldn't has multi set-returning-functions")
+    others = (select.where, select.group_by, select.having, select.order_by, tuple(j.on for j in select.joins))
+    if any(_row_makers(other, binder) for other in others):
+        raise SqlSyntaxError("select statement shouldn't has srf except fields")
+
+
+def _row_makers(node: object, binder: Binder, depth: int = 0) -> list[int]:
+    """The nesting depths of set-returning calls anywhere in a tree."""
+    found: list[int] = []
+    if isinstance(node, tree.Call):
+        spec = binder.env.registry.functions.get(node.name.lower())
+        if spec is not None and spec.kind is FunctionKind.MULTI_ROW:
+            depth += 1
+            found.append(depth)
+    if isinstance(node, tree.Node):
+        for field in node.__struct_fields__:
+            if field != "span":
+                found += _row_makers(getattr(node, field), binder, depth)
+    elif isinstance(node, tuple):
+        for member in node:
+            found += _row_makers(member, binder, depth)
+    return found
+
+
+def _column_names(node: object) -> Iterable[str]:
+    """Unqualified column names anywhere in a tree."""
+    if isinstance(node, tree.Column):
+        yield node.name if node.stream is None else node.stream
+    elif isinstance(node, tree.Node):
+        for field in node.__struct_fields__:
+            if field != "span":
+                yield from _column_names(getattr(node, field))
+    elif isinstance(node, tuple):
+        for member in node:
+            yield from _column_names(member)
+
+
+def evaluation_order(items: Sequence[Item]) -> tuple[int, ...]:
+    """Items without alias left to right, then aliased ones, each after the aliases that it uses."""
+    by_alias = {item.name: i for i, item in enumerate(items) if item.aliased}
+    order: list[int] = []
+    placed: set[int] = set()
+
+    def place(i: int) -> None:
+        if i in placed:
+            return
+        placed.add(i)
+        for part in walk(items[i].expr):
+            if isinstance(part, AliasRef):
+                place(by_alias[part.name])
+        order.append(i)
+
+    for wanted in (False, True):
+        for i, item in enumerate(items):
+            if item.aliased is wanted:
+                place(i)
+    return tuple(order)
+
+
+def reads_whole(expr: Bound) -> bool:
+    """Whether an expression looks at the whole row."""
+    return any(isinstance(part, WholeRow) for part in walk(expr))

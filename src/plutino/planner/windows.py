@@ -1,0 +1,52 @@
+"""Window constructors bound: lengths in milliseconds, conditions as expressions (sql reference §5.1)."""
+
+from __future__ import annotations
+
+from plutino.errors import PlanError
+from plutino.planner.binder import Binder
+from plutino.planner.plan import Scan, Window, WindowSpec
+from plutino.planner.scope import SourceScope
+from plutino.spi import RuleOptions
+from plutino.sql import tree
+
+UNIT_MS = {"dd": 86_400_000, "hh": 3_600_000, "mi": 60_000, "ss": 1000, "ms": 1}
+
+
+def bind_window(window: tree.Window, binder: Binder, options: RuleOptions) -> Window:
+    """The window of GROUP BY. Its ``input`` is a placeholder; the planner puts it in its place."""
+    condition = None if window.filter is None else binder.bind(window.filter)
+    return Window(_nothing(binder), _spec(window, binder, options), condition)
+
+
+def _nothing(binder: Binder) -> Scan:
+    source: SourceScope = next(iter(binder.scope.sources.values()))
+    return Scan(source, ())
+
+
+def _spec(window: tree.Window, binder: Binder, options: RuleOptions) -> WindowSpec:
+    when = None if window.when is None else binder.bind(window.when)
+    partition = tuple(binder.bind(p) for p in window.partition_by)
+    if window.kind == "statewindow":
+        begin, *rest = (binder.bind(a) for a in window.args)
+        return WindowSpec(window.kind, "", 0, 0, begin=begin, emit=rest[0] if rest else None, partition=partition)
+    numbers = [a.value for a in window.args if isinstance(a, tree.Literal) and isinstance(a.value, int)]
+    if window.kind == "countwindow":
+        length = numbers[0]
+        every = numbers[1] if len(numbers) > 1 and numbers[1] > 0 else length
+        return WindowSpec(window.kind, "", length, length, hop=every)
+    unit = window.args[0]
+    assert isinstance(unit, tree.TimeUnit)
+    if any(n <= 0 for n in numbers[:2]):
+        raise PlanError(f"{window.kind} needs lengths above zero, but found {min(numbers[:2])}")
+    ms = [n * UNIT_MS[unit.unit] for n in numbers]
+    match window.kind:
+        case "hoppingwindow":
+            return WindowSpec(window.kind, unit.unit, numbers[1], ms[0], hop=ms[1])
+        case "sessionwindow":
+            return WindowSpec(window.kind, unit.unit, numbers[0], ms[0], hop=ms[1])
+        case "slidingwindow":
+            return WindowSpec(
+                window.kind, unit.unit, numbers[0], ms[0], delay=ms[1] if len(ms) > 1 else 0, when=when, version=options.window_version
+            )
+        case _:
+            return WindowSpec(window.kind, unit.unit, numbers[0], ms[0])
