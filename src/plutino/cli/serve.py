@@ -91,7 +91,7 @@ def _use_zone(name: str) -> None:
 
     try:
         ZoneInfo(name or "UTC")
-    except (ValueError, OSError) as error:
+    except (KeyError, ValueError, OSError) as error:
         raise PlutinoError(f"timezone: {name}; a zone such as Europe/Berlin, UTC or Local is expected") from error
     os.environ["TZ"] = name or "UTC"
     time.tzset()
