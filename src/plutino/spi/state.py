@@ -17,3 +17,7 @@ class StateStore(Protocol):
     async def drop(self, owner: str) -> None:
         """Forget everything of an owner."""
         ...
+
+
+keyed_state: dict[str, object] = {}
+"""State that all rules of the process can read with ``get_keyed_state``; functions of installed packages write it."""
