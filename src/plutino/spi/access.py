@@ -15,8 +15,8 @@ from plutino.errors import AccessError
 class Access:
     """Rules for paths and hosts that come in through the configuration.
 
-    ``external_files``: paths outside of ``<data_dir>/uploads`` may be named (``allowExternalFileAccess``); ``private_net``: HTTP requests may
-    go to loopback and private addresses (``enablePrivateNet``).
+    - ``external_files``: paths outside of ``<data_dir>/uploads`` may be named (``allowExternalFileAccess``)
+    - ``private_net``: HTTP requests may go to loopback and private addresses (``enablePrivateNet``)
     """
 
     data_dir: str
