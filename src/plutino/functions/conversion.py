@@ -86,7 +86,7 @@ def _check_base64(args: Sequence[Literal]) -> str | None:
 
 def _trunc(value: Any, digits: Any) -> float:
     number = to_float(value, SAMEKIND)
-    if type(digits) is not int:
+    if type(digits) is not int and not (type(digits) is float and digits.is_integer()):
         raise EvaluationError("The 2nd parameter must be int value.")
     try:
         ratio = math.pow(10.0, float(digits))
@@ -273,6 +273,7 @@ _NUMERALS = (
         (Arg("number", ArgCheck.NUMBER), Arg("decimals", ArgCheck.INT)),
         returns="float",
         nulls=Nulls.NULL,
+        kind_blind=True,
         examples=(("trunc(1.27, 1)", 1.3),),
     ),
     FunctionSpec(
