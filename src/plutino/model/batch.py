@@ -39,10 +39,12 @@ class Batch:
     - ``errors``: rows that failed, in order.
     - ``origins``: which delivered payload each row came from, where that is not simply the one with the same index (a list in one payload
       gives several rows, a refused payload none); else None. Who adds metadata per payload needs it.
+    - ``encoded``: for whom this output was made into messages, and those: outputs that several rules share are encoded once.
     """
 
     __slots__ = (
         "arrival",
+        "encoded",
         "errors",
         "guarded",
         "meta",
@@ -83,6 +85,7 @@ class Batch:
         self.sizes = sizes
         self.passthrough = passthrough
         self.errors = errors
+        self.encoded: tuple[Any, list[Any]] | None = None
         self.origins = origins
 
     def __len__(self) -> int:

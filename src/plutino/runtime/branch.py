@@ -95,7 +95,10 @@ class Branch:
 
     def _push(self, batch: Batch) -> None:
         stream = self._stream
-        for calls, rows in self._index.select(batch):
+        for calls, rows, certain in self._index.select(batch):
+            if certain and len(calls) > 1:
+                self._push_twins(calls, rows)
+                continue
             for push, emit, place in calls:
                 try:
                     out = push(stream, rows)
@@ -106,10 +109,32 @@ class Branch:
                 except Exception as error:  # supervisor: a defect in one rule stops that rule, nothing else
                     place.run.failed(error)
 
+    def _push_twins(self, calls: Sequence[Call], batch: Batch) -> None:
+        """Rows that satisfy the guards of all these rules: of twins one makes the output, which all hand to their sinks."""
+        made: dict[str, Batch] = {}
+        count = len(batch.rows)
+        for push, emit, place in calls:
+            try:
+                twin = place.twin
+                out = made.get(twin) if twin else None
+                if out is not None:
+                    place.credited += count
+                else:
+                    out = push(self._stream, batch)
+                    if out is None:
+                        continue
+                    if out.errors:
+                        place.run.report(out.errors)
+                    elif twin and len(out) == count:
+                        made[twin] = out
+                emit(out)
+            except Exception as error:  # supervisor, as above
+                place.run.failed(error)
+
     def _push_measured(self, batch: Batch) -> None:
         """As ``_push``, with the time of each rule taken (only now and then: it costs as much as a small rule)."""
         stream = self._stream
-        for calls, rows in self._index.select(batch):
+        for calls, rows, _ in self._index.select(batch):
             for push, emit, place in calls:
                 started = perf_counter_ns()
                 try:

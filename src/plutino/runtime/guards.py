@@ -2,6 +2,7 @@
 
 With hundreds of rules of one shape (``x > constant``, ``id = constant``) on a stream, the cost of a batch grows with the rules that match,
 not with all of them. A guard speaks only of values of its constant's type: rows with any other value go to every rule of the column.
+Where every row of a batch is known to satisfy a guard, rules that are twins (``InputNeed.twin``) need not do the same work again.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ Call = tuple[Callable[[str, Batch], Any], Callable[[Any], None], Any]
 """``(push, emit, place)`` of one rule, ready to be called."""
 
 
+Selection = tuple[Sequence[Call], Batch, bool]
+"""Calls, the rows that they must see, and whether each of these rows is known to satisfy the guard of each call."""
+
+
 class PredicateIndex:
     """The calls of a feed, arranged by guard. ``all`` holds every call, ``free`` those that see every batch."""
 
@@ -52,11 +57,11 @@ class PredicateIndex:
                 columns.setdefault((guard.column, family), []).append((guard, call))
         self._columns = [ColumnIndex(column, family, entries) for (column, family), entries in columns.items()]
 
-    def select(self, batch: Batch) -> list[tuple[Sequence[Call], Batch]]:
-        """Pairs of calls and the rows that they must see: the batch, or some of its rows in order."""
-        found: list[tuple[Sequence[Call], Batch]] = []
+    def select(self, batch: Batch) -> list[Selection]:
+        """Who must see what: the batch, or some of its rows in order."""
+        found: list[Selection] = []
         if self.free:
-            found.append((self.free, batch))
+            found.append((self.free, batch, False))
         one = len(batch.rows) == 1
         for column in self._columns:
             if one:
@@ -85,20 +90,20 @@ class ColumnIndex:
             if guard.op == "=":
                 self._equal.setdefault(guard.constant, []).append(call)
 
-    def select_one(self, batch: Batch, found: list[tuple[Sequence[Call], Batch]]) -> None:
+    def select_one(self, batch: Batch, found: list[Selection]) -> None:
         """As ``select_many`` for a batch of one row."""
         value = self._get(batch.rows[0])
         if type(value) not in self._family:
-            found.append((self._all, batch))
+            found.append((self._all, batch, False))
             return
         if self._equal:
             equal = self._equal.get(value)
             if equal is not None:
-                found.append((equal, batch))
+                found.append((equal, batch, True))
         if self._ranges:
             self._select_ranges(value, value, batch, found)
 
-    def select_many(self, batch: Batch, found: list[tuple[Sequence[Call], Batch]]) -> None:
+    def select_many(self, batch: Batch, found: list[Selection]) -> None:
         """Append what the rows can concern."""
         values = list(map(self._get, batch.rows))
         pure = self._family.issuperset(map(type, values))
@@ -106,29 +111,34 @@ class ColumnIndex:
             if pure:
                 self._select_ranges(min(values), max(values), batch, found)
             else:
-                found.append((self._ranges, batch))
+                found.append((self._ranges, batch, False))
         if self._equal:
             self._select_equal(values, pure, batch, found)
 
-    def _select_ranges(self, low: Any, high: Any, batch: Batch, found: list[tuple[Sequence[Call], Batch]]) -> None:
+    def _select_ranges(self, low: Any, high: Any, batch: Batch, found: list[Selection]) -> None:
+        """Calls that every row satisfies, and calls that some may satisfy; those that none can are left out."""
         if low != low or high != high:  # not a number: nothing can be told from the extremes
-            found.append((self._ranges, batch))
+            found.append((self._ranges, batch, False))
             return
-        constants, calls = self._greater
-        if constants and (count := bisect_left(constants, high)):
-            found.append((calls[:count], batch))
-        constants, calls = self._greater_equal
-        if constants and (count := bisect_right(constants, high)):
-            found.append((calls[:count], batch))
-        constants, calls = self._less
-        if constants and (first := bisect_right(constants, low)) < len(constants):
-            found.append((calls[first:], batch))
-        constants, calls = self._less_equal
-        if constants and (first := bisect_left(constants, low)) < len(constants):
-            found.append((calls[first:], batch))
+        for (constants, calls), bisect in ((self._greater, bisect_left), (self._greater_equal, bisect_right)):
+            if constants and (some := bisect(constants, high)):
+                every = some if low == high else bisect(constants, low)
+                if every:
+                    found.append((calls[:every], batch, True))
+                if every < some:
+                    found.append((calls[every:some], batch, False))
+        for (constants, calls), bisect in ((self._less, bisect_right), (self._less_equal, bisect_left)):
+            if constants and (some := bisect(constants, low)) < len(constants):
+                every = some if low == high else bisect(constants, high)
+                if every < len(constants):
+                    found.append((calls[every:], batch, True))
+                if some < every:
+                    found.append((calls[some:every], batch, False))
 
-    def _select_equal(self, values: list[Any], pure: bool, batch: Batch, found: list[tuple[Sequence[Call], Batch]]) -> None:
-        table, groups, others = self._equal, {}, []  # type: tuple[dict[Any, list[Call]], dict[Any, list[int]], list[int]]
+    def _select_equal(self, values: list[Any], pure: bool, batch: Batch, found: list[Selection]) -> None:
+        table: dict[Any, list[Call]] = self._equal
+        groups: dict[Any, list[int]] = {}
+        others: list[int] = []
         if pure:
             for i, value in enumerate(values):
                 if value in table:
@@ -143,11 +153,11 @@ class ColumnIndex:
         count = len(values)
         for value, indices in groups.items():
             wanted = sorted(indices + others) if others else indices
-            found.append((table[value], batch if len(wanted) == count else pick(batch, wanted)))
+            found.append((table[value], batch if len(wanted) == count else pick(batch, wanted), not others))
         if others:
             rest = [call for constant, calls in table.items() if constant not in groups for call in calls]
             if rest:
-                found.append((rest, pick(batch, others)))
+                found.append((rest, pick(batch, others), False))
 
 
 def pick(batch: Batch, indices: Sequence[int]) -> Batch:

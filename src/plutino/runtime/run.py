@@ -36,9 +36,9 @@ class Keeper(Protocol):
 
 
 class Place:
-    """The place of a run on a feed."""
+    """The place of a run on a feed; ``credited`` rows were processed by a twin in its stead."""
 
-    __slots__ = ("before", "emit", "ended", "feed", "need", "operators", "push", "run")
+    __slots__ = ("before", "credited", "emit", "ended", "feed", "need", "operators", "push", "run", "twin")
 
     def __init__(self, run: Run, feed: Feed, need: InputNeed, push: Callable[[str, Batch], Batch | None]) -> None:
         self.run = run
@@ -47,6 +47,8 @@ class Place:
         self.push = push
         self.emit: Emit = run.way_out
         self.ended = False
+        self.twin = need.twin
+        self.credited = 0
         self.before = feed.counts()
         checks = need.times or feed.pipe.checks
         self.operators = (*feed.pipe.operators, "preprocessor") if checks else feed.pipe.operators
@@ -254,9 +256,11 @@ class Run:
 
     def _operator_nodes(self, index: int) -> list[Node]:
         found = []
+        credited = sum(place.credited for place in self.places)
         last = max((place.feed.last for place in self.places), default=0) if self._counted() else 0
         for k, (kind, counter) in enumerate(zip(self.operators, self.program.counters, strict=True)):
             rows_in, rows_out, errors = counter
+            rows_in, rows_out = rows_in + credited, rows_out + credited
             if k == 0 and len(self.places) == 1 and self.places[0].need.guard is not None:
                 # rows that the guard already told apart never reach the program, but they did reach the rule
                 rows_in = max(rows_in, self.places[0].feed.decoded - self.places[0].before.decoded)

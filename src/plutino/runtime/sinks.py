@@ -78,6 +78,7 @@ class Outlet:
         "_owner",
         "_pending",
         "_plain",
+        "_shares",
         "_slow",
         "_task",
         "_timer",
@@ -107,6 +108,8 @@ class Outlet:
         self._encoder = encoder
         self._encode = plan.direct(encoder)
         self._plain: Plain = plan.plain or plan.nothing
+        self._shares = plan.format.frame is not None
+        """The encoder keeps no state, so that what it made may be used by rules with the same action."""
         self._flow = facilities.flow
         self._access = access
         self._owner = owner
@@ -144,13 +147,18 @@ class Outlet:
         if self._slow or out.errors:
             self._take_each(out)
             return
-        sizes = out.sizes
-        try:
-            # what rules without window send all the time goes straight to the encoder
-            items = self._encode(out.rows) if sizes is None and not out.passthrough else self._plain(self._encoder, out)
-        except PlutinoError:
-            self._take_each(out)  # finds the row that fails and keeps the rest
-            return
+        sizes, ready = out.sizes, out.encoded
+        if ready is not None and ready[0] is self.plan:
+            items = ready[1]
+        else:
+            try:
+                # what rules without window send all the time goes straight to the encoder
+                items = self._encode(out.rows) if sizes is None and not out.passthrough else self._plain(self._encoder, out)
+            except PlutinoError:
+                self._take_each(out)  # finds the row that fails and keeps the rest
+                return
+            if self._shares:
+                out.encoded = self.plan, items
         count = len(items)
         self.taken += count if sizes is None else len(sizes)
         if not count:
