@@ -17,7 +17,14 @@ def _is_program_alone(case: SqlCase) -> bool:
         return False
     if set(case.sink) - {"sendSingle"} or case.tables or (case.options.get("sendError") and case.family == "sink"):
         return False
+    if case.options.get("isEventTime") and any(not isinstance(_time_of(m.payload), int) for m in case.input):
+        return False
     return not any(option in text.upper() for text in case.streams.values() for option in ENGINE_OPTIONS)
+
+
+def _time_of(payload: object) -> object:
+    """The event time of a message, where it is one that needs no parsing."""
+    return payload.get("ts") if isinstance(payload, dict) else None
 
 
 CASES = [case for case in load_sql() if _is_program_alone(case)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
@@ -14,7 +14,7 @@ from plutino.spi import Arg, ArgCheck, FunctionSpec
 from plutino.spi.function import Literal
 from plutino.spi.state import keyed_state
 
-_CASTS = {"bigint": to_int, "float": to_float, "string": to_text, "boolean": to_bool, "datetime": to_datetime}
+_CASTS: dict[str, Callable[[Any], Any]] = {"bigint": to_int, "float": to_float, "string": to_text, "boolean": to_bool, "datetime": to_datetime}
 _serial = count()
 
 
