@@ -11,7 +11,6 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,9 @@ from plutino.spi import ConnectorSpec, Delivery, IngressHandler, Inlet, Mode, Or
 RULE = "run"
 STDOUT = "stdout"
 BLOCK = 65536
+WAITING = 4
+"""Blocks that are read ahead of the rule."""
+
 POLL_S = 0.02
 
 
@@ -143,21 +145,21 @@ class StdinSource:
     async def run(self, inlet: Inlet, resume: Any) -> None:
         """Deliver blocks of whole lines until the end."""
         loop = asyncio.get_running_loop()
-        blocks: asyncio.Queue[bytes | OSError] = asyncio.Queue(maxsize=4)
+        blocks: asyncio.Queue[bytes | OSError] = asyncio.Queue()
+        room = threading.Semaphore(WAITING)
 
         def read() -> None:
-            block: bytes | OSError = b""
-            while True:
+            block: bytes | OSError = b"\n"
+            while block and not isinstance(block, OSError):
+                room.acquire()
                 try:
                     block = os.read(0, BLOCK)
                 except OSError as error:
                     block = error
                 try:
-                    asyncio.run_coroutine_threadsafe(blocks.put(block), loop).result()
-                except (RuntimeError, CancelledError):
+                    loop.call_soon_threadsafe(blocks.put_nowait, block)
+                except RuntimeError:
                     return  # the rule has ended meanwhile
-                if not block or isinstance(block, OSError):
-                    return
 
         threading.Thread(target=read, daemon=True, name="stdin").start()
         inlet.connected()
@@ -168,6 +170,7 @@ class StdinSource:
             lines, newline, rest = (rest + block).rpartition(b"\n")
             if newline:
                 await inlet.put(Delivery(lines=lines))
+            room.release()
         if rest.strip():
             await inlet.put(Delivery(lines=rest))
 
