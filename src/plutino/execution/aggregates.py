@@ -117,7 +117,7 @@ class Total:
             if self._total is None and kind in _NUMBER:
                 self._total = value
             elif self._total is None:
-                self._error = f"found invalid arg {_shown(value)}"
+                self._error = f"run {'avg' if self._mean else 'sum'} function error: found invalid arg {_shown(value)}"
             elif isinstance(self._total, float) and kind is float:
                 self._total += value
             elif isinstance(self._total, int) and kind in _NUMBER:
@@ -130,7 +130,7 @@ class Total:
     def result(self) -> Any:
         if self._error is not None:
             name = "avg" if self._mean else "sum"
-            raise EvaluationError(f"call func {name} error: run {name} function error: {self._error}")
+            raise EvaluationError(f"call func {name} error: {self._error}")
         if self._total is None or not self._mean:
             return self._total
         return divide(self._total, self._count) if isinstance(self._total, int) else self._total / self._count
@@ -188,7 +188,7 @@ class Extreme:
 
     def result(self) -> Any:
         if self._error is not None:
-            raise EvaluationError(f"call func {self._name} error: run {self._name} function error: {self._error}")
+            raise EvaluationError(f"call func {self._name} error: {self._error}")
         return loose(self._best) if self._loose else self._best
 
     def snapshot(self) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_right, insort
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
@@ -19,14 +19,13 @@ class EventOrder:
     their order of arrival. Rows are released when the watermark moves on, not by a row that leaves it where it was.
     """
 
-    __slots__ = ("_greatest", "_released", "_streams", "_tolerance", "_waiting", "dropped")
+    __slots__ = ("_greatest", "_streams", "_tolerance", "_waiting", "dropped")
 
     def __init__(self, tolerance: int, streams: int = 1) -> None:
         self._tolerance = tolerance
         self._streams = streams
         self._greatest: dict[int, int] = {}
         self._waiting: list[Entry] = []
-        self._released: int | None = None
         self.dropped = 0
 
     @property
@@ -36,6 +35,7 @@ class EventOrder:
 
     def take(self, stream: int, entries: Sequence[Entry]) -> list[Entry]:
         """Take rows of one stream; the result are the rows that the watermark releases, in order of time."""
+        released: list[Entry] = []
         for entry in entries:
             mark = self.watermark
             if mark is not None and entry.time < mark:
@@ -43,22 +43,22 @@ class EventOrder:
                 continue
             insort(self._waiting, entry, key=_time)
             self._greatest[stream] = max(entry.time, self._greatest.get(stream, entry.time))
+            if self.watermark != mark:
+                released += self._release()
+        return released
+
+    def _release(self) -> list[Entry]:
         mark = self.watermark
-        if mark is None or mark == self._released:
+        if mark is None:
             return []
-        self._released = mark
-        count = 0
-        for entry in self._waiting:
-            if entry.time > mark:
-                break
-            count += 1
+        count = bisect_right(self._waiting, mark, key=_time)
         released, self._waiting = self._waiting[:count], self._waiting[count:]
         return released
 
     def snapshot(self) -> Any:
-        return [[[i, t] for i, t in self._greatest.items()], self._released, [pack_entry(e) for e in self._waiting]]
+        return [[[i, t] for i, t in self._greatest.items()], [pack_entry(e) for e in self._waiting]]
 
     def restore(self, state: Any) -> None:
-        greatest, self._released, waiting = state
+        greatest, waiting = state
         self._greatest = dict(greatest)
         self._waiting = [unpack_entry(e) for e in waiting]

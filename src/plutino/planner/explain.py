@@ -44,13 +44,21 @@ def explain(plan: RulePlan) -> str:
     lines: list[str] = []
     number = 0
     for depth, node in enumerate(reversed(_shown(plan))):
-        nodes: tuple[Node, ...] = node.inputs if isinstance(node, Gather) else (node,)
-        for shown in nodes:
+        for deeper, shown in _spread(node):
             name, info = _described(shown, texts)
             body = json.dumps({"op": f"{name}_{number}", "info": info}, separators=(",", ":"), ensure_ascii=False)
-            lines.append("\t" * (2 * depth - 1 if depth else 0) + body)
+            level = depth + deeper
+            lines.append("\t" * (2 * level - 1 if level else 0) + body)
             number += 1
     return "\n".join(lines)
+
+
+def _spread(node: Node) -> list[tuple[int, Node]]:
+    """The lines of a node with how much deeper they stand: several sources side by side, below their alignment where one is a table."""
+    if not isinstance(node, Gather):
+        return [(0, node)]
+    aligned = any(s.source.content.is_table for s in node.inputs)
+    return [*([(0, node)] if aligned else []), *((int(aligned), scan) for scan in node.inputs)]
 
 
 def _shown(plan: RulePlan) -> list[Node]:
@@ -74,13 +82,13 @@ def _described(node: Node, texts: _Texts) -> tuple[str, str]:
             on_text = "" if on is None else f", {texts.show(on)}"
             return "JoinPlan", f"Joins:[ {{ joinType:{_JOIN_NAMES[kind]}{on_text} }} ]"
         case Window(window=window):
-            return "WindowPlan", f"{{ length:{window.step}, windowType:{_WINDOW_NAMES[window.kind]}, limit: 0 }}"
+            return "WindowPlan", f"{{ length:{window.size}, windowType:{_WINDOW_NAMES[window.kind]}, limit: 0 }}"
         case Filter(condition=condition):
             return "FilterPlan", f"Condition:{{ {texts.show(condition)} }}, "
         case Analytic(calls=calls):
             return "AnalyticFuncsPlan", f"Funcs:[ {', '.join(c.text for c in calls)} ]"
         case Gather():
-            return "JoinAlignPlan", f"Emitters:[ {', '.join(s.source.stream for s in node.inputs)} ]"
+            return "JoinAlignPlan", f"Emitters:[ {', '.join(s.source.stream for s in node.inputs if s.source.content.is_table)} ]"
         case Scan(source=source, columns=columns):
             names = sorted(set(columns) | (set(source.content.schema.names) if not columns else set()))
             return "DataSourcePlan", f"StreamName: {source.stream}, StreamFields:[ {', '.join(names)} ]"

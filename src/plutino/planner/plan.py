@@ -44,7 +44,7 @@ class Filter(Struct, frozen=True):
 
 
 class WindowSpec(Struct, frozen=True):
-    """A window constructor with lengths in milliseconds (rows for a count window).
+    """A window constructor with lengths in milliseconds (rows for a count window); ``size`` is the length as written.
 
     ``unit`` and ``step`` decide how the first boundary is aligned (sql reference §5.2). ``hop``: distance of hopping windows, time-out of
     sessions, distance of count windows. ``begin``/``emit``: conditions of a state window (one alone serves as both).
@@ -61,6 +61,7 @@ class WindowSpec(Struct, frozen=True):
     emit: Bound | None = None
     partition: tuple[Bound, ...] = ()
     version: str = ""
+    size: int = 0
 
 
 class Window(Struct, frozen=True):

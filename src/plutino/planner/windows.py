@@ -33,7 +33,7 @@ def _spec(window: tree.Window, binder: Binder, options: RuleOptions) -> WindowSp
     if window.kind == "countwindow":
         length = numbers[0]
         every = numbers[1] if len(numbers) > 1 and numbers[1] > 0 else length
-        return WindowSpec(window.kind, "", length, length, hop=every)
+        return WindowSpec(window.kind, "", length, length, hop=every, size=length)
     unit = window.args[0]
     assert isinstance(unit, tree.TimeUnit)
     if any(n <= 0 for n in numbers[:2]):
@@ -41,12 +41,13 @@ def _spec(window: tree.Window, binder: Binder, options: RuleOptions) -> WindowSp
     ms = [n * UNIT_MS[unit.unit] for n in numbers]
     match window.kind:
         case "hoppingwindow":
-            return WindowSpec(window.kind, unit.unit, numbers[1], ms[0], hop=ms[1])
+            return WindowSpec(window.kind, unit.unit, numbers[1], ms[0], hop=ms[1], size=numbers[0])
         case "sessionwindow":
-            return WindowSpec(window.kind, unit.unit, numbers[0], ms[0], hop=ms[1])
+            return WindowSpec(window.kind, unit.unit, numbers[0], ms[0], hop=ms[1], size=numbers[0])
         case "slidingwindow":
+            delay = ms[1] if len(ms) > 1 else 0
             return WindowSpec(
-                window.kind, unit.unit, numbers[0], ms[0], delay=ms[1] if len(ms) > 1 else 0, when=when, version=options.window_version
+                window.kind, unit.unit, numbers[0], ms[0], delay=delay, when=when, version=options.window_version, size=numbers[0]
             )
         case _:
-            return WindowSpec(window.kind, unit.unit, numbers[0], ms[0])
+            return WindowSpec(window.kind, unit.unit, numbers[0], ms[0], size=numbers[0])
