@@ -65,7 +65,7 @@ def split_list(separator: str, text: str) -> StringList:
 
 @define("sortAlpha", "any -> any")
 def sort_alpha(values: Any) -> StringList:
-    if not isinstance(values, LISTS):
+    if not isinstance(values, (*LISTS, bytes)):
         return StringList((string_value(values),))
     parts = strings_of(values)
     ordered = sorted(parts) if all(map(str.isascii, parts)) else sorted(parts, key=utf8)

@@ -78,6 +78,8 @@ def _text_of(parts: dict[str, Any], key: str) -> str:
     if key not in parts:
         return ""
     value = parts[key]
+    if value is None:
+        raise Failure("runtime error: invalid memory address or nil pointer dereference")
     if not isinstance(value, str):
         raise Failure(f"unable to parse {key} key, must be of type string, but {kind_name(value)} found")
     return value

@@ -51,10 +51,9 @@ def parse_layout(layout: str, text: str, local: tzinfo) -> datetime:
     rest = text
     elements = split_layout(layout)
     for index, (literal, element) in enumerate(elements):
-        try:
-            rest = _skip(rest, literal)
-        except _Mismatch:
-            raise Failure(_message(text, layout, rest, literal)) from None
+        rest, fits = _skip(rest, literal)
+        if not fits:
+            raise Failure(_message(text, layout, rest, literal))
         if not element:
             break
         fraction_follows = elements[index + 1][1][:1] in (".", ",")
@@ -74,18 +73,18 @@ def _message(text: str, layout: str, rest: str, element: str) -> str:
     return f"parsing time {quote(text)} as {quote(layout)}: cannot parse {quote(rest)} as {quote(element)}"
 
 
-def _skip(text: str, literal: str) -> str:
-    """``text`` after ``literal``; runs of spaces match one another."""
+def _skip(text: str, literal: str) -> tuple[str, bool]:
+    """``text`` after ``literal``, and whether it fits; runs of spaces match one another."""
     while literal:
         if literal[0] == " ":
             if text and text[0] != " ":
-                raise _Mismatch
+                return text, False
             literal, text = literal.lstrip(" "), text.lstrip(" ")
         elif not text or text[0] != literal[0]:
-            raise _Mismatch
+            return text, False
         else:
             literal, text = literal[1:], text[1:]
-    return text
+    return text, True
 
 
 def _read(parts: _Parts, element: str, text: str, fraction_follows: bool) -> str:

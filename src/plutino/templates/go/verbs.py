@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from plutino.templates.go.float_format import format_float
 from plutino.templates.go.printing import sorted_keys, time_text
 from plutino.templates.go.quoting import can_backquote, is_print, quote, quote_character
-from plutino.templates.go.values import Failure, Stringer, type_name, utf8
+from plutino.templates.go.time_layout import MONTHS
+from plutino.templates.go.values import NIL_LISTS, Failure, Stringer, type_name, utf8
 from plutino.templates.limits import Walk, check_text
 
 _LIMIT: Final = 1_000_000
@@ -208,27 +209,36 @@ class _Printer:
             return spec.pad(spec.cut(type_name(value)))
         match value:
             case bool():
-                return spec.pad("true" if value else "false") if verb in "tv" else self.bad(value, verb)
-            case Stringer() if verb in "vsxXq" and not spec.sharp_v:
+                return spec.pad("true" if value else "false") if verb in "tv" else self.bad(value, verb, spec)
+            case Stringer() if verb in "vsxXq" and not (spec.sharp_v and isinstance(value, int)):
                 return self.string(value.text(), verb, spec, value)
             case int():
                 return self.integer(value, verb, spec)
             case float():
-                return _float(value, verb, spec) if verb in "vbgGxXfFeE" else self.bad(value, verb)
+                return _float(value, verb, spec) if verb in "vbgGxXfFeE" else self.bad(value, verb, spec)
             case complex():
                 return self.complex(value, verb, spec)
             case str():
                 return self.string(value, verb, spec, value)
             case bytes() | bytearray():
-                return self.bytes(bytes(value), verb, spec)
+                return self.bytes(bytes(value), verb, spec, depth)
             case datetime():
-                return self.string(time_text(value), verb, spec, value) if verb in "vsxXq" else self.bad(value, verb)
+                return self.time(value, verb, spec)
             case list() | tuple() | dict():
                 return self.compound(value, verb, spec, depth)
         return self.string(str(value), verb, spec, value)
 
-    def bad(self, value: Any, verb: str) -> str:
-        return f"%!{verb}({type_name(value)}={self.print(value, 'v', _Spec())})"
+    def bad(self, value: Any, verb: str, spec: _Spec) -> str:
+        return f"%!{verb}({type_name(value)}={self.print(value, 'v', spec)})"
+
+    def time(self, value: datetime, verb: str, spec: _Spec) -> str:
+        if verb not in "vsxXq":
+            return self.bad(value, verb, spec)
+        if not spec.sharp_v:
+            return self.string(time_text(value), verb, spec, value)
+        zone = "time.UTC" if value.tzinfo in (None, UTC) else f"time.Location({quote(value.tzname() or '')})"
+        day = f"{value.year}, time.{MONTHS[value.month - 1]}, {value.day}"
+        return f"time.Date({day}, {value.hour}, {value.minute}, {value.second}, {value.microsecond * 1000}, {zone})"
 
     def compound(self, value: Any, verb: str, spec: _Spec, depth: int) -> str:
         self.walk.visit(len(value))
@@ -237,6 +247,8 @@ class _Printer:
                 f"{self.print(key, verb, spec, depth + 1)}:{self.print(value[key], verb, spec, depth + 1)}" for key in sorted_keys(value)
             ]
             return f"{type_name(value)}{{{', '.join(pairs)}}}" if spec.sharp_v else f"map[{' '.join(pairs)}]"
+        if spec.sharp_v and isinstance(value, NIL_LISTS):
+            return f"{type_name(value)}(nil)"
         parts = [self.print(v, verb, spec, depth + 1) for v in value]
         return f"{type_name(value)}{{{', '.join(parts)}}}" if spec.sharp_v else f"[{' '.join(parts)}]"
 
@@ -255,11 +267,11 @@ class _Printer:
                 return spec.pad(quote_character(int(value), ascii_only=spec.plus))
             case "U":
                 return _unicode(value, spec)
-        return self.bad(value, verb)
+        return self.bad(value, verb, spec)
 
     def complex(self, value: complex, verb: str, spec: _Spec) -> str:
         if verb not in "vbgGxXfFeE":
-            return self.bad(value, verb)
+            return self.bad(value, verb, spec)
         real = _float(value.real, verb, spec)
         plus, spec.plus = spec.plus, True
         text = f"({real}{_float(value.imag, verb, spec)}i)"
@@ -276,9 +288,9 @@ class _Printer:
                 return _quoted(text, spec)
             case "x" | "X":
                 return _hexadecimal(utf8(text), verb, spec)
-        return self.bad(value, verb)
+        return self.bad(value, verb, spec)
 
-    def bytes(self, data: bytes, verb: str, spec: _Spec) -> str:
+    def bytes(self, data: bytes, verb: str, spec: _Spec, depth: int) -> str:
         match verb:
             case "s" | "q":
                 return self.string(data.decode("utf-8", "surrogateescape"), verb, spec, data)
@@ -286,7 +298,7 @@ class _Printer:
                 return _hexadecimal(data, verb, spec)
         self.walk.visit(len(data))
         if verb == "v" and spec.sharp_v:
-            return f"[]byte{{{', '.join(f'{b:#x}' for b in data)}}}"
+            return f"{'[]uint8' if depth else '[]byte'}{{{', '.join(f'{b:#x}' for b in data)}}}"
         one = "d" if verb == "v" else verb
         if one in _BASES or one in "cqU":
             return f"[{' '.join(self.integer(b, one, spec) for b in data)}]"
