@@ -14,7 +14,13 @@ from plutino.spi import Arg, ArgCheck, FunctionSpec
 from plutino.spi.function import Literal
 from plutino.spi.state import keyed_state
 
-_CASTS: dict[str, Callable[[Any], Any]] = {"bigint": to_int, "float": to_float, "string": to_text, "boolean": to_bool, "datetime": to_datetime}
+_CASTS: dict[str, Callable[[Any], Any]] = {
+    "bigint": to_int,
+    "float": to_float,
+    "string": to_text,
+    "boolean": to_bool,
+    "datetime": to_datetime,
+}
 _serial = count()
 
 
@@ -68,7 +74,13 @@ FUNCTIONS = (
         returns="string",
         pure=False,
     ),
-    FunctionSpec(name="delay", call=_delay, about="The second argument; rules never block", args=(Arg("ms"), Arg("value"))),
+    FunctionSpec(
+        name="delay",
+        call=_delay,
+        about="The second argument; rules never block",
+        args=(Arg("ms"), Arg("value")),
+        examples=(("delay(5, 'x')", "x"),),
+    ),
     FunctionSpec(
         name="get_keyed_state",
         call=_keyed_state,

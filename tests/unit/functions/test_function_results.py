@@ -354,7 +354,7 @@ def test_json_paths(path: str, expected: Any) -> None:
     assert run("json_path_query", DATA, path) == expected
 
 
-@pytest.mark.parametrize("path", ["$.", "$[", "$.a]", "$.a[1:2:3:4]", "$.a b", "a.b", "$.a[?]"])
+@pytest.mark.parametrize("path", ["$.", "$[", "$.a]", "$.a[1:2:3:4]", "$.a b", "$.a[?]"])
 def test_json_paths_that_do_not_parse(path: str) -> None:
     """A path that does not parse is an error, not a crash, and leads to nothing."""
     assert isinstance(run("json_path_query", {"a": [1]}, path), Refused)

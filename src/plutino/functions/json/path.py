@@ -25,18 +25,18 @@ class Path:
     """A compiled path: steps that lead to one value, or to many."""
 
     def __init__(self, steps: Sequence[tuple[bool, Any]]) -> None:
-        self._steps = steps
+        self.steps = steps
         self.many = any(many for many, _ in steps)
 
     def query(self, root: Any, start: Any) -> Any:
         """The value the path names, or the list of its matches."""
         if not self.many:
             value = start
-            for _, step in self._steps:
+            for _, step in self.steps:
                 value = step(root, value)
             return value
         values = [start]
-        for many, step in self._steps:
+        for many, step in self.steps:
             values = list(_matches(many, step, root, values))
         return values
 
@@ -174,6 +174,11 @@ class _Reader:
         if self.take("@"):
             here = self.path()
             return lambda root, current: here.query(root, current)
+        if match["name"]:
+            # a bare name is a member of the root
+            self.at = match.end()
+            member = Path([(False, _select(_constant(match["name"]))), *self.path().steps])
+            return lambda root, current: member.query(root, root)
         raise self.fault("a value")
 
     def list_literal(self) -> Expression:
