@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from plutino.errors import PlutinoError, ProvisionError
+from plutino.errors import PlutinoError
 from plutino.rest.envelope import error_answer, internal_error
 from plutino.rest.guard import Guard
 from plutino.spi import Answer, IngressHandler
@@ -22,20 +22,21 @@ class DataServer:
     """The ASGI application of the data server; implements ``spi.HttpIngress``."""
 
     def __init__(self, guard: Guard, log: Any, body_limit: int = BODY_LIMIT) -> None:
-        self._handlers: dict[tuple[str, str], IngressHandler] = {}
+        self._handlers: dict[tuple[str, str], list[IngressHandler]] = {}
         self._guard = guard
         self._log = log
         self._body_limit = body_limit
 
     def register(self, path: str, method: str, handler: IngressHandler) -> Callable[[], None]:
-        """Serve a path; the result ends that."""
+        """Serve a path; the result ends that. Streams may share a path: each gets every body, and the highest status is answered."""
         key = (path if path.startswith("/") else f"/{path}", method.upper())
-        if key in self._handlers:
-            raise ProvisionError(f"endpoint {key[1]} {key[0]} is in use by another source")
-        self._handlers[key] = handler
+        handlers = self._handlers.setdefault(key, [])
+        handlers.append(handler)
 
         def leave() -> None:
-            if self._handlers.get(key) is handler:
+            if handler in handlers:
+                handlers.remove(handler)
+            if not handlers and self._handlers.get(key) is handlers:
                 del self._handlers[key]
 
         return leave
@@ -63,13 +64,14 @@ class DataServer:
         path, method = request.scope["path"], request.method
         if method == "OPTIONS" and "access-control-request-method" in request.headers:
             return Answer(media="", headers=self._guard.preflight(request.headers))
-        handler = self._handlers.get((path, method))
-        if handler is None:
+        handlers = self._handlers.get((path, method))
+        if handlers is None:
             known = sorted(m for p, m in self._handlers if p == path)
             if known:
                 return Answer(status=405, media="", headers={"allow": ", ".join(known)})
             return Answer("404 page not found\n", 404)
-        status, body = await handler(await self._body(request), dict(request.headers))
+        content, headers = await self._body(request), dict(request.headers)
+        status, body = max([await handler(content, headers) for handler in tuple(handlers)])
         return Answer(body, status)
 
     async def _body(self, request: Request) -> bytes:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import pytest
-
-from plutino.errors import FormatError, ProvisionError
+from plutino.errors import FormatError
 from plutino.rest.data_server import DataServer
 from plutino.rest.guard import Guard
+from plutino.spi import IngressHandler
 from unit.rest.kit import MemoryLog, ask
 
 
@@ -33,17 +32,26 @@ async def test_a_registered_path_is_served_until_it_is_left() -> None:
     assert (await ask(server, "POST", "/in", "m")).status == 404
 
 
-async def test_a_path_belongs_to_one_source() -> None:
-    """Another method is another endpoint."""
+async def test_streams_may_share_a_path() -> None:
+    """Each gets every body, a full one decides the answer; another method is another endpoint."""
     server = _server()
+    seen: list[tuple[int, bytes]] = []
 
-    async def take(body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
-        return 200, b""
+    def taker(status: int) -> IngressHandler:
+        async def take(body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
+            seen.append((status, body))
+            return status, b""
 
-    server.register("/in", "POST", take)
-    server.register("/in", "PUT", take)
-    with pytest.raises(ProvisionError, match="POST /in is in use"):
-        server.register("in", "POST", take)
+        return take
+
+    leave = [server.register(path, "POST", taker(status)) for path, status in (("/in", 200), ("in", 503))]
+    server.register("/in", "PUT", taker(201))
+    assert (await ask(server, "POST", "/in", "m")).status == 503
+    assert seen == [(200, b"m"), (503, b"m")]
+    leave[1]()
+    assert (await ask(server, "POST", "/in", "m")).status == 200
+    leave[0]()
+    assert (await ask(server, "POST", "/in", "m")).status == 405
 
 
 async def test_trouble_of_a_source_is_answered() -> None:
