@@ -83,7 +83,7 @@ class PlutinoError(Exception):
 class SqlSyntaxError(PlutinoError):
     """A statement does not parse.
 
-    ``message`` is the compatible text (``found "X", expected FROM.``); ``explain()`` adds the underlined place, what was
+    ``message`` is the compatible text (``found "X", expected FROM.``); ``explanation`` adds the underlined place, what was
     expected and a suggestion.
     """
 
@@ -104,26 +104,33 @@ class SqlSyntaxError(PlutinoError):
         self.expected = expected
         self.suggestion = suggestion
 
-    def explain(self) -> str:
-        """The message with line, column, the underlined place and a suggestion where there is one."""
-        parts = [self.message]
-        if self.position is not None:
-            parts.append(f"line {self.position.line}, column {self.position.column}:")
-            parts.append(self.position.underline(self.text))
-        if self.expected:
-            parts.append("expected: " + ", ".join(self.expected))
-        if self.suggestion:
-            parts.append(f"did you mean {self.suggestion}?")
-        return "\n".join(parts)
-
 
 class PlanError(PlutinoError):
-    """A statement parses, but its names, types or clauses do not bind."""
+    """A statement parses, but its names, types or clauses do not bind; ``explanation`` adds the underlined place and a suggestion."""
 
-    def __init__(self, message: str, *, position: Position | None = None, suggestion: str | None = None, code: int = 1000) -> None:
-        super().__init__(message, code=code)
+    def __init__(self, message: str, *, text: str = "", position: Position | None = None, suggestion: str | None = None) -> None:
+        super().__init__(message)
+        self.text = text
         self.position = position
         self.suggestion = suggestion
+
+
+def explanation(error: BaseException) -> str | None:
+    """The place of a statement's fault in words: line, column, the underlined text, what was expected, a suggestion.
+
+    None when neither the error nor what caused it knows a place.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, SqlSyntaxError | PlanError) and cause.position is not None:
+            parts = [f"line {cause.position.line}, column {cause.position.column}:", cause.position.underline(cause.text)]
+            if isinstance(cause, SqlSyntaxError) and cause.expected:
+                parts.append("expected: " + ", ".join(cause.expected))
+            if cause.suggestion:
+                parts.append(f"did you mean {cause.suggestion}?")
+            return "\n".join(parts)
+        cause = cause.__cause__
+    return None
 
 
 class DefinitionError(PlutinoError):

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plutino.errors import SqlSyntaxError
+from plutino.errors import SqlSyntaxError, explanation
 from plutino.sql import is_select, parse_expression, parse_select, parse_statement, to_sql
 from plutino.sql.lexer import KEYWORDS, tokenize
 
@@ -58,7 +58,7 @@ def check(parse: Callable[[str], Any], text: str) -> None:
         place = refused.position
         if place is None or not 0 <= place.start <= place.end <= len(text):
             raise AssertionError(f"an error without a place: {refused.message!r}, {place}") from refused
-        refused.explain()
+        assert explanation(refused)
         return
     assert parse(to_sql(tree)) == tree
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import assert_never
 
-from plutino.errors import PlanError, SqlSyntaxError, UnsupportedError
+from plutino.errors import PlanError, Position, SqlSyntaxError, UnsupportedError
 from plutino.model import ANY, TypeName
 from plutino.planner.bound import (
     AggregateCall,
@@ -50,9 +50,11 @@ class Binder:
     ``own`` of ``bind`` is the alias that is being defined, whose name means the column inside its own definition.
     """
 
-    def __init__(self, scope: Scope, env: Environment) -> None:
+    def __init__(self, scope: Scope, env: Environment, text: str = "") -> None:
         self.scope = scope
         self.env = env
+        self.text = text
+        """The statement, for the places of errors."""
         self.aggregates: list[AggregateCall] = []
         self.analytics: list[AnalyticCall] = []
         self.numberings: list[Numbering] = []
@@ -61,7 +63,8 @@ class Binder:
         self.clause = "select"
         """``select``, ``where``, ``when``, ``having`` …: what ``last_hit_count`` counts in, and where row numbers may stand."""
         self._sites = 0
-        self._aggregate_allowed = True
+        self._inside: str | None = None
+        """The aggregate whose arguments are being bound."""
 
     @contextmanager
     def within(self, clause: str) -> Iterator[list[AggregateCall]]:
@@ -76,7 +79,15 @@ class Binder:
             self.clause, self.aggregates = kept, aggregates
 
     def bind(self, expr: tree.Expr | tree.ArrowLiteral, own: str | None = None) -> Bound:
-        """PlanError or SqlSyntaxError when a name, a function or an argument does not fit."""
+        """PlanError or SqlSyntaxError when a name, a function or an argument does not fit, with the place of the innermost expression."""
+        try:
+            return self._bound(expr, own)
+        except (PlanError, SqlSyntaxError) as error:
+            if error.position is None and self.text:
+                error.text, error.position = self.text, Position.of(self.text, *expr.span)
+            raise
+
+    def _bound(self, expr: tree.Expr | tree.ArrowLiteral, own: str | None) -> Bound:
         match expr:
             case tree.Literal():
                 return Const(expr.value)
@@ -149,7 +160,7 @@ class Binder:
         if kind is None:
             shown = name if source is None else f"{source}.{name}"
             near = self.scope.suggest(name)
-            raise PlanError(f"unknown field {shown}" + (f"; did you mean {near}?" if near else ""), suggestion=near)
+            raise PlanError(f"unknown field {shown}", suggestion=near)
         return ColumnRef(found[0].name, name, kind, found[0].exact or kind.name is not TypeName.ANY)
 
     # --- paths, predicates
@@ -215,13 +226,13 @@ class Binder:
         return RowNumber(len(self.numberings) - 1)
 
     def _aggregate(self, expr: tree.Call, spec: FunctionSpec, own: str | None) -> Bound:
-        if not self._aggregate_allowed:
-            raise PlanError(f"invalid argument for func {spec.name}: aggregate argument is not allowed")
-        self._aggregate_allowed = False
+        if self._inside is not None:
+            raise PlanError(f"invalid argument for func {self._inside}: aggregate argument is not allowed")
+        self._inside = spec.name
         try:
             args = tuple(self.bind(a, own) for a in expr.args)
         finally:
-            self._aggregate_allowed = True
+            self._inside = None
         text = printed_call(spec.name, args, self.texts())
         if spec.whole_rows:
             args = (*args, WholeRow(next(iter(self.scope.sources))))

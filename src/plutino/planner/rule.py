@@ -47,14 +47,14 @@ class _Clauses(Struct):
     grouped: bool
 
 
-def plan_rule(select: tree.Select, env: Environment, options: RuleOptions, *, rule_id: str) -> RulePlan:
-    """Bind a statement against the desired state.
+def plan_rule(select: tree.Select, env: Environment, options: RuleOptions, *, rule_id: str, text: str = "") -> RulePlan:
+    """Bind a statement against the desired state; ``text`` is the statement as written, for the places of errors.
 
     SqlSyntaxError for what the original refuses while parsing, PlanError for what does not bind, UnsupportedError for clauses that
     the dialect has and this version does not compute.
     """
-    scope = open_scope(select, env)
-    binder = Binder(scope, env)
+    scope = open_scope(select, env, text)
+    binder = Binder(scope, env, text)
     clauses = _bind(select, scope, binder, options)
     _check(select, scope, options, clauses)
     items = clauses.listed.items

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 import msgspec
 from msgspec import Struct
 
-from plutino.errors import PlanError
+from plutino.errors import PlanError, Position
 from plutino.model import ANY, DataType, Ref, StreamContent
 from plutino.spi import Environment
 from plutino.sql import tree
@@ -66,33 +66,40 @@ class Scope(Struct, frozen=True):
         return folded[0] if folded else next(iter(get_close_matches(column, known, 1)), None)
 
 
-def open_scope(select: tree.Select, env: Environment) -> Scope:
-    """The scope of a statement; PlanError for a stream that does not exist or an alias given twice."""
+def open_scope(select: tree.Select, env: Environment, text: str = "") -> Scope:
+    """The scope of a statement; PlanError, with its place in ``text``, for a stream that does not exist or an alias given twice."""
     sources: dict[str, SourceScope] = {}
     for source in (select.source, *(join.source for join in select.joins)):
-        scoped = _source(source, env)
+        scoped = _source(source, env, text)
         if scoped.name in sources:
-            raise PlanError(f"source {scoped.name} appears twice; give one of them another name with AS")
+            raise _at(source, f"source {scoped.name} appears twice; give one of them another name with AS", text)
         sources[scoped.name] = scoped
     aliases: dict[str, tree.Field] = {}
     order: dict[str, int] = {}
     for position, field in enumerate(select.fields):
         if field.alias is not None:
             if field.alias in aliases:
-                raise PlanError(f"duplicate alias {field.alias}")
+                raise _at(field, f"duplicate alias {field.alias}", text)
             aliases[field.alias] = field
             order[field.alias] = position
     return Scope(sources, aliases, order)
 
 
-def _source(source: tree.Source, env: Environment) -> SourceScope:
+def _at(node: tree.Node, message: str, text: str, suggestion: str | None = None) -> PlanError:
+    """A PlanError at the place of a node."""
+    span = getattr(node, "span", tree.NOWHERE)
+    return PlanError(message, text=text, position=Position.of(text, *span) if text else None, suggestion=suggestion)
+
+
+def _source(source: tree.Source, env: Environment, text: str) -> SourceScope:
     for kind in ("stream", "table"):
         definition = env.get(Ref(kind, source.name))
         if definition is not None:
             content = definition.content
             assert isinstance(content, StreamContent)
             return SourceScope(source.alias or source.name, source.name, content, _exact(content, env))
-    raise PlanError(f"fail to get stream {source.name}, please check if stream is created")
+    near = get_close_matches(source.name, [*env.names("stream"), *env.names("table")], 1)
+    raise _at(source, f"fail to get stream {source.name}, please check if stream is created", text, near[0] if near else None)
 
 
 def _exact(content: StreamContent, env: Environment) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from plutino.errors import DocumentError, Fault, PlutinoError
+from plutino.errors import DocumentError, Fault, PlutinoError, explanation
 from plutino.spi import Answer
 from plutino.spi.wire import JSON
 
@@ -18,14 +18,19 @@ def error_answer(error: PlutinoError, headers: Mapping[str, str]) -> Answer:
     """The envelope of an error, for a request with these headers.
 
     A refused document has faults: how many is in the header ``plutino-faults``, and each with its place stands in the envelope when the
-    client accepts ``application/json`` by name. To others the envelope has exactly the two members that every client knows.
+    client accepts ``application/json`` by name; so does the underlined place of a refused statement (``explanation``). To others the
+    envelope has exactly the two members that every client knows.
     """
     body: dict[str, Any] = {"error": error.code, "message": error.message}
     sent = {}
+    asked = JSON in headers.get("accept", "")
     if isinstance(error, DocumentError) and error.faults:
         sent["plutino-faults"] = str(len(error.faults))
-        if JSON in headers.get("accept", ""):
+        if asked:
             body["faults"] = fault_list(error.faults)
+    place = explanation(error) if asked else None
+    if place is not None:
+        body["explanation"] = place
     return Answer(msgspec.json.encode(body) + b"\n", error.status, JSON, sent)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from plutino.errors import SqlSyntaxError
+from plutino.errors import SqlSyntaxError, explanation
 from plutino.sql import parse_select, parse_statement
 
 OPTIONS = (
@@ -251,8 +251,8 @@ def test_place_and_explanation() -> None:
     assert (error.position.line, error.position.column) == (3, 13)
     assert text[error.position.start : error.position.end] == "limt"
     assert "LIMIT" in error.expected
-    assert error.explain().split("\n") == [
-        'found "limt", expected EOF.',
+    assert str(error) == 'found "limt", expected EOF.'
+    assert (explanation(error) or "").split("\n") == [
         "line 3, column 13:",
         "where a > 1 limt 5",
         "            ^^^^",

@@ -122,7 +122,8 @@ class RuleKind:
         SqlSyntaxError and PlanError as the planner words them; a statement that does not parse is a fault of the document.
         """
         content = definition.content
-        return plan_rule(select_of(content["sql"]), env, options or options_of(content), rule_id=definition.ref.name)
+        sql = content["sql"]
+        return plan_rule(select_of(sql), env, options or options_of(content), rule_id=definition.ref.name, text=sql)
 
     def columns(self, rule: str) -> tuple[str, ...]:
         """Output columns of a deployed rule, those with an alias first."""
@@ -157,7 +158,7 @@ class RuleKind:
             raise
         self._sources[definition.ref.name] = (content["sql"], sources_of(select))
         try:
-            return compile_plan(plan_rule(select, env, options_of(content), rule_id=definition.ref.name))
+            return compile_plan(plan_rule(select, env, options_of(content), rule_id=definition.ref.name, text=content["sql"]))
         except SqlSyntaxError as error:
             # Unknown functions and the like, which the original finds while parsing.
             fault = sql_fault(content["sql"], error)
