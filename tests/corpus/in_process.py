@@ -49,6 +49,12 @@ class FixedEnvironment:
     def names(self, kind: str) -> Sequence[str]:
         return sorted(ref.name for ref in self.definitions if ref.kind == kind)
 
+    def function(self, name: str) -> None:
+        return None
+
+    def functions(self) -> Sequence[str]:
+        return ()
+
 
 class _Options(msgspec.Struct, rename="camel"):
     is_event_time: bool = False

@@ -7,19 +7,21 @@ import zlib
 import msgspec
 from msgspec import Struct
 
-from plutino.model import Ref
+from plutino.model import Blobs, Ref
 from plutino.spi import Origin
 
 _PLAIN_LIMIT = 4096
 """Longer differences are stored compressed: an import of thousands of objects would fill a small disk otherwise."""
 
 
-class Edit(Struct, frozen=True):
-    """The way of one stored text from ``before`` to ``after``; None means absent."""
+class Edit(Struct, frozen=True, omit_defaults=True):
+    """The way of one stored text, and of the bytes kept beside it, from ``before`` to ``after``; None means absent."""
 
     ref: Ref
     before: str | None
     after: str | None
+    before_blobs: Blobs = ()
+    after_blobs: Blobs = ()
 
 
 class Revision(Struct, frozen=True):

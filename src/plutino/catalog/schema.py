@@ -17,4 +17,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
         "INSERT INTO settings VALUES ('revision', '0')",
     ),
+    (
+        # JSON [[role, sha256], ...], empty for texts that are all there is.
+        "ALTER TABLE definitions ADD COLUMN blobs TEXT NOT NULL DEFAULT ''",
+        # Which blobs the texts of a revision name, before or after it: they stay as long as the revision does.
+        "CREATE TABLE revision_blobs (number INTEGER NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (number, digest)) WITHOUT ROWID",
+    ),
 )

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from plutino.catalog.revision import Edit, Revision, pack, unpack
 from plutino.catalog.schema import MIGRATIONS
 from plutino.errors import ConflictError, NotFoundError, PlutinoError, TransportError
-from plutino.model import Ref
+from plutino.model import Blobs, Ref
 from plutino.spi import Origin
 
 _BUSY_SECONDS = 5.0
@@ -27,6 +28,7 @@ class Contents(Struct, frozen=True):
     """What a file held when it was opened."""
 
     definitions: dict[Ref, str]
+    blobs: dict[Ref, Blobs]
     triggers: dict[str, bool]
     revision: int
     import_status: str
@@ -50,6 +52,13 @@ class Commit(Struct, frozen=True):
     released: tuple[str, ...]
     import_status: str | None
     keep: int
+
+
+class Written(Struct, frozen=True):
+    """What a commit did: the revision after it, and whether blobs may have lost their last name."""
+
+    revision: int
+    freed: bool
 
 
 class Store:
@@ -81,15 +90,25 @@ class Store:
         """Everything that the catalog keeps in memory."""
         with self._reported("read"):
             rows = self._connection.execute
+            with_blobs = rows("SELECT kind, name, blobs FROM definitions WHERE blobs != ''")
             return Contents(
                 {Ref(kind, name): text for kind, name, text in rows("SELECT kind, name, text FROM definitions")},
+                {Ref(kind, name): _read_blobs(text) for kind, name, text in with_blobs},
                 {rule: bool(started) for rule, started in rows("SELECT rule, started FROM triggers")},
                 int(self._setting(_REVISION)),
                 self._setting(_IMPORT_STATUS),
             )
 
-    def commit(self, commit: Commit) -> int:
-        """Write a commit and give the revision after it; ConflictError when ``base`` is not the current one."""
+    def live_blobs(self) -> set[str]:
+        """Digests that a stored text or a kept revision names."""
+        with self._reported("read"):
+            live = {digest for (digest,) in self._connection.execute("SELECT DISTINCT digest FROM revision_blobs")}
+            for (text,) in self._connection.execute("SELECT blobs FROM definitions WHERE blobs != ''"):
+                live.update(digest for _, digest in _read_blobs(text))
+            return live
+
+    def commit(self, commit: Commit) -> Written:
+        """Write a commit; ConflictError when ``base`` is not the current revision."""
         with self._reported("write"), self._transaction() as connection:
             current = int(self._setting(_REVISION))
             if current != commit.base:
@@ -98,9 +117,8 @@ class Store:
             if commit.import_status is not None:
                 self._set(_IMPORT_STATUS, commit.import_status)
             if not commit.edits:
-                return current
-            self._write(commit, current + 1)
-            return current + 1
+                return Written(current, False)
+            return Written(current + 1, self._write(commit, current + 1))
 
     def set_triggers(self, started: Mapping[str, bool]) -> None:
         """Store for each rule whether it is started."""
@@ -161,17 +179,21 @@ class Store:
                     execute(statement)
                 execute(f"PRAGMA user_version = {number}")
 
-    def _write(self, commit: Commit, number: int) -> None:
+    def _write(self, commit: Commit, number: int) -> bool:
         many = self._connection.executemany
         gone = [(e.ref.kind, e.ref.name) for e in commit.edits if e.after is None]
-        kept = [(e.ref.kind, e.ref.name, e.after) for e in commit.edits if e.after is not None]
+        kept = [(e.ref.kind, e.ref.name, e.after, _blobs_text(e.after_blobs)) for e in commit.edits if e.after is not None]
+        named = {(number, digest) for e in commit.edits for _, digest in (*e.before_blobs, *e.after_blobs)}
         many("DELETE FROM definitions WHERE kind = ? AND name = ?", gone)
-        many("INSERT OR REPLACE INTO definitions VALUES (?, ?, ?)", kept)
+        many("INSERT OR REPLACE INTO definitions (kind, name, text, blobs) VALUES (?, ?, ?, ?)", kept)
+        many("INSERT INTO revision_blobs VALUES (?, ?)", named)
         origin = commit.origin
         row = (number, commit.at, origin.source, origin.client, origin.summary, commit.outcome, pack(commit.edits))
         self._connection.execute("INSERT INTO revisions VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         self._connection.execute("DELETE FROM revisions WHERE number <= ?", (number - commit.keep,))
+        freed = self._connection.execute("DELETE FROM revision_blobs WHERE number <= ?", (number - commit.keep,)).rowcount
         self._set(_REVISION, str(number))
+        return freed > 0
 
     def _setting(self, key: str) -> str:
         row = self._connection.execute("SELECT value FROM settings WHERE key = ?", (key,)).fetchone()
@@ -207,3 +229,11 @@ class Store:
                     raise TransportError(f"catalog {what} {self._path}: {error}") from error
         except OSError as error:
             raise TransportError(f"catalog {what} {self._path}: {error.strerror or error}") from error
+
+
+def _blobs_text(blobs: Blobs) -> str:
+    return msgspec.json.encode(blobs).decode() if blobs else ""
+
+
+def _read_blobs(text: str) -> Blobs:
+    return msgspec.json.decode(text, type=Blobs)

@@ -11,9 +11,10 @@ from plutino.control.failure import Failure
 from plutino.control.graph import Graph
 from plutino.control.pacer import Pacer
 from plutino.control.sections import RULE, entry_of
+from plutino.control.staging import Found
 from plutino.control.trigger import started, with_started
 from plutino.errors import DefinitionError, NotFoundError, PlutinoError
-from plutino.model import Definition, Ref
+from plutino.model import Blobs, Definition, Ref
 from plutino.spi import Change, Environment, Mode, ResourceSpec
 
 _FORCED = (Mode.CREATE, Mode.UPDATE)
@@ -51,8 +52,8 @@ class Item:
 
     @property
     def respelled(self) -> bool:
-        """Whether another text is to be kept."""
-        return (self.stored.text if self.stored else None) != (self.after.text if self.after else None)
+        """Whether another text, or other bytes beside it, are to be kept."""
+        return _kept_form(self.stored) != _kept_form(self.after)
 
 
 @dataclass(slots=True)
@@ -87,16 +88,25 @@ class Checker:
         self._specs = specs
 
     async def check(
-        self, texts: Mapping[Ref, str | None], mode: Mode, *, broken: Collection[Ref], settle: bool = False, keep_triggers: bool = False
+        self,
+        texts: Mapping[Ref, str | None],
+        mode: Mode,
+        *,
+        broken: Collection[Ref],
+        settle: bool = False,
+        keep_triggers: bool = False,
+        staged: Found | None = None,
     ) -> Draft:
         """The draft of a set of texts (None deletes).
 
+        ``staged`` has the definitions of texts that needed more than parsing.
         ``settle``: take out what is refused and check again what uses it, so that the rest can go on; without it the draft is only good
         for reporting when there are failures. ``broken`` names objects that did not check before either.
         """
         draft = Draft(mode in _FORCED)
         pacer = Pacer()
-        reading = _Reading(draft, dict(texts), lambda ref, text: self._item(ref, text, keep_triggers), self.failure)
+        found = staged or {}
+        reading = _Reading(draft, dict(texts), lambda ref, text: self._item(ref, text, keep_triggers, found.get(ref)), self.failure)
         env = Desired(self._committed, reading.wanted, reading.after, reading.released)
         refused = await self._check_all(draft, map(reading.item, texts), env, mode, pacer)
         while refused and settle:
@@ -137,10 +147,15 @@ class Checker:
         section = spec.section if spec is not None else ref.kind
         return Failure(section, *entry_of(ref, section), error, ref)
 
+    def place(self, ref: Ref) -> str:
+        """Where an object stands in a v1 document: ``Schema.protobuf_x``."""
+        section = self._specs[ref.kind].section
+        return ".".join(part for part in (section, *entry_of(ref, section)) if part)
+
     def _flag(self, ref: Ref) -> bool | None:
         return self._committed.triggered(ref.name) if ref.kind == RULE else None
 
-    def _item(self, ref: Ref, text: str | None, keep_triggers: bool) -> Item:
+    def _item(self, ref: Ref, text: str | None, keep_triggers: bool, staged: Definition | PlutinoError | None) -> Item:
         spec = self._specs.get(ref.kind)
         if spec is None:
             raise DefinitionError(f"kind {ref.kind}: not known here; known are {', '.join(sorted(self._specs))}")
@@ -151,7 +166,12 @@ class Checker:
             if stored is None:
                 raise NotFoundError(f"{ref.kind} {ref.name} is not found")
             return Item(ref, spec, stored, None, Change(ref, before, None), True, flag, released=ref.kind == RULE)
-        if stored is not None and stored.text == text and stored.content is not None:
+        if isinstance(staged, PlutinoError):
+            raise staged
+        if staged is not None:
+            _check_text(ref, text)
+            after = staged
+        elif stored is not None and stored.text == text and stored.content is not None:
             after = stored
         else:
             _check_text(ref, text)
@@ -244,6 +264,10 @@ class _Reading:
         """Whether the rule's new text decides if it is started."""
         item = self.item(Ref(RULE, rule))
         return item is not None and item.released
+
+
+def _kept_form(definition: Definition | None) -> tuple[str, Blobs] | None:
+    return None if definition is None else (definition.text, definition.blobs)
 
 
 def _check_text(ref: Ref, text: str) -> None:

@@ -1,16 +1,18 @@
-"""Controller: the one door for changes, ``check → diff → commit → reconcile`` whatever asks for them."""
+"""Controller: the one door for changes, ``stage → check → diff → commit → reconcile`` whatever asks for them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from plutino.catalog import Catalog, uninterrupted
+from plutino.catalog.blobs import pieces_of
 from plutino.control.changeset import Changeset
 from plutino.control.checker import Checker, Draft, Item
-from plutino.control.document import read_document_paced
+from plutino.control.document import Document, read_document_paced
 from plutino.control.environment import Committed
 from plutino.control.failure import Failure, refusal
 from plutino.control.graph import Graph, in_order
@@ -18,10 +20,13 @@ from plutino.control.pacer import Pacer
 from plutino.control.reconciler import Reconciler
 from plutino.control.report import as_text, config_response, from_text
 from plutino.control.sections import RULE
-from plutino.control.transfer import ImportResult, absent, document_of, placed, wanted
+from plutino.control.staging import Staging
+from plutino.control.transfer import ImportResult, Wanted, absent, document_of, placed, wanted
 from plutino.errors import ConflictError, DocumentError, NotFoundError, PlutinoError
-from plutino.model import Definition, Ref
-from plutino.spi import Change, Environment, Host, Mode, Origin, Outcome, Registry, ResourceSpec
+from plutino.model import Blobs, Definition, Ref
+from plutino.spi import Change, Environment, Host, KeptWhenPresent, Mode, Origin, Outcome, Portable, Registry, ResourceSpec
+from plutino.spi.access import Access
+from plutino.spi.staging import SCHEME
 
 ABORT, CONTINUE = "abort", "continue"
 
@@ -58,7 +63,8 @@ class Controller:
         self._catalog = catalog
         self._host = host
         self._specs = specs
-        self._committed = Committed(registry, settings, catalog.triggers)
+        self._access = Access.of(settings)
+        self._committed = Committed(registry, settings, catalog.triggers, specs, catalog.blob_store.path)
         self._graph = Graph()
         self._checker = Checker(self._committed, self._graph, specs)
         self._reconciler = Reconciler(host, self._committed)
@@ -96,11 +102,13 @@ class Controller:
 
         Never fails: what does not parse or check stays stored, and a rule is shown as stopped with its error. The outcome lists these.
         """
-        async with self._lock:
-            texts = dict(self._catalog.definitions)
-            draft = await self._checker.check(texts, Mode.BOOT, broken=(), keep_triggers=True)
+        texts, kept = dict(self._catalog.definitions), dict(self._catalog.blobs)
+        async with self._staging(kept) as staging, self._lock:
+            staged = await staging.stage(texts, Mode.BOOT)
+            draft = await self._checker.check(texts, Mode.BOOT, broken=(), keep_triggers=True, staged=staged)
             refused = {failure.ref: failure for failure in draft.failures if failure.ref is not None}
-            unreadable = [(ref, Definition(ref, text)) for ref, text in texts.items() if ref not in draft.items]
+            lost = (ref for ref in texts if ref not in draft.items)
+            unreadable = [(ref, Definition(ref, texts[ref], blobs=kept.get(ref, ()))) for ref in lost]
             self._committed.replace([*unreadable, *((ref, item.after) for ref, item in draft.items.items())])
             for ref in refused:
                 if (item := draft.items.get(ref)) is not None:
@@ -131,6 +139,7 @@ class Controller:
         dry_run: bool = False,
         on_error: str = ABORT,
         keep_triggers: bool = False,
+        blobs: Mapping[Ref, Blobs] | None = None,
     ) -> Outcome:
         """Replace texts of objects, None deletes.
 
@@ -139,19 +148,31 @@ class Controller:
         - ``on_error="continue"``: what is refused stays as it was and is reported; else nothing changes, and the error of the refused
           object is raised, or a DocumentError with the faults of all
         - ``keep_triggers``: rules stay started or stopped as they are, whatever the new texts say
+        - ``blobs``: kept bytes that belong to texts, which are then not fetched from where the texts say
         """
         go_on = _goes_on(on_error)
-        async with self._lock:
-            self._expect(base_revision)
-            draft = await self._checker.check(changes, mode, broken=self._broken, settle=go_on, keep_triggers=keep_triggers)
-            run = _Run(draft, list(draft.failures))
-            if run.failures and not go_on:
-                raise refusal(run.failures)
-            await self._arrange(run)
-            if not dry_run:
-                await uninterrupted(self._carry_out(run, origin, None))
-            untold = [failure for failure in draft.stranded.values() if failure not in run.failures]
-            return Outcome(self.revision, run.changes(False), tuple(failure.fault() for failure in (*run.failures, *untold)))
+        async with self._staging(blobs or {}) as staging:
+            # Before the turn comes, as downloads may take their time; what changed meanwhile is staged after it.
+            await staging.stage(changes, mode)
+            async with self._lock:
+                self._expect(base_revision)
+                staged = await staging.stage(changes, mode)
+                draft = await self._checker.check(
+                    changes, mode, broken=self._broken, settle=go_on, keep_triggers=keep_triggers, staged=staged
+                )
+                return await self._apply(draft, go_on, dry_run, origin)
+
+    @asynccontextmanager
+    async def holding(self, data: bytes) -> AsyncIterator[str]:
+        """Keep uploaded bytes and give their ``blob:`` URL; after the block they stay only if a text put inside it uses them."""
+        store = self._catalog.blob_store
+        blob = await store.put(pieces_of(data), limit=len(data), what="upload")
+        try:
+            yield SCHEME + blob.digest
+        finally:
+            store.release(blob.digest)
+            async with self._lock:
+                await self._catalog.collect()
 
     def changeset(self, changes: Iterable[Change], revision: int) -> Changeset:
         """Changes as a Changeset that can mask secrets and name sections."""
@@ -176,24 +197,12 @@ class Controller:
         go_on = _goes_on(on_error)
         document = await read_document_paced(text)
         found = wanted(document, self._specs)
-        async with self._lock:
-            self._expect(base_revision)
-            if not partial:
-                found.texts.update(absent(found, self._committed.everything(), self._specs))
-            mode = Mode.PARTIAL if partial else Mode.FULL
-            draft = await self._checker.check(found.texts, mode, broken=self._broken, settle=go_on)
-            run = _Run(draft, [*found.failures, *draft.failures])
-            response = as_text(config_response(run.failures))
-            if run.failures and not go_on:
-                if not dry_run:
-                    await self._catalog.commit({}, base_revision=self.revision, origin=origin, import_status=response)
-                raise DocumentError(response, placed(run.failures, document))
-            base = self.revision
-            await self._arrange(run)
-            if not dry_run:
-                await uninterrupted(self._carry_out(run, origin, response))
-            changeset = self.changeset(run.changes(True), base)
-            return ImportResult(self.revision, changeset, placed(run.failures, document), document.warnings, tuple(run.failures))
+        mode = Mode.PARTIAL if partial else Mode.FULL
+        async with self._staging({}) as staging:
+            await staging.stage(self._heeded(found, mode), mode)
+            async with self._lock:
+                self._expect(base_revision)
+                return await self._import(document, found, staging, mode, origin, dry_run, go_on)
 
     def import_status(self) -> dict[str, dict[str, str]]:
         """What the last import refused: all twelve sections, empty when all went well."""
@@ -218,11 +227,15 @@ class Controller:
             raise NotFoundError(f"revision {revision} is not found; the current one is {self.revision}")
         base = self.revision
         texts: dict[Ref, str | None] = {}
+        blobs: dict[Ref, Blobs] = {}
         for number in range(base, revision, -1):
-            texts.update((edit.ref, edit.before) for edit in (await self._catalog.read_revision(number)).edits)
-        current = self._catalog.definitions
-        changes = {ref: text for ref, text in texts.items() if current.get(ref) != text}
-        return await self.apply(changes, mode=Mode.FULL, origin=origin, base_revision=base, dry_run=dry_run, keep_triggers=True)
+            for edit in (await self._catalog.read_revision(number)).edits:
+                texts[edit.ref], blobs[edit.ref] = edit.before, edit.before_blobs
+        current, beside = self._catalog.definitions, self._catalog.blobs
+        changes = {ref: text for ref, text in texts.items() if (current.get(ref), beside.get(ref, ())) != (text, blobs[ref])}
+        return await self.apply(
+            changes, mode=Mode.FULL, origin=origin, base_revision=base, dry_run=dry_run, keep_triggers=True, blobs=blobs
+        )
 
     async def trigger(self, rule: str, started: bool) -> None:
         """Remember whether a rule is started; no revision. NotFoundError for an unknown rule."""
@@ -254,6 +267,62 @@ class Controller:
             if run.failures:
                 raise run.failures[0].error
 
+    async def _apply(self, draft: Draft, go_on: bool, dry_run: bool, origin: Origin) -> Outcome:
+        """What ``apply`` does once everything is checked."""
+        run = _Run(draft, list(draft.failures))
+        if run.failures and not go_on:
+            raise refusal(run.failures)
+        await self._arrange(run)
+        if not dry_run:
+            await uninterrupted(self._carry_out(run, origin, None))
+        untold = [failure for failure in draft.stranded.values() if failure not in run.failures]
+        return Outcome(self.revision, run.changes(False), tuple(failure.fault() for failure in (*run.failures, *untold)))
+
+    async def _import(
+        self, document: Document, found: Wanted, staging: Staging, mode: Mode, origin: Origin, dry_run: bool, go_on: bool
+    ) -> ImportResult:
+        """What ``import_document`` does once it is its turn."""
+        texts = self._heeded(found, mode)
+        passed_over = tuple(self._checker.place(ref) for ref in found.texts if ref not in texts)
+        if mode is Mode.FULL:
+            texts.update(absent(found, self._committed.everything(), self._specs))
+        staged = await staging.stage(texts, mode)
+        draft = await self._checker.check(texts, mode, broken=self._broken, settle=go_on, staged=staged)
+        run = _Run(draft, [*found.failures, *draft.failures])
+        response = as_text(config_response(run.failures))
+        if run.failures and not go_on:
+            if not dry_run:
+                await self._catalog.commit({}, base_revision=self.revision, origin=origin, import_status=response)
+            raise DocumentError(response, placed(run.failures, document))
+        base = self.revision
+        await self._arrange(run)
+        if not dry_run:
+            await uninterrupted(self._carry_out(run, origin, response))
+        faults = placed(run.failures, document)
+        changeset = self.changeset(run.changes(True), base)
+        return ImportResult(self.revision, changeset, faults, document.warnings, tuple(run.failures), passed_over)
+
+    def _heeded(self, found: Wanted, mode: Mode) -> dict[Ref, str | None]:
+        """Wanted texts, in a partial import without those of kinds that stay as they are when they are there."""
+        if mode is not Mode.PARTIAL:
+            return dict(found.texts)
+        return {ref: text for ref, text in found.texts.items() if not self._stays(ref, text)}
+
+    def _stays(self, ref: Ref, text: str | None) -> bool:
+        spec, stored = self._specs.get(ref.kind), self._committed.get(ref)
+        return stored is not None and stored.text != text and isinstance(spec, KeptWhenPresent) and spec.kept_when_present
+
+    @asynccontextmanager
+    async def _staging(self, kept: Mapping[Ref, Blobs]) -> AsyncIterator[Staging]:
+        """Where the bytes of one pass are brought together; afterwards, what was not committed is taken away."""
+        staging = Staging(self._catalog.blob_store, self._access, self._specs, self._committed, kept)
+        try:
+            yield staging
+        finally:
+            if staging.release():
+                async with self._lock:
+                    await self._catalog.collect()
+
     async def _arrange(self, run: _Run) -> None:
         """Put creates and replaces into dependency order, deletes into the reverse."""
         pacer = Pacer()
@@ -277,6 +346,7 @@ class Controller:
                 temporary=[item.ref for item in items if item.respelled and item.after is not None and item.after.temporary],
                 released=released,
                 import_status=import_status,
+                blobs={item.ref: item.after.blobs for item in items if item.respelled and item.after is not None},
             )
         self._committed.replace((item.ref, item.after) for item in items if item.respelled)
         await self._connect(run)
@@ -319,7 +389,14 @@ class Controller:
             return ()  # the error that it was refused with says more
 
     def _document(self, definitions: Iterable[Definition]) -> str:
-        return document_of(((definition, self._checker.shown_text(definition)) for definition in definitions), self._specs)
+        return document_of(((definition, self._portable_text(definition)) for definition in definitions), self._specs)
+
+    def _portable_text(self, definition: Definition) -> str:
+        """A text as it can stand in a document that goes elsewhere."""
+        spec = self._specs[definition.ref.kind]
+        if definition.content is not None and isinstance(spec, Portable):
+            return spec.portable(definition, self._catalog.blob_store.read)
+        return self._checker.shown_text(definition)
 
     def _secrets(self, definition: Definition) -> Iterable[tuple[str, ...]]:
         return self._specs[definition.ref.kind].secrets(definition, self._committed)

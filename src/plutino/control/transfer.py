@@ -34,7 +34,8 @@ class Wanted:
 class ImportResult:
     """What an import did, or would do (dry run).
 
-    ``faults`` lists what was refused and left as it was, ``warnings`` what was passed over; ``revision`` is the state afterwards.
+    ``faults`` lists what was refused and left as it was, ``warnings`` what was passed over, ``ignored`` the entries (``Schema.protobuf_x``)
+    of objects that were there already and stay in a partial import; ``revision`` is the state afterwards.
     """
 
     revision: int
@@ -42,6 +43,7 @@ class ImportResult:
     faults: tuple[Fault, ...]
     warnings: tuple[Fault, ...]
     failures: tuple[Failure, ...]
+    ignored: tuple[str, ...] = ()
 
     def config_response(self) -> dict[str, dict[str, str]]:
         """``{section: {entry: error text}}`` with all twelve sections."""

@@ -2,7 +2,7 @@
 
 from plutino.model.batch import Batch, RowError
 from plutino.model.datatype import ANY, Column, DataType, Schema, TypeName
-from plutino.model.definition import Definition, Ref
+from plutino.model.definition import Blobs, Definition, Ref
 from plutino.model.duration import Duration, format_duration, parse_duration
 from plutino.model.row import attribute, column_names, row_type, to_dict
 from plutino.model.stream import StreamContent
@@ -10,6 +10,7 @@ from plutino.model.stream import StreamContent
 __all__ = [
     "ANY",
     "Batch",
+    "Blobs",
     "Column",
     "DataType",
     "Definition",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
@@ -20,6 +20,10 @@ class Ref(Struct, frozen=True, order=True):
         return f"{self.kind} {self.name}"
 
 
+Blobs: TypeAlias = tuple[tuple[str, str], ...]
+"""Bytes that belong to an object beside its text: (role, SHA-256 in hex) pairs, sorted; ``(("file", "9f86d0…"),)``."""
+
+
 class Definition(Struct, frozen=True, eq=False):
     """The desired state of one object.
 
@@ -27,17 +31,22 @@ class Definition(Struct, frozen=True, eq=False):
     ``content``, so another spelling of the same thing is no change. ``content`` is a plain comparable value; a kind keeps in it what
     two texts must agree on, no syntax trees. ``temporary`` definitions (stream option TEMP, rule field ``temp``) live in memory only:
     they are not exported and end with the process.
+
+    ``blobs`` are the bytes that the server keeps for it, because the text only names where they came from: the same text with other
+    bytes is a change when the content says so.
     """
 
     ref: Ref
     text: str
     content: Any = None
     temporary: bool = False
+    blobs: Blobs = ()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Definition):
             return NotImplemented
-        return self.ref == other.ref and (self.text == other.text or _same(self.content, other.content))
+        alike = self.text == other.text and self.blobs == other.blobs
+        return self.ref == other.ref and (alike or _same(self.content, other.content))
 
     def __ne__(self, other: object) -> bool:
         # Without this, ``!=`` would be the struct's own and compare the texts.

@@ -82,7 +82,7 @@ class Transfer:
             dry_run=dry_run,
             on_error=call.query.get("onError", "abort"),
         )
-        return _outcome(result, dry_run)
+        return _outcome(result, dry_run, call)
 
     async def _text(self, call: Call) -> str:
         try:
@@ -98,9 +98,13 @@ class Transfer:
         return content or await read_url(file, self._access)
 
 
-def _outcome(result: ImportResult, dry_run: bool) -> Answer:
+def _outcome(result: ImportResult, dry_run: bool, call: Call) -> Answer:
     headers = {"plutino-revision": str(result.revision)}
     further: dict[str, Any] = {}
+    if result.ignored:
+        headers["plutino-ignored"] = str(len(result.ignored))
+        if dry_run or JSON in call.headers.get("accept", ""):
+            further["ignored"] = result.ignored
     if result.faults:
         further["faults"] = fault_list(result.faults)
     if result.warnings:

@@ -23,14 +23,17 @@ from plutino.spi.format import DecodePlan, Decoder, Encoder, FormatSpec
 from plutino.spi.function import Arg, ArgCheck, FunctionKind, FunctionSpec, Nulls
 from plutino.spi.host import Deployment, FeedRequest, Host, HttpIngress, IngressHandler, RuleOptions, SinkRequest, Tap
 from plutino.spi.program import Guard, InputNeed, Program
-from plutino.spi.resource import Action, Answer, Call, Change, Control, Environment, Mode, Origin, Outcome, ResourceSpec
+from plutino.spi.resource import Action, Answer, Call, Change, Control, Environment, Mode, Origin, Outcome, ResourceSpec, UserFunction
+from plutino.spi.staging import Area, Blob, Functional, KeptWhenPresent, Portable, Staged
 from plutino.spi.state import StateStore
 
 __all__ = [
     "Action",
     "Answer",
+    "Area",
     "Arg",
     "ArgCheck",
+    "Blob",
     "Call",
     "Change",
     "Clock",
@@ -50,18 +53,21 @@ __all__ = [
     "FormatSpec",
     "FunctionKind",
     "FunctionSpec",
+    "Functional",
     "Guard",
     "Host",
     "HttpIngress",
     "IngressHandler",
     "Inlet",
     "InputNeed",
+    "KeptWhenPresent",
     "Lookup",
     "LookupSpec",
     "Mode",
     "Nulls",
     "Origin",
     "Outcome",
+    "Portable",
     "Program",
     "Registry",
     "ResourceSpec",
@@ -73,8 +79,10 @@ __all__ = [
     "Source",
     "SourceContext",
     "SourceSpec",
+    "Staged",
     "StateStore",
     "SystemClock",
     "Tap",
+    "UserFunction",
     "discover",
 ]

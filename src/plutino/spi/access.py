@@ -5,8 +5,10 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from plutino.errors import AccessError
 
@@ -22,6 +24,15 @@ class Access:
     data_dir: str
     external_files: bool = True
     private_net: bool = False
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Access:
+        """The rules in the server configuration that checks see (``Environment.settings``)."""
+        return cls(
+            str(settings.get("data_dir", ".")),
+            external_files=bool(settings.get("allow_external_file_access", True)),
+            private_net=bool(settings.get("enable_private_net", False)),
+        )
 
     def file(self, path: str) -> str:
         """The absolute path of a path option, relative ones below the data directory; AccessError when it is not allowed."""

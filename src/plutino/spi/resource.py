@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ from msgspec import Struct
 from plutino.errors import Fault
 from plutino.model import Definition, Ref
 from plutino.spi.discovery import Registry
+from plutino.spi.function import FunctionSpec
 from plutino.spi.host import Host
 
 
@@ -23,6 +25,13 @@ class Mode(StrEnum):
     PARTIAL = "partial"
     FULL = "full"
     BOOT = "boot"
+
+
+class UserFunction(Struct, frozen=True):
+    """A SQL function that a stored object brings: a script, a service, a plugin."""
+
+    spec: FunctionSpec
+    owner: Ref
 
 
 class Environment(Protocol):
@@ -39,6 +48,18 @@ class Environment(Protocol):
     @property
     def registry(self) -> Registry:
         """Connectors, functions and formats of this process."""
+        ...
+
+    def function(self, name: str) -> UserFunction | None:
+        """A function of a stored object, by its name as written there; what the registry has goes first and is not looked at here."""
+        ...
+
+    def functions(self) -> Sequence[str]:
+        """Sorted names of all functions of stored objects."""
+        ...
+
+    def blob(self, digest: str) -> str:
+        """The file with these kept bytes, for reading only."""
         ...
 
     @property
@@ -85,7 +106,7 @@ class Outcome(Struct, frozen=True):
 
 
 class Control(Protocol):
-    """The one door for changes: check, diff, stage, commit, reconcile."""
+    """The one door for changes: stage, check, diff, commit, reconcile."""
 
     @property
     def environment(self) -> Environment:
@@ -101,6 +122,10 @@ class Control(Protocol):
 
     async def delete(self, ref: Ref, *, origin: Origin) -> Outcome:
         """Delete one object; NotFoundError when it is not there."""
+        ...
+
+    def holding(self, data: bytes) -> AbstractAsyncContextManager[str]:
+        """Keep uploaded bytes and give their ``blob:`` URL; after the block they stay only if a text put inside it uses them."""
         ...
 
     async def trigger(self, rule: str, started: bool) -> None:
@@ -160,7 +185,7 @@ class Action:
 
 
 class ResourceSpec(Protocol):
-    """One kind of object."""
+    """One kind of object. A kind may also be ``Staged``, ``Portable``, ``KeptWhenPresent`` or ``Functional`` (see ``spi.staging``)."""
 
     @property
     def kind(self) -> str: ...

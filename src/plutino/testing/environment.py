@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from plutino.model import Definition, Ref
-from plutino.spi import Registry
+from plutino.spi import FunctionSpec, Registry, UserFunction
 
 
 class FakeEnvironment:
@@ -19,11 +19,16 @@ class FakeEnvironment:
         registry: Registry | None = None,
         settings: Mapping[str, Any] | None = None,
         triggered: Mapping[str, bool] | None = None,
+        functions: Mapping[Ref, FunctionSpec] | None = None,
+        blobs: str = "",
     ) -> None:
+        """``functions`` by the object that brings each, ``blobs`` the directory of kept bytes."""
         self._definitions = {d.ref: d for d in definitions}
         self._registry = registry or Registry()
         self._settings = settings or {}
         self._triggered = triggered or {}
+        self._functions = {spec.name: UserFunction(spec, owner) for owner, spec in (functions or {}).items()}
+        self._blobs = blobs
 
     def add(self, definition: Definition) -> None:
         """Put in or replace an object."""
@@ -36,6 +41,18 @@ class FakeEnvironment:
     def names(self, kind: str) -> Sequence[str]:
         """Sorted names of a kind."""
         return sorted(ref.name for ref in self._definitions if ref.kind == kind)
+
+    def function(self, name: str) -> UserFunction | None:
+        """A function that an object brings."""
+        return self._functions.get(name)
+
+    def functions(self) -> Sequence[str]:
+        """Sorted names of these functions."""
+        return sorted(self._functions)
+
+    def blob(self, digest: str) -> str:
+        """Where kept bytes are."""
+        return f"{self._blobs}/{digest[:2]}/{digest[2:]}"
 
     @property
     def registry(self) -> Registry:

@@ -1,0 +1,154 @@
+"""Bytes behind a URL, piece by piece: ``file://``, ``http://`` and ``https://``, within limits."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import os
+import socket
+import stat
+from collections.abc import AsyncGenerator
+from typing import Any, BinaryIO
+from urllib.parse import SplitResult, unquote, unquote_to_bytes, urljoin, urlsplit
+
+from plutino.errors import PlutinoError, TransportError
+from plutino.spi.access import Access
+
+TIMEOUT_S = 300.0
+REDIRECTS = 5
+_PIECE = 1 << 16
+
+
+async def read_pieces(url: str, access: Access, limit: int) -> AsyncGenerator[bytes, None]:
+    """The bytes behind a URL; PlutinoError with the wire text when they cannot be had or are known to be more than ``limit``.
+
+    The caller counts what comes. ``data:`` URLs hold their bytes themselves.
+    """
+    match url[:8].partition(":")[0].lower():
+        case "file":
+            found = _file(access.file(unquote(_parts(url).path)), limit)
+        case "http" | "https":
+            found = _download(url, access, limit)
+        case "data":
+            found = _data(url)
+        case _:
+            raise PlutinoError(f"file: {_shown(url)}; a URL with file://, http:// or https:// is expected")
+    try:
+        async for piece in found:
+            yield piece
+    finally:
+        await found.aclose()
+
+
+async def _file(path: str, limit: int) -> AsyncGenerator[bytes, None]:
+    source = await asyncio.to_thread(_opened, path, limit)
+    try:
+        while piece := await asyncio.to_thread(source.read, _PIECE * 16):
+            yield piece
+    except OSError as error:
+        raise PlutinoError(f"read {path}: {(error.strerror or str(error)).lower()}") from None
+    finally:
+        source.close()
+
+
+def _opened(path: str, limit: int) -> BinaryIO:
+    try:
+        # Looked at before it is opened: opening a pipe would wait for its writer.
+        found = os.stat(path)
+        if not stat.S_ISREG(found.st_mode):
+            raise PlutinoError(f"read {path}: not a regular file")
+        if found.st_size > limit:
+            raise PlutinoError(f"file {path} has {found.st_size} bytes; at most {limit} are read")
+        return open(path, "rb")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise PlutinoError(f"stat {path}: {reason.lower()}") from None
+
+
+async def _data(url: str) -> AsyncGenerator[bytes, None]:
+    head, comma, body = url.partition(",")
+    if not comma:
+        raise PlutinoError(f"file: {url[:40]}; a data URL has a comma before its bytes")
+    if not head.lower().endswith(";base64"):
+        yield unquote_to_bytes(body)
+        return
+    try:
+        yield base64.b64decode(unquote(body), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise PlutinoError(f"file: data URL: {str(error).lower()}; base64 is expected") from None
+
+
+async def _download(url: str, access: Access, limit: int) -> AsyncGenerator[bytes, None]:
+    import aiohttp
+
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(resolver=_checked_resolver(access)), timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)
+    )
+    async with session:
+        for _ in range(REDIRECTS + 1):
+            _check_literal(url, access)
+            try:
+                async with session.get(url, allow_redirects=False) as response:
+                    if response.status in (301, 302, 303, 307, 308) and "location" in response.headers:
+                        url = urljoin(url, response.headers["location"])
+                        continue
+                    if response.status != 200:
+                        raise TransportError(f"cannot download the file from {_shown(url)}, status code {response.status}")
+                    if (response.content_length or 0) > limit:
+                        raise TransportError(f"{_shown(url)} has {response.content_length} bytes; at most {limit} are read")
+                    async for piece in response.content.iter_chunked(_PIECE):
+                        yield piece
+                    return
+            except (aiohttp.ClientError, TimeoutError) as error:
+                cause = error.__cause__
+                if isinstance(cause, PlutinoError):
+                    raise cause from None
+                raise TransportError(f"cannot download the file from {_shown(url)}: {error or type(error).__name__}") from error
+    raise TransportError(f"cannot download the file from {_shown(url)}: more than {REDIRECTS} redirects")
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise PlutinoError(f"file: {_shown(url)}: {str(error).lower()}; a URL is expected") from None
+
+
+def _shown(url: str) -> str:
+    """A URL as messages show it: without user and password, and not endless."""
+    head, slashes, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{head}{slashes}{authority.rpartition('@')[2]}{slash}{path}"[:300]
+
+
+def _check_literal(url: str, access: Access) -> None:
+    """Addresses in a URL are not resolved, so they are looked at here."""
+    parts = _parts(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise PlutinoError(f"file: {_shown(url)}; a URL with http:// or https:// is expected")
+    try:
+        access.address(parts.hostname)
+    except ValueError:
+        return
+
+
+def _checked_resolver(access: Access) -> Any:
+    """Resolves names and refuses what leads into internal networks, at the moment of connecting: a name cannot change in between."""
+    from aiohttp.abc import AbstractResolver, ResolveResult
+    from aiohttp.resolver import ThreadedResolver
+
+    class Checked(AbstractResolver):
+        def __init__(self) -> None:
+            self._resolver = ThreadedResolver()
+
+        async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+            found = await self._resolver.resolve(host, port, family)
+            for entry in found:
+                access.address(entry["host"])
+            return found
+
+        async def close(self) -> None:
+            await self._resolver.close()
+
+    return Checked()
