@@ -26,6 +26,7 @@ class Shared:
         "_changed",
         "_facilities",
         "_task",
+        "_waiting",
         "connection",
         "connector",
         "error",
@@ -49,6 +50,7 @@ class Shared:
         self.connection: Connection | None = None
         self._facilities = facilities
         self._changed = asyncio.Event()
+        self._waiting: list[Link] = []
         self._task: asyncio.Task[None] | None = None
 
     def start(self, spec: ConnectorSpec | None, context: SourceContext) -> None:
@@ -63,12 +65,20 @@ class Shared:
             return
         self._task = self._facilities.spawn(self._keep(self.connection))
 
-    async def ready(self) -> None:
-        """Wait until it is connected; the error that makes that impossible is raised."""
-        while self.link.status != CONNECTED:
-            if self.final is not None:
-                raise self.final
-            await self._changed.wait()
+    async def ready(self, link: Link) -> None:
+        """Wait until it is connected; the error that makes that impossible is raised. ``link`` shows meanwhile why it is not."""
+        if self.link.status == CONNECTED:
+            return
+        self._waiting.append(link)
+        try:
+            if self.error:
+                link.down(self._facilities.clock.now_ms(), self.error)
+            while self.link.status != CONNECTED:
+                if self.final is not None:
+                    raise self.final
+                await self._changed.wait()
+        finally:
+            self._waiting.remove(link)
 
     async def close(self) -> None:
         """Close it; who still waits for it learns that it is gone."""
@@ -90,7 +100,8 @@ class Shared:
     async def _keep(self, connection: Connection) -> None:
         clock, backoff = self._facilities.clock, self._facilities.backoff()
         while True:
-            self.link.trying(clock.now_ms())
+            for link in (self.link, *self._waiting):
+                link.trying(clock.now_ms())
             try:
                 await connection.open()
             except TransportError as error:
@@ -109,7 +120,8 @@ class Shared:
     def _lost(self, reason: str) -> None:
         self._changed.clear()
         self.error = reason
-        self.link.down(self._facilities.clock.now_ms(), reason)
+        for link in (self.link, *self._waiting):
+            link.down(self._facilities.clock.now_ms(), reason)
 
     def _give_up(self, error: PlutinoError) -> None:
         self._lost(str(error))
@@ -140,11 +152,11 @@ class Access:
             raise TransportError(shared.error or f"connection {self.id} is not connected yet")
         return shared.connection
 
-    async def ready(self) -> None:
-        """Wait until the connection is there; returns at once when the options name none."""
+    async def ready(self, link: Link) -> None:
+        """Wait until the connection is there, while ``link`` shows why it is not; returns at once when the options name none."""
         shared = self._current()
         if shared is not None:
-            await shared.ready()
+            await shared.ready(link)
 
     def release(self) -> None:
         """The user is gone."""

@@ -368,7 +368,7 @@ class Feed:
             connected_before = self.link.connected_at
             try:
                 if self.access is not None:
-                    await self.access.ready()
+                    await self.access.ready(self.link)
                 await source.run(self, self.position)
             except TransportError as error:
                 if self.link.connected_at != connected_before:

@@ -485,7 +485,7 @@ class Outlet:
             self.link.trying(clock.now_ms())
             try:
                 if self._access is not None:
-                    await self._access.ready()
+                    await self._access.ready(self.link)
                 await self.sink.open()
             except TransportError as error:
                 self.link.down(clock.now_ms(), str(error))
