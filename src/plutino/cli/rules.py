@@ -11,10 +11,13 @@ import click
 from plutino.cli import layout
 from plutino.cli.client import Client, segment
 from plutino.cli.definitions import need, say
-from plutino.cli.output import Refusal, counted, json_option, print_json, print_table, server_option
+from plutino.cli.output import Refusal, counted, json_option, one_line, print_json, print_table, server_option
 from plutino.cli.shell import Verb
 
 _STYLES = {"running": "green", "stopped by error": "red"}
+_LOOKED_AT = 100
+"""Rules that ``status`` looks at one by one; of more the sums are enough."""
+
 _STAMP = {"start": "Rule {} was started", "stop": "Rule {} was stopped.", "restart": "Rule {} was restarted."}
 
 
@@ -90,7 +93,7 @@ def rule_topology(name: str, server: str, as_json: bool) -> None:
 @server_option
 @json_option
 def status(server: str, as_json: bool) -> None:
-    """The server, and every rule with its state and its last error."""
+    """The server, and every rule with its state, its errors and what is wrong with it."""
     client = Client(server)
     about = client.call("GET", "/").json()
     streams, tables = client.call("GET", "/streams").json(), client.call("GET", "/tables").json()
@@ -105,12 +108,15 @@ def status(server: str, as_json: bool) -> None:
     click.echo(f"{server}  version {about.get('version', '?')}, up {up}: {sums}")
     if not rules:
         return
+    looked_at = {rule["id"] for rule in rules[:_LOOKED_AT]}
     rows = []
     for rule in rules:
         detail = details.get(rule["id"], {})
-        rows.append((rule["id"], rule["status"], str(detail.get("exceptions_total", 0)), str(detail.get("last_exception") or "")))
+        trouble = _trouble(client, rule["id"]) if rule["id"] in looked_at else ""
+        text = trouble or str(detail.get("last_exception") or "")
+        rows.append((rule["id"], rule["status"], str(detail.get("exceptions_total", 0)), one_line(text)))
     click.echo()
-    print_table(("RULE", "STATUS", "ERRORS", "LAST ERROR"), rows, _STYLES)
+    print_table(("RULE", "STATUS", "ERRORS", "MESSAGE"), rows, _STYLES)
 
 
 @click.command(short_help="Plan, needed columns and generated code of a rule.")
@@ -156,6 +162,19 @@ def tail(rule: str, count: int | None, server: str, as_json: bool) -> None:
 
 
 commands: Sequence[click.Command] = (status, explain, tail, start, stop, restart, getstatus, gettopo)
+
+
+def _trouble(client: Client, rule: str) -> str:
+    """Why a rule does not run, or which of its ends is not connected; empty when all is well."""
+    try:
+        found = client.call("GET", f"/rules/{segment(rule)}/status").json()
+    except Refusal:
+        return ""  # deleted meanwhile
+    if found["status"] != "running":
+        return str(found.get("message") or "")
+    suffix = "_0_connection_status"
+    ends = [name.removesuffix(suffix) for name, value in found.items() if name.endswith(suffix) and value == -1]
+    return "; ".join(f"{end} is not connected: {found.get(f'{end}_0_connection_last_disconnected_message')}" for end in ends)
 
 
 def _span(seconds: int) -> str:

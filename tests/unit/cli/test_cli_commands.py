@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import pytest
 
 LONG = "SELECT a FROM s " * 4
+REFUSED = ("sink_x_0", "is", "not", "connected:", "refused")
+LOST = "sink_x_0_0_connection_last_disconnected_message"
 CHANGESET: dict[str, Any] = {
     "revision": 3,
     "summary": {"created": 1, "updated": 1, "deleted": 1, "unchanged": 2},
@@ -219,11 +221,17 @@ def test_status(fake: Fake, plutino: Run, capsys: Output) -> None:
         "GET /tables": [],
         "GET /rules": [{"id": "a", "status": "running"}, {"id": "b", "status": "stopped"}],
         "GET /rules/status/all": {"a": {"status": "running", "exceptions_total": 2, "last_exception": "bad [row]"}},
+        "GET /rules/a/status": {"status": "running", "source_s_0_connection_status": 1, "sink_nop_0_0_connection_status": 0},
+        "GET /rules/b/status": {"status": "running", "sink_x_0_0_connection_status": -1} | {LOST: "refused"},
     }
     assert plutino("status") == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == [fake.url, "version", "1,", "up", "2", "h:", "1", "stream,", "0", "tables,", "2", "rules"]
-    assert lines[2:] == [["RULE", "STATUS", "ERRORS", "LAST", "ERROR"], ["a", "running", "2", "bad", "[row]"], ["b", "stopped", "0"]]
+    assert lines[2:] == [
+        ["RULE", "STATUS", "ERRORS", "MESSAGE"],
+        ["a", "running", "2", "bad", "[row]"],
+        ["b", "stopped", "0", *"sink_x_0 is not connected: refused".split()],
+    ]
 
 
 def test_tail_prints_messages(fake: Fake, plutino: Run, capsys: Output) -> None:
