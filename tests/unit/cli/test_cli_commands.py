@@ -230,7 +230,7 @@ def test_status(fake: Fake, plutino: Run, capsys: Output) -> None:
     assert lines[2:] == [
         ["RULE", "STATUS", "ERRORS", "MESSAGE"],
         ["a", "running", "2", "bad", "[row]"],
-        ["b", "stopped", "0", *"sink_x_0 is not connected: refused".split()],
+        ["b", "stopped", "0", *REFUSED],
     ]
 
 
