@@ -14,13 +14,14 @@ import difflib
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
 import msgspec
 
-from plutino.cli.output import Misuse
+from plutino.cli.output import Misuse, Refusal
 from plutino.control.sections import GROUPED, SECTIONS
 
 _STATEMENTS = ("streams", "tables")
@@ -73,6 +74,17 @@ def write_document(text: str, path: str) -> None:
         raise Misuse(f"cannot write {error.filename or path}: {error.strerror}") from error
 
 
+@contextmanager
+def faults_of(path: str) -> Iterator[None]:
+    """Let faults of a document that was read from a folder name its files; their places in the document say nothing there."""
+    try:
+        yield
+    except Refusal as refusal:
+        if Path(path).is_dir():
+            refusal.faults = [_in_file(fault, Path(path)) for fault in refusal.faults]
+        raise
+
+
 def readable(text: str) -> str:
     """JSON with line breaks, its values as written; any other text as it is."""
     try:
@@ -97,7 +109,7 @@ def _write_folder(text: str, folder: Path) -> None:
             place.mkdir(parents=True, exist_ok=True)
         wanted = set()
         for name, value in entries.items():
-            file = place / (quote(name, safe=_KEPT) + _ending(section))
+            file = _file(folder, section, name)
             file.write_text((value if section in _STATEMENTS else readable(value)) + "\n", encoding="utf-8")
             wanted.add(file)
         if place.is_dir():
@@ -118,6 +130,20 @@ def _entries(folder: Path) -> Iterator[tuple[str, Path]]:
 
 def _ending(section: str) -> str:
     return ".sql" if section in _STATEMENTS else ".json"
+
+
+def _in_file(fault: dict[str, Any], folder: Path) -> dict[str, Any]:
+    section, _, entry = str(fault.get("path", "")).partition(".")
+    names = (entry, entry.partition(".")[0]) if section in GROUPED else (entry,)
+    for name in names:
+        file = _file(folder, section, name)
+        if file.is_file():
+            return {**fault, "path": str(file), "line": 0, "column": 0}
+    return fault
+
+
+def _file(folder: Path, section: str, name: str) -> Path:
+    return folder / section / (quote(name, safe=_KEPT) + _ending(section))
 
 
 def _objects(section: str, entries: dict[str, Any]) -> int:

@@ -32,7 +32,7 @@ def validate(path: str, against: str | None, partial: bool, as_json: bool) -> No
     """Check a document as an import would; nothing is started, and no server is needed."""
     document = layout.read_document(path)
     state = layout.read_document(against) if against is not None else None
-    with working(f"checking {described(document)}", quiet=as_json):
+    with layout.faults_of(path), working(f"checking {described(document)}", quiet=as_json):
         try:
             changeset = asyncio.run(check(document, state, partial=partial))
         except DocumentError as error:

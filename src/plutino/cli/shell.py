@@ -16,6 +16,9 @@ from plutino.errors import PlutinoError
 _ELSEWHERE = ("plugin", "udf", "service", "service_func", "schema", "script")
 """Kinds that eKuiper's client knows and this version does not."""
 
+_OTHERWISE = {"query": "use 'plutino run' or 'plutino tail'", "register": "it has no plugins"}
+"""Commands of eKuiper's client without a counterpart, and what to do instead."""
+
 _SECTIONS = (
     ("Server", ("serve", "status", "components", "demo")),
     ("Configuration", ("import", "export", "diff", "validate")),
@@ -34,6 +37,8 @@ class Commands(click.Group):
         """As click does, with a suggestion where there is no such command."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             names = self.list_commands(ctx)
+            if ctx.parent is None and args[0] in _OTHERWISE:
+                raise Failure(f"this version has no command {args[0]!r}", _OTHERWISE[args[0]])
             near = difflib.get_close_matches(args[0], names, 1)
             hint = f"did you mean {near[0]}?" if near else f"see '{ctx.command_path} --help'"
             raise Misuse(f"no command {args[0]!r}", hint)

@@ -63,7 +63,7 @@ def import_(path: str, partial: bool, dry_run: bool, on_error: str, server: str,
     extra = {"dryRun": "1"} if dry_run else {}
     if on_error != "abort":
         extra["onError"] = on_error
-    with working(f"importing {described(document)}", quiet=as_json):
+    with layout.faults_of(path), working(f"importing {described(document)}", quiet=as_json):
         answer = Client(server).call("POST", "/data/import", {"content": document}, _query(partial, **extra)).json()
     faults: list[dict[str, Any]] = answer.get("faults") or []
     if as_json:
@@ -117,7 +117,7 @@ def export(path: str, rules: str | None, server: str, as_json: bool) -> None:
 def diff(path: str, partial: bool, exit_code: bool, server: str, as_json: bool) -> int:
     """Show what importing a document would change on the server."""
     document = layout.read_document(path)
-    with working(f"comparing {described(document)}", quiet=as_json):
+    with layout.faults_of(path), working(f"comparing {described(document)}", quiet=as_json):
         changeset = dry_run(Client(server), document, partial=partial)
     if as_json:
         print_json(changeset)

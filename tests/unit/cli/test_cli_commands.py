@@ -255,6 +255,7 @@ def test_tail_prints_messages(fake: Fake, plutino: Run, capsys: Output) -> None:
         (("show", "strems"), 2, "error: no command 'strems'; did you mean streams?"),
         (("start", "rule"), 2, "error: Expect rule name; write it after the command"),
         (("show", "rules", "--server", "ftp://x"), 2, "error: server address 'ftp://x' is no URL; write it like http://127.0.0.1:9081"),
+        (("query",), 1, "error: this version has no command 'query'; use 'plutino run' or 'plutino tail'"),
         (("gettopo", "rule", "r"), 1, "error: this server has no endpoint GET /rules/r/topo; it is another version"),
     ],
 )

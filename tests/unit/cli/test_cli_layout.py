@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from plutino.cli import layout
-from plutino.cli.output import Misuse
+from plutino.cli.output import Misuse, Refusal
 
 DOCUMENT = {
     "streams": {"boiler": 'CREATE STREAM boiler () WITH (DATASOURCE="a")'},
@@ -80,3 +80,16 @@ def test_unreadable_files(tmp_path: Path) -> None:
 def test_counts(text: str, counts: dict[str, int]) -> None:
     """Entries are counted where there is a document, to say what is imported."""
     assert layout.counts(text) == counts
+
+
+def test_faults_of_a_folder_name_its_files(tmp_path: Path) -> None:
+    """Places in a document that nobody sees are replaced by the file to look into."""
+    layout.write_document(json.dumps(DOCUMENT), f"{tmp_path}/")
+    faults = [{"path": path, "line": 1, "column": 7, "text": "x"} for path in ("rules.hot", "sourceConfig.mqtt.a", "rules.other")]
+    with pytest.raises(Refusal) as caught, layout.faults_of(str(tmp_path)):
+        raise Refusal("refused", faults=faults)
+    assert [(fault["path"], fault["line"]) for fault in caught.value.faults] == [
+        (f"{tmp_path}/rules/hot.json", 0),
+        (f"{tmp_path}/sourceConfig/mqtt.json", 0),
+        ("rules.other", 1),
+    ]
