@@ -112,13 +112,21 @@ def test_addresses(server: str, address: Address) -> None:
     assert address_of(server) == address
 
 
-def test_only_anonymous_clients_of_one_role_are_shared() -> None:
-    """Equal brokers share a client; a client id, a session or another role does not."""
-    plain = decode_options(MqttSourceOptions, SERVER)
-    assert share_key(plain) == share_key(decode_options(MqttSourceOptions, {**SERVER, "qos": 1}))
-    assert share_key(plain) != share_key(decode_options(MqttSinkOptions, SERVER))
-    assert share_key(plain) != share_key(decode_options(MqttSourceOptions, {**SERVER, "username": "u"}))
-    assert share_key(decode_options(MqttSourceOptions, {**SERVER, "clientid": "c"})) is None
+def test_only_anonymous_clients_of_sinks_are_shared() -> None:
+    """Equal brokers share a client; a client id or another user does not; sources have their own."""
+    plain = decode_options(MqttSinkOptions, SERVER)
+    assert share_key(plain) == share_key(decode_options(MqttSinkOptions, {**SERVER, "qos": 1, "topic": "t"}))
+    assert share_key(plain) != share_key(decode_options(MqttSinkOptions, {**SERVER, "username": "u"}))
+    assert share_key(decode_options(MqttSinkOptions, {**SERVER, "clientid": "c"})) is None
+    assert share_key(decode_options(MqttSourceOptions, SERVER)) is None
+
+
+def test_one_filter_is_subscribed_with_the_highest_qos() -> None:
+    """Two streams on one connection: the broker keeps one subscription per filter."""
+    session = MqttSession(decode_options(MqttSourceOptions, SERVER).broker, str)
+    session._add(Receiver(["a", "b"], 1, lambda runs, ack: None))
+    session._add(Receiver(["a", "c"], 0, lambda runs, ack: None))
+    assert session._wanted(["a", "b", "c"]) == [("a", 1), ("b", 1), ("c", 0)]
 
 
 def test_what_arrives_together_is_one_delivery(tmp_path: Path) -> None:

@@ -124,11 +124,12 @@ def eof_payload(text: str) -> bytes | None:
 
 
 def share_key(options: MqttSourceOptions | MqttSinkOptions) -> bytes | None:
-    """Equal for option sets whose clients may be one: same broker and credentials, no client id or session of its own.
+    """Equal for sinks whose clients may be one: same broker and credentials, no client id or session of its own.
 
-    Sources and sinks stay apart, so that what is published never waits behind what is received.
+    Sources have a client each: for filters that overlap a broker may send one message once per filter, and only a client of its own
+    tells a stream which of them are meant for it.
     """
     broker = options.broker
-    if broker.client_id or broker.enable_client_session:
+    if isinstance(options, MqttSourceOptions) or broker.client_id or broker.enable_client_session:
         return None
-    return type(options).__name__.encode() + msgspec.json.encode(encode_options(broker), order="sorted")
+    return msgspec.json.encode(encode_options(broker), order="sorted")

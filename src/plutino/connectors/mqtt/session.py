@@ -108,7 +108,7 @@ class MqttSession:
             await self._connect(client, address.host, address.port, tls)
             self._client = client
             if self._receivers:
-                await self._subscribe([(f, r.qos) for r in self._receivers for f in r.filters])
+                await self._subscribe(self._wanted([f for r in self._receivers for f in r.filters]))
         except TransportError as error:
             self._abandon(client, str(error))
             raise
@@ -145,7 +145,7 @@ class MqttSession:
         if receiver not in self._receivers:
             self._add(receiver)
         try:
-            await self._subscribe([(f, receiver.qos) for f in receiver.filters])
+            await self._subscribe(self._wanted(receiver.filters))
         except TransportError:
             self._forget(receiver)
             raise
@@ -365,6 +365,10 @@ class MqttSession:
         if self._unclaimed and self._current is not None:
             runs, self._unclaimed = self._unclaimed, []
             self.received(self._current, runs)
+
+    def _wanted(self, filters: Sequence[str]) -> list[tuple[str, int]]:
+        """Filters, each once, with the highest qos that a receiver asks for: a broker keeps one subscription per filter."""
+        return [(f, max(r.qos for r in self._receivers if f in r.filters)) for f in dict.fromkeys(filters)]
 
     def _forget(self, receiver: Receiver) -> None:
         if receiver in self._receivers:
