@@ -74,6 +74,21 @@ def test_nonsense_is_refused(data: bytes) -> None:
         read(data)
 
 
+@given(st.binary(max_size=200), st.booleans())
+def test_random_bytes_are_read_or_refused(data: bytes, version5: bool) -> None:
+    """No exception but those that close the connection."""
+    runs: list[Run] = []
+    used = 0
+    try:
+        used, _ = take_packets(data, version5, runs, lambda first, body: None)
+        for run in runs:
+            for extra in run.extras:
+                user_properties(extra.properties)
+    except (MalformedError, IndexError):
+        used = -1
+    assert used <= len(data)
+
+
 @pytest.mark.parametrize("block", [b"\xff", b"\x26\0\x09a", b"\x0b\xff\xff\xff\xff"])
 def test_unknown_properties_are_refused(block: bytes) -> None:
     """Better no metadata than wrong metadata."""
