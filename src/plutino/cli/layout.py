@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from plutino.cli.output import Misuse, Refusal
+from plutino.cli.output import Misuse, Refusal, counting
 from plutino.control.sections import GROUPED, SECTIONS
 
 _STATEMENTS = ("streams", "tables")
@@ -102,20 +102,25 @@ def counts(text: str) -> dict[str, int]:
 
 def _write_folder(text: str, folder: Path) -> None:
     document: dict[str, dict[str, str]] = json.loads(text)
-    for section in SECTIONS:
-        entries = document.get(section) or {}
-        place = folder / section
-        if entries:
-            place.mkdir(parents=True, exist_ok=True)
-        wanted = set()
-        for name, value in entries.items():
-            file = _file(folder, section, name)
-            file.write_text((value if section in _STATEMENTS else readable(value)) + "\n", encoding="utf-8")
-            wanted.add(file)
-        if place.is_dir():
-            for _, file in _entries(place):
-                if file not in wanted:
-                    file.unlink()
+    with counting(f"writing {folder}", sum(len(document.get(section) or {}) for section in SECTIONS)) as step:
+        for section in SECTIONS:
+            _write_section(folder, section, document.get(section) or {}, step)
+
+
+def _write_section(folder: Path, section: str, entries: dict[str, str], step: Callable[[], None]) -> None:
+    place = folder / section
+    if entries:
+        place.mkdir(parents=True, exist_ok=True)
+    wanted = set()
+    for name, value in entries.items():
+        file = _file(folder, section, name)
+        file.write_text((value if section in _STATEMENTS else readable(value)) + "\n", encoding="utf-8")
+        wanted.add(file)
+        step()
+    if place.is_dir():
+        for _, file in _entries(place):
+            if file not in wanted:
+                file.unlink()
 
 
 def _entries(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_LONG = 500
+"""Steps from which a bar is worth its place."""
+
 DEFAULT_SERVER = "http://127.0.0.1:9081"
 
 server_option = click.option(
@@ -144,9 +147,9 @@ def working(text: str, *, quiet: bool = False) -> Iterator[None]:
 
 
 @contextmanager
-def counting(text: str, total: int, *, quiet: bool = False) -> Iterator[Callable[[], None]]:
-    """A bar over ``total`` steps on stderr; the value that is handed over makes one step."""
-    if quiet or not sys.stderr.isatty():
+def counting(text: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar over ``total`` steps on stderr; the value that is handed over makes one step. Nothing unless that is a terminal."""
+    if total < _LONG or not sys.stderr.isatty():
         yield lambda: None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
