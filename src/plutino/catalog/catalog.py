@@ -7,8 +7,11 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
+from msgspec.structs import replace
+
+from plutino.catalog.audit import Audit
 from plutino.catalog.blobs import BlobStore
-from plutino.catalog.revision import Edit, Revision
+from plutino.catalog.revision import Edit, Revision, TaskRecord
 from plutino.catalog.state import CatalogState
 from plutino.catalog.store import Commit, Store
 from plutino.catalog.worker import Worker, uninterrupted
@@ -17,6 +20,12 @@ from plutino.spi import Clock, Origin
 
 FILE = "catalog.db"
 BLOBS = "blobs"
+
+KEEP_REVISIONS = 1000
+KEEP_AUDIT = 100_000
+
+_LINKS_AT_ONCE = 200
+"""Revisions that are verified in one go on the catalog's thread."""
 
 
 class Catalog:
@@ -27,13 +36,15 @@ class Catalog:
     process that dies during the call leaves all of it or nothing. One process at a time has a directory.
     """
 
-    def __init__(self, worker: Worker, store: Store, blob_store: BlobStore, clock: Clock, keep_revisions: int) -> None:
+    def __init__(self, worker: Worker, store: Store, blob_store: BlobStore, clock: Clock, keep_revisions: int, keep_audit: int) -> None:
         """For ``open`` only."""
         self._worker = worker
         self._store = store
         self.blob_store = blob_store
         self._clock = clock
         self._keep = keep_revisions
+        self._keep_audit = max(keep_audit, keep_revisions)
+        self._tasks: dict[str, TaskRecord] = {}
         self._definitions: dict[Ref, str] = {}
         self._blobs: dict[Ref, Blobs] = {}
         self._temporary: set[Ref] = set()
@@ -43,8 +54,13 @@ class Catalog:
         self.state = CatalogState(worker, store)
 
     @classmethod
-    async def open(cls, directory: str | Path, *, clock: Clock, keep_revisions: int = 1000) -> Catalog:
-        """The catalog of a data directory, made when missing; ``keep_revisions`` bounds the history.
+    async def open(
+        cls, directory: str | Path, *, clock: Clock, keep_revisions: int = KEEP_REVISIONS, keep_audit: int = KEEP_AUDIT
+    ) -> Catalog:
+        """The catalog of a data directory, made when missing.
+
+        ``keep_revisions`` bounds how far back texts can be had (rollback, differences), ``keep_audit`` how far back the history says who
+        did what.
 
         PlutinoError when another process has it open, it is no catalog, or a newer version wrote it.
         """
@@ -57,12 +73,13 @@ class Catalog:
         except BaseException:
             worker.close()
             raise
-        catalog = cls(worker, store, blob_store, clock, keep_revisions)
+        catalog = cls(worker, store, blob_store, clock, keep_revisions, keep_audit)
         catalog._definitions = contents.definitions
         catalog._blobs = contents.blobs
         catalog._triggers = contents.triggers
         catalog._revision = contents.revision
         catalog._import_status = contents.import_status
+        catalog._tasks = contents.tasks
         # What a process that died before its commit has left.
         await catalog.collect()
         return catalog
@@ -98,6 +115,11 @@ class Catalog:
         """The text that the last commit with a status left, empty when none did."""
         return self._import_status
 
+    @property
+    def tasks(self) -> Mapping[str, TaskRecord]:
+        """Background tasks, by id."""
+        return MappingProxyType(self._tasks)
+
     def is_temporary(self, ref: Ref) -> bool:
         """Whether a text is in memory only."""
         return ref in self._temporary
@@ -113,16 +135,48 @@ class Catalog:
         released: Iterable[str] = (),
         import_status: str | None = None,
         blobs: Mapping[Ref, Blobs] | None = None,
+        triggers: Mapping[str, bool] | None = None,
+        task: TaskRecord | None = None,
     ) -> int:
         """Replace texts (None deletes) and give the revision after it; one without stored changes makes no revision.
 
         ``blobs`` has the bytes that belong to ``texts``, already in ``blob_store``; a text without an entry has none. ``temporary`` names
-        those of ``texts`` that stay in memory, ``released`` the rules whose trigger is forgotten. ConflictError when the revision has moved
-        from ``base_revision``, TransportError when the disk fails; nothing has changed then.
+        those of ``texts`` that stay in memory, ``released`` the rules whose trigger is forgotten, ``triggers`` those whose trigger is set.
+        ``task`` is stored with the number of the revision that the commit made. ConflictError when the revision has moved from
+        ``base_revision``, TransportError when the disk fails; nothing has changed then.
         """
         beside = {ref: found for ref, found in (blobs or {}).items() if found and texts.get(ref) is not None}
-        work = self._commit(texts, beside, base_revision, origin, outcome, set(temporary), tuple(released), import_status)
-        return await uninterrupted(work)
+        hidden = set(temporary)
+        commit = Commit(
+            edits=self._edits(texts, beside, hidden),
+            base=base_revision,
+            at=self._clock.now_ms(),
+            origin=origin,
+            outcome=outcome,
+            released=tuple(released),
+            triggers=dict(triggers or {}),
+            import_status=import_status,
+            task=task,
+            keep=self._keep,
+            keep_audit=self._keep_audit,
+        )
+        return await uninterrupted(self._commit(commit, texts, beside, hidden))
+
+    async def save_task(self, task: TaskRecord) -> None:
+        """Keep a task, new or changed."""
+        await uninterrupted(self._save_task(task))
+
+    async def verify(self, expected: tuple[int, str] | None = None) -> Audit:
+        """Whether history and stored objects are what was written (see ``catalog.audit``).
+
+        ``expected``: number and hash of a revision, when they were kept elsewhere.
+        """
+        verifier = await self._worker.run(self._store.verifier)
+        after = 0
+        while links := await self._worker.run(partial(self._store.links, after, _LINKS_AT_ONCE)):
+            await self._worker.run(partial(verifier.add_all, links))
+            after = links[-1].number
+        return await self._worker.run(partial(self._store.audit, verifier, expected))
 
     async def collect(self) -> int:
         """Delete bytes that no text and no kept revision names, and nobody holds; gives how many. Not while a commit may come."""
@@ -142,17 +196,7 @@ class Catalog:
         """One revision with its edits; NotFoundError when it is not kept any more."""
         return await self._worker.run(partial(self._store.revision, number))
 
-    async def _commit(
-        self,
-        texts: Mapping[Ref, str | None],
-        blobs: Mapping[Ref, Blobs],
-        base: int,
-        origin: Origin,
-        outcome: str,
-        temporary: set[Ref],
-        released: tuple[str, ...],
-        import_status: str | None,
-    ) -> int:
+    def _edits(self, texts: Mapping[Ref, str | None], blobs: Mapping[Ref, Blobs], temporary: set[Ref]) -> tuple[Edit, ...]:
         # Texts in memory only are absent for the file, before and after.
         hidden, known = self._temporary, self._definitions
         found = (
@@ -165,8 +209,9 @@ class Catalog:
             )
             for ref, text in texts.items()
         )
-        edits = tuple(edit for edit in found if (edit.before, edit.before_blobs) != (edit.after, edit.after_blobs))
-        commit = Commit(edits, base, self._clock.now_ms(), origin, outcome, released, import_status, self._keep)
+        return tuple(edit for edit in found if (edit.before, edit.before_blobs) != (edit.after, edit.after_blobs))
+
+    async def _commit(self, commit: Commit, texts: Mapping[Ref, str | None], blobs: Mapping[Ref, Blobs], temporary: set[Ref]) -> int:
         written = await self._worker.run(partial(self._store.commit, commit))
         self._revision = written.revision
         for ref, text in texts.items():
@@ -178,13 +223,20 @@ class Catalog:
         self._blobs.update(blobs)
         self._temporary.difference_update(texts)
         self._temporary |= temporary
-        for rule in released:
+        for rule in commit.released:
             self._triggers.pop(rule, None)
-        if import_status is not None:
-            self._import_status = import_status
+        self._triggers.update(commit.triggers)
+        if commit.import_status is not None:
+            self._import_status = commit.import_status
+        if commit.task is not None:
+            self._tasks[commit.task.id] = replace(commit.task, revision=written.revision) if commit.edits else commit.task
         if written.freed:
             await self.collect()
         return self._revision
+
+    async def _save_task(self, task: TaskRecord) -> None:
+        await self._worker.run(partial(self._store.save_task, task))
+        self._tasks[task.id] = task
 
     async def _set_triggers(self, started: dict[str, bool], stored: bool) -> None:
         if stored:

@@ -27,7 +27,8 @@ class Edit(Struct, frozen=True, omit_defaults=True):
 class Revision(Struct, frozen=True):
     """One entry of the history: ``at`` in epoch milliseconds, ``outcome`` a short text about what was done.
 
-    ``edits`` is empty in lists of revisions; ``Catalog.revision`` fills it.
+    ``edits`` is empty in lists of revisions; ``Catalog.read_revision`` fills it. ``kept``: whether the history still has them; old
+    revisions only tell who did what when. ``hash`` is the entry's place in the chain of the audit log, empty for entries before it.
     """
 
     number: int
@@ -35,15 +36,39 @@ class Revision(Struct, frozen=True):
     origin: Origin
     outcome: str
     edits: tuple[Edit, ...] = ()
+    kept: bool = True
+    hash: str = ""
+
+
+class TaskRecord(Struct, frozen=True):
+    """What is kept of a background task: ``status`` and ``message`` as on the wire, times in epoch milliseconds.
+
+    ``revision``: the one that its commit made, None before that (and for a task that had nothing to change).
+    """
+
+    id: str
+    status: str
+    message: str
+    created: int
+    updated: int
+    revision: int | None = None
 
 
 def pack(edits: tuple[Edit, ...]) -> bytes:
-    """Edits as JSON ``[{"ref": {"kind", "name"}, "before", "after"}]``, compressed when long."""
-    plain = msgspec.json.encode(edits)
-    return plain if len(plain) <= _PLAIN_LIMIT else zlib.compress(plain, 1)
+    """Edits as JSON ``[{"ref": {"kind", "name"}, "before", "after"}]``."""
+    return msgspec.json.encode(edits)
+
+
+def compressed(packed: bytes) -> bytes:
+    """Packed edits as they are stored: compressed when long."""
+    return packed if len(packed) <= _PLAIN_LIMIT else zlib.compress(packed, 1)
+
+
+def plain(stored: bytes) -> bytes:
+    """What was given to ``compressed``."""
+    return stored if stored[:1] == b"[" else zlib.decompress(stored)
 
 
 def unpack(stored: bytes) -> tuple[Edit, ...]:
-    """What ``pack`` made."""
-    plain = stored if stored[:1] == b"[" else zlib.decompress(stored)
-    return msgspec.json.decode(plain, type=tuple[Edit, ...])
+    """The edits of a stored difference."""
+    return msgspec.json.decode(plain(stored), type=tuple[Edit, ...])

@@ -23,4 +23,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # Which blobs the texts of a revision name, before or after it: they stay as long as the revision does.
         "CREATE TABLE revision_blobs (number INTEGER NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (number, digest)) WITHOUT ROWID",
     ),
+    (
+        # The chain of the audit log (see ``catalog.audit``); rows of earlier layouts stand before it.
+        "ALTER TABLE revisions ADD COLUMN digest TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE revisions ADD COLUMN state TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE revisions ADD COLUMN hash TEXT NOT NULL DEFAULT ''",
+        """CREATE TABLE tasks (
+            id TEXT PRIMARY KEY, status TEXT NOT NULL, message TEXT NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL,
+            revision INTEGER) WITHOUT ROWID""",
+    ),
 )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from plutino.catalog.revision import Edit, Revision, pack, unpack
+from plutino.catalog.audit import Audit, Link, Verifier, digest_of, link_hash, state_after, state_of
+from plutino.catalog.revision import Edit, Revision, TaskRecord, compressed, pack, plain, unpack
 from plutino.catalog.schema import MIGRATIONS
 from plutino.errors import ConflictError, NotFoundError, PlutinoError, TransportError
 from plutino.model import Blobs, Ref
@@ -22,6 +25,10 @@ _BUSY_SECONDS = 5.0
 
 _REVISION = "revision"
 _IMPORT_STATUS = "importStatus"
+_STATE = "stateHash"
+_ANCHOR = "auditAnchor"
+
+_TASKS_KEPT = 1000
 
 
 class Contents(Struct, frozen=True):
@@ -32,6 +39,7 @@ class Contents(Struct, frozen=True):
     triggers: dict[str, bool]
     revision: int
     import_status: str
+    tasks: dict[str, TaskRecord]
 
 
 class Commit(Struct, frozen=True):
@@ -39,9 +47,10 @@ class Commit(Struct, frozen=True):
 
     - ``edits``: stored texts; without any, no revision is written
     - ``base``: the revision on which the edits were made, ``at``: epoch milliseconds
-    - ``released``: rules whose stored trigger ends, because their text decides again
+    - ``released``: rules whose stored trigger ends, because their text decides again; ``triggers``: stored triggers that are set
     - ``import_status``: the new status text, None keeps the old one
-    - ``keep``: how many revisions stay
+    - ``task``: the task that this belongs to; its revision is filled in when there is one
+    - ``keep``: how many revisions stay with their texts, ``keep_audit``: how many stay without
     """
 
     edits: tuple[Edit, ...]
@@ -50,8 +59,11 @@ class Commit(Struct, frozen=True):
     origin: Origin
     outcome: str
     released: tuple[str, ...]
+    triggers: Mapping[str, bool]
     import_status: str | None
+    task: TaskRecord | None
     keep: int
+    keep_audit: int
 
 
 class Written(Struct, frozen=True):
@@ -97,6 +109,7 @@ class Store:
                 {rule: bool(started) for rule, started in rows("SELECT rule, started FROM triggers")},
                 int(self._setting(_REVISION)),
                 self._setting(_IMPORT_STATUS),
+                {row[0]: TaskRecord(*row) for row in rows("SELECT id, status, message, created, updated, revision FROM tasks")},
             )
 
     def live_blobs(self) -> set[str]:
@@ -114,36 +127,68 @@ class Store:
             if current != commit.base:
                 raise ConflictError(f"catalog commit: based on revision {commit.base}; the current revision is {current}")
             connection.executemany("DELETE FROM triggers WHERE rule = ?", [(rule,) for rule in commit.released])
+            self._write_triggers(commit.triggers)
             if commit.import_status is not None:
                 self._set(_IMPORT_STATUS, commit.import_status)
-            if not commit.edits:
-                return Written(current, False)
-            return Written(current + 1, self._write(commit, current + 1))
+            freed = self._write(commit, current + 1) if commit.edits else False
+            revision = current + 1 if commit.edits else current
+            if commit.task is not None:
+                self._write_task(commit.task if not commit.edits else replace(commit.task, revision=revision))
+            return Written(revision, freed)
 
     def set_triggers(self, started: Mapping[str, bool]) -> None:
         """Store for each rule whether it is started."""
-        with self._reported("write"), self._transaction() as connection:
-            connection.executemany("INSERT OR REPLACE INTO triggers VALUES (?, ?)", [(rule, int(flag)) for rule, flag in started.items()])
+        with self._reported("write"), self._transaction():
+            self._write_triggers(started)
+
+    def save_task(self, task: TaskRecord) -> None:
+        """Store a task; the oldest ones are forgotten when there are too many."""
+        with self._reported("write"), self._transaction():
+            self._write_task(task)
 
     def revisions(self, limit: int, before: int | None) -> list[Revision]:
         """Revisions without their edits, newest first, older than ``before`` when it is given."""
         with self._reported("read"):
             rows = self._connection.execute(
-                "SELECT number, at, source, client, summary, outcome FROM revisions WHERE number < ? ORDER BY number DESC LIMIT ?",
+                "SELECT number, at, source, client, summary, outcome, edits != X'', hash FROM revisions"
+                " WHERE number < ? ORDER BY number DESC LIMIT ?",
                 (before if before is not None else 2**62, limit),
             )
-            return [Revision(n, at, Origin(source, client, summary), outcome) for n, at, source, client, summary, outcome in rows]
+            return [Revision(n, at, Origin(*origin), outcome, (), bool(kept), hash) for n, at, *origin, outcome, kept, hash in rows]
 
     def revision(self, number: int) -> Revision:
         """One revision with its edits; NotFoundError when it is not kept."""
         with self._reported("read"):
             row = self._connection.execute(
-                "SELECT at, source, client, summary, outcome, edits FROM revisions WHERE number = ?", (number,)
+                "SELECT at, source, client, summary, outcome, edits, hash FROM revisions WHERE number = ?", (number,)
             ).fetchone()
-        if row is None:
+        if row is None or not row[5]:
             raise NotFoundError(f"revision {number} is not found; the history keeps the newest ones only")
-        at, source, client, summary, outcome, edits = row
-        return Revision(number, at, Origin(source, client, summary), outcome, unpack(edits))
+        at, source, client, summary, outcome, edits, hash = row
+        return Revision(number, at, Origin(source, client, summary), outcome, unpack(edits), True, hash)
+
+    def links(self, after: int, limit: int) -> list[Link]:
+        """Revisions after ``after`` as the audit log sees them, oldest first."""
+        with self._reported("read"):
+            rows = self._connection.execute(
+                "SELECT number, at, source, client, summary, outcome, digest, state, hash, edits FROM revisions"
+                " WHERE number > ? ORDER BY number LIMIT ?",
+                (after, limit),
+            )
+            return [
+                Link(number, at, Origin(source, client, summary), outcome, digest, state, hash, _readable(edits) if edits else None)
+                for number, at, source, client, summary, outcome, digest, state, hash, edits in rows
+            ]
+
+    def verifier(self) -> Verifier:
+        """For the links that are kept."""
+        with self._reported("read"):
+            return Verifier(self._setting(_ANCHOR))
+
+    def audit(self, verifier: Verifier, expected: tuple[int, str] | None) -> Audit:
+        """The end of a verification: the stored objects are looked at."""
+        with self._reported("read"):
+            return verifier.result(self._state(), int(self._setting(_REVISION)), expected)
 
     def load_state(self, owner: str, key: str) -> bytes | None:
         """One value of an owner, None when there is none."""
@@ -178,22 +223,58 @@ class Store:
                 for statement in statements:
                     execute(statement)
                 execute(f"PRAGMA user_version = {number}")
+        if not self._setting(_STATE):
+            with self._transaction():
+                self._set(_STATE, self._state())
 
     def _write(self, commit: Commit, number: int) -> bool:
         many = self._connection.executemany
-        gone = [(e.ref.kind, e.ref.name) for e in commit.edits if e.after is None]
+        lost = [(e.ref.kind, e.ref.name) for e in commit.edits if e.after is None]
         kept = [(e.ref.kind, e.ref.name, e.after, _blobs_text(e.after_blobs)) for e in commit.edits if e.after is not None]
         named = {(number, digest) for e in commit.edits for _, digest in (*e.before_blobs, *e.after_blobs)}
-        many("DELETE FROM definitions WHERE kind = ? AND name = ?", gone)
+        many("DELETE FROM definitions WHERE kind = ? AND name = ?", lost)
         many("INSERT OR REPLACE INTO definitions (kind, name, text, blobs) VALUES (?, ?, ?, ?)", kept)
         many("INSERT INTO revision_blobs VALUES (?, ?)", named)
-        origin = commit.origin
-        row = (number, commit.at, origin.source, origin.client, origin.summary, commit.outcome, pack(commit.edits))
-        self._connection.execute("INSERT INTO revisions VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-        self._connection.execute("DELETE FROM revisions WHERE number <= ?", (number - commit.keep,))
-        freed = self._connection.execute("DELETE FROM revision_blobs WHERE number <= ?", (number - commit.keep,)).rowcount
+        self._write_revision(commit, number)
+        execute = self._connection.execute
+        execute("UPDATE revisions SET edits = X'' WHERE number <= ? AND edits != X''", (number - commit.keep,))
+        freed = execute("DELETE FROM revision_blobs WHERE number <= ?", (number - commit.keep,)).rowcount
+        gone = (number - commit.keep_audit,)
+        last = execute("SELECT hash FROM revisions WHERE number <= ? ORDER BY number DESC LIMIT 1", gone).fetchone()
+        if last is not None:
+            self._set(_ANCHOR, last[0])
+            execute("DELETE FROM revisions WHERE number <= ?", gone)
         self._set(_REVISION, str(number))
         return freed > 0
+
+    def _write_revision(self, commit: Commit, number: int) -> None:
+        origin, packed = commit.origin, pack(commit.edits)
+        state, digest = state_after(self._setting(_STATE), commit.edits), digest_of(packed)
+        row = self._connection.execute("SELECT hash FROM revisions WHERE number = ?", (number - 1,)).fetchone()
+        previous = row[0] if row is not None else self._setting(_ANCHOR)
+        hash = link_hash(previous, number, commit.at, origin, commit.outcome, digest, state)
+        self._connection.execute(
+            "INSERT INTO revisions (number, at, source, client, summary, outcome, edits, digest, state, hash)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (number, commit.at, origin.source, origin.client, origin.summary, commit.outcome, compressed(packed), digest, state, hash),
+        )
+        self._set(_STATE, state)
+
+    def _write_triggers(self, started: Mapping[str, bool]) -> None:
+        rows = [(rule, int(flag)) for rule, flag in started.items()]
+        self._connection.executemany("INSERT OR REPLACE INTO triggers VALUES (?, ?)", rows)
+
+    def _write_task(self, task: TaskRecord) -> None:
+        row = (task.id, task.status, task.message, task.created, task.updated, task.revision)
+        self._connection.execute("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?, ?, ?)", row)
+        self._connection.execute(
+            "DELETE FROM tasks WHERE id IN (SELECT id FROM tasks ORDER BY created DESC, id LIMIT -1 OFFSET ?)", (_TASKS_KEPT,)
+        )
+
+    def _state(self) -> str:
+        """The hash of what is stored now."""
+        rows = self._connection.execute("SELECT kind, name, text, blobs FROM definitions")
+        return state_of((Ref(kind, name), text, _read_blobs(blobs) if blobs else ()) for kind, name, text, blobs in rows)
 
     def _setting(self, key: str) -> str:
         row = self._connection.execute("SELECT value FROM settings WHERE key = ?", (key,)).fetchone()
@@ -229,6 +310,14 @@ class Store:
                     raise TransportError(f"catalog {what} {self._path}: {error}") from error
         except OSError as error:
             raise TransportError(f"catalog {what} {self._path}: {error.strerror or error}") from error
+
+
+def _readable(stored: bytes | str) -> bytes:
+    """A difference in plain form; what somebody else wrote there may not be readable, and is nothing then."""
+    try:
+        return plain(stored.encode() if isinstance(stored, str) else stored)
+    except zlib.error:
+        return b""
 
 
 def _blobs_text(blobs: Blobs) -> str:

@@ -51,12 +51,13 @@ async def test_a_moved_revision_is_a_conflict(tmp_path: Path) -> None:
 
 
 async def test_history_is_bounded_and_tells_who_did_what(tmp_path: Path) -> None:
-    """Revisions list newest first with their origin; older ones than the bound are gone, the count goes on."""
+    """Revisions list newest first with their origin; older ones than the bound have no texts any more, the count goes on."""
     catalog = await opened(tmp_path, keep=3)
     for i in range(5):
         await catalog.commit({A: f"text {i}"}, base_revision=i, origin=ORIGIN, outcome=f"updated {i}")
     found = await catalog.revisions()
-    assert [(r.number, r.outcome, r.origin, r.edits) for r in found] == [(n, f"updated {n - 1}", ORIGIN, ()) for n in (5, 4, 3)]
+    assert [(r.number, r.outcome, r.origin, r.edits) for r in found] == [(n, f"updated {n - 1}", ORIGIN, ()) for n in (5, 4, 3, 2, 1)]
+    assert [r.number for r in found if r.kept] == [5, 4, 3]
     assert found[0].at > found[1].at
     assert [r.number for r in await catalog.revisions(limit=1, before=5)] == [4]
     assert (await catalog.read_revision(4)).edits == (Edit(A, "text 2", "text 3"),)
