@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from contextlib import aclosing
 
@@ -115,6 +116,9 @@ class _Area:
         return self._taken(role, blob, limit, url)
 
     async def put(self, role: str, data: bytes) -> Blob:
+        kept = self._kept.get(role)
+        if kept is not None and kept == hashlib.sha256(data).hexdigest():
+            return self._taken(role, await self._blobs.use(kept), len(data), "")
         return self._taken(role, await self._blobs.put(pieces_of(data), limit=len(data), what=role), len(data), "")
 
     def _taken(self, role: str, blob: Blob, limit: int, url: str) -> Blob:

@@ -4,6 +4,7 @@ from plutino.model.batch import Batch, RowError
 from plutino.model.datatype import ANY, Column, DataType, Schema, TypeName
 from plutino.model.definition import Blobs, Definition, Ref
 from plutino.model.duration import Duration, format_duration, parse_duration
+from plutino.model.message_schema import SchemaContent
 from plutino.model.row import attribute, column_names, row_type, to_dict
 from plutino.model.stream import StreamContent
 
@@ -18,6 +19,7 @@ __all__ = [
     "Ref",
     "RowError",
     "Schema",
+    "SchemaContent",
     "StreamContent",
     "TypeName",
     "attribute",

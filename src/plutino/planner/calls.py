@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
+from typing import Any
 
 from plutino.errors import SqlSyntaxError
+from plutino.model.value import general_text
 from plutino.spi import Arg, ArgCheck, Environment, FunctionKind, FunctionSpec
 from plutino.spi.function import Literal
 from plutino.sql import tree
@@ -14,11 +17,14 @@ _BOOLEAN_OPS = frozenset(("AND", "OR", "=", "!=", "<", "<=", ">", ">="))
 
 
 def find_function(call: tree.Call, env: Environment) -> FunctionSpec:
-    """The spec a call names: built-ins in any case, others as written. SqlSyntaxError when there is none."""
+    """The spec a call names: built-ins in any case, those of stored objects as written. SqlSyntaxError when there is none."""
     functions = env.registry.functions
     spec = functions.get(call.name.lower()) or functions.get(call.name)
     if spec is None:
-        near = get_close_matches(call.name.lower(), functions, 1)
+        own = env.function(call.name)
+        if own is not None:
+            return own.spec
+        near = get_close_matches(call.name.lower(), [*functions, *env.functions()], 1)
         raise SqlSyntaxError(f"function {call.name} not found", suggestion=near[0] if near else None)
     return spec
 
@@ -86,3 +92,29 @@ def _refused(check: ArgCheck, arg: tree.Expr) -> bool:
 
 def _literal(arg: tree.Expr) -> Literal:
     return Literal(True, arg.value) if isinstance(arg, tree.Literal) else Literal(False)
+
+
+_distinct: dict[str, FunctionSpec] = {}
+
+
+def distinct(spec: FunctionSpec) -> FunctionSpec:
+    """An aggregate over each value once: nulls are left out, values of different kinds differ."""
+    found = _distinct.get(spec.name)
+    if found is None:
+
+        def call(values: Sequence[Any], *others: Any) -> Any:
+            return spec.call(_once(values), *others)
+
+        found = _distinct[spec.name] = replace(spec, call=call, incremental=None)
+    return found
+
+
+def _once(values: Sequence[Any]) -> list[Any]:
+    seen: set[Any] = set()
+    kept: list[Any] = []
+    for value in values:
+        key = (type(value).__name__, general_text(value))
+        if value is not None and key not in seen:
+            seen.add(key)
+            kept.append(value)
+    return kept
