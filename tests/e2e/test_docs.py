@@ -12,7 +12,7 @@ from e2e.harness import Server
 from plutino.app import components
 from plutino.cli.components import page as connectors_page
 
-PAGES = ("README.md", "docs/getting-started.md", "docs/cli.md", "docs/configuration.md", "docs/rest.md")
+PAGES = ("README.md", "docs/getting-started.md", "docs/cli.md", "docs/configuration.md", "docs/rest.md", "examples/plant/README.md")
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -35,7 +35,7 @@ def test_connectors_page_is_what_the_specs_say() -> None:
 def test_no_page_is_forgotten() -> None:
     """Every page is run, written by a command, or known to hold no examples."""
     without = {"ARCHITECTURE.md", "CHANGELOG.md", "docs/differences.md", "docs/connectors.md"}
-    pages = {str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))}
+    pages = {str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/*.md"))}
     assert pages == without | set(PAGES)
     for name in sorted(without - {"docs/connectors.md"}):
         assert re.findall(r"^```(?!text$)\w+", (ROOT / name).read_text(), re.MULTILINE) == []
