@@ -56,12 +56,16 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault of a document: ``path`` names the entry (``rules.r1.sql``), line and column are 1-based, 0 when unknown."""
+    """One fault of a document: ``path`` names the entry (``rules.r1.sql``), line and column are 1-based, 0 when unknown.
+
+    ``file`` is the file that they count in where a document has several (a folder, a bundle).
+    """
 
     path: str
     text: str
     line: int = 0
     column: int = 0
+    file: str = ""
 
 
 class PlutinoError(Exception):

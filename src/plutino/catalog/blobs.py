@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterable, Collection, Iterator
+from collections.abc import AsyncIterable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -184,8 +184,14 @@ class _Staged:
 
 async def pieces_of(data: bytes, size: int = 1 << 20) -> AsyncIterable[bytes]:
     """Bytes in pieces, with a pause after each."""
-    for start in range(0, len(data), size):
-        yield data[start : start + size]
+    async for piece in pieces(data[start : start + size] for start in range(0, len(data), size)):
+        yield piece
+
+
+async def pieces(made: Iterable[bytes]) -> AsyncIterable[bytes]:
+    """Pieces as they are made, with a pause after each."""
+    for piece in made:
+        yield piece
         await asyncio.sleep(0)
 
 

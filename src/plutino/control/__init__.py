@@ -2,9 +2,9 @@
 
 from plutino.control.changeset import Changeset
 from plutino.control.controller import Controller
-from plutino.control.document import Document, read_document, write_document
+from plutino.control.documents import RULESET, V1, DocumentContent, Format
 from plutino.control.report import config_response
 from plutino.control.sections import SECTIONS
 from plutino.control.transfer import ImportResult
 
-__all__ = ["SECTIONS", "Changeset", "Controller", "Document", "ImportResult", "config_response", "read_document", "write_document"]
+__all__ = ["RULESET", "SECTIONS", "V1", "Changeset", "Controller", "DocumentContent", "Format", "ImportResult", "config_response"]

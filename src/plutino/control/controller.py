@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from plutino.catalog import Catalog, uninterrupted
-from plutino.catalog.blobs import pieces_of
+from plutino.catalog.blobs import pieces, pieces_of
 from plutino.control.changeset import Changeset
 from plutino.control.checker import Checker, Draft, Item
-from plutino.control.document import Document, read_document_paced
+from plutino.control.documents import V1, DocumentContent, Format, Steps, finish, paced
 from plutino.control.environment import Committed
 from plutino.control.failure import Failure, refusal
 from plutino.control.graph import Graph, in_order
@@ -21,14 +21,17 @@ from plutino.control.reconciler import Reconciler
 from plutino.control.report import as_text, config_response, from_text
 from plutino.control.sections import RULE
 from plutino.control.staging import Staging
-from plutino.control.transfer import ImportResult, Wanted, absent, document_of, placed, wanted
+from plutino.control.transfer import ImportResult, Wanted, absent, objects_of, spelled, wanted
 from plutino.errors import ConflictError, DocumentError, NotFoundError, PlutinoError
 from plutino.model import Blobs, Definition, Ref
 from plutino.spi import Change, Environment, Host, KeptWhenPresent, Mode, Origin, Outcome, Portable, Registry, ResourceSpec
 from plutino.spi.access import Access
-from plutino.spi.staging import SCHEME
+from plutino.spi.staging import SCHEME, SIZE_LIMIT
 
 ABORT, CONTINUE = "abort", "continue"
+
+T = TypeVar("T")
+Form = TypeVar("Form", str, bytes)
 
 
 @dataclass(slots=True)
@@ -181,36 +184,42 @@ class Controller:
 
     async def import_document(
         self,
-        text: str,
+        document: Any,
         *,
         partial: bool,
         origin: Origin,
         dry_run: bool = False,
         on_error: str = ABORT,
         base_revision: int | None = None,
+        form: Format[Any] = V1,
     ) -> ImportResult:
-        """Bring the state to a v1 document: all of it (what the document does not name is deleted), or with ``partial`` on top.
+        """Bring the state to a document (text, or bytes where its format has bytes): all of it, so that what the document does not name is
+        deleted, or with ``partial`` on top.
 
-        DocumentError when the document cannot be read, or when anything in it is refused and ``on_error`` is ``abort``: the message is the
-        twelve-key object as text, and the faults say where. With ``continue`` the rest is applied.
+        DocumentError when the document cannot be read, or when anything in it is refused and ``on_error`` is ``abort``: the message is
+        that of the format (for v1 the twelve-key object as text), and the faults say where. With ``continue`` the rest is applied.
         """
         go_on = _goes_on(on_error)
-        document = await read_document_paced(text)
-        found = wanted(document, self._specs)
-        mode = Mode.PARTIAL if partial else Mode.FULL
-        async with self._staging({}) as staging:
-            await staging.stage(self._heeded(found, mode), mode)
+        content = await _away(form, form.read(document))
+        found = wanted(content, self._specs)
+        mode = form.on_top if partial else Mode.FULL
+        async with self._holding(content, found), self._staging(found.blobs) as staging:
+            await staging.stage(await self._heeded(found, mode), mode)
             async with self._lock:
                 self._expect(base_revision)
-                return await self._import(document, found, staging, mode, origin, dry_run, go_on)
+                return await self._import(content, found, staging, form, mode, partial, origin, dry_run, go_on)
 
     def import_status(self) -> dict[str, dict[str, str]]:
         """What the last import refused: all twelve sections, empty when all went well."""
         return from_text(self._catalog.import_status)
 
+    async def export(self, form: Format[Form]) -> Form:
+        """Everything that is stored as a document: one consistent state, the same bytes as long as nothing changes."""
+        return await _away(form, self._written(form, self._committed.everything()))
+
     def export_document(self) -> str:
-        """Everything that is stored as a v1 document; the same bytes as long as nothing changes."""
-        return self._document(self._committed.everything())
+        """Everything that is stored as a v1 document, in one go."""
+        return finish(self._written(V1, self._committed.everything()))
 
     def export_rules(self, ids: Sequence[str]) -> str:
         """The given rules and everything that they use, directly or through others; NotFoundError names those that are not stored."""
@@ -219,7 +228,7 @@ class Controller:
         if missing:
             raise NotFoundError(f"export rules: {', '.join(missing)} not found; only stored rules can be exported")
         found_all = (self._committed.get(ref) for ref in self._graph.closure(refs))
-        return self._document(definition for definition in found_all if definition is not None)
+        return finish(self._written(V1, (definition for definition in found_all if definition is not None)))
 
     async def rollback(self, revision: int, *, origin: Origin, dry_run: bool = False) -> Outcome:
         """Bring the texts back to an earlier revision; rules stay started or stopped as they are. NotFoundError when it is not kept."""
@@ -279,12 +288,21 @@ class Controller:
         return Outcome(self.revision, run.changes(False), tuple(failure.fault() for failure in (*run.failures, *untold)))
 
     async def _import(
-        self, document: Document, found: Wanted, staging: Staging, mode: Mode, origin: Origin, dry_run: bool, go_on: bool
+        self,
+        content: DocumentContent,
+        found: Wanted,
+        staging: Staging,
+        form: Format[Any],
+        mode: Mode,
+        partial: bool,
+        origin: Origin,
+        dry_run: bool,
+        go_on: bool,
     ) -> ImportResult:
         """What ``import_document`` does once it is its turn."""
-        texts = self._heeded(found, mode)
+        texts = await self._heeded(found, mode)
         passed_over = tuple(self._checker.place(ref) for ref in found.texts if ref not in texts)
-        if mode is Mode.FULL:
+        if not partial:
             texts.update(absent(found, self._committed.everything(), self._specs))
         staged = await staging.stage(texts, mode)
         draft = await self._checker.check(texts, mode, broken=self._broken, settle=go_on, staged=staged)
@@ -293,20 +311,25 @@ class Controller:
         if run.failures and not go_on:
             if not dry_run:
                 await self._catalog.commit({}, base_revision=self.revision, origin=origin, import_status=response)
-            raise DocumentError(response, placed(run.failures, document))
+            raise DocumentError(form.refusal(run.failures), content.placed(run.failures))
         base = self.revision
         await self._arrange(run)
         if not dry_run:
             await uninterrupted(self._carry_out(run, origin, response))
-        faults = placed(run.failures, document)
+        faults = content.placed(run.failures)
         changeset = self.changeset(run.changes(True), base)
-        return ImportResult(self.revision, changeset, faults, document.warnings, tuple(run.failures), passed_over)
+        return ImportResult(self.revision, changeset, faults, content.warnings, tuple(run.failures), passed_over)
 
-    def _heeded(self, found: Wanted, mode: Mode) -> dict[Ref, str | None]:
+    async def _heeded(self, found: Wanted, mode: Mode) -> dict[Ref, str | None]:
         """Wanted texts, in a partial import without those of kinds that stay as they are when they are there."""
+        texts = await paced(spelled(found, self._present_text))
         if mode is not Mode.PARTIAL:
-            return dict(found.texts)
-        return {ref: text for ref, text in found.texts.items() if not self._stays(ref, text)}
+            return texts
+        return {ref: text for ref, text in texts.items() if not self._stays(ref, text)}
+
+    def _present_text(self, ref: Ref) -> str | None:
+        stored = self._committed.get(ref)
+        return None if stored is None else self._checker.shown_text(stored)
 
     def _stays(self, ref: Ref, text: str | None) -> bool:
         spec, stored = self._specs.get(ref.kind), self._committed.get(ref)
@@ -320,6 +343,26 @@ class Controller:
             yield staging
         finally:
             if staging.release():
+                async with self._lock:
+                    await self._catalog.collect()
+
+    @asynccontextmanager
+    async def _holding(self, content: DocumentContent, found: Wanted) -> AsyncIterator[None]:
+        """Keep the bytes that came with a document; after the block they stay only if they were committed."""
+        store, held = self._catalog.blob_store, list[str]()
+        try:
+            for ref, files in found.files.items():
+                kept = []
+                for role, path in files:
+                    blob = await store.put(pieces(content.data(path)), limit=SIZE_LIMIT, what=f"file {path}")
+                    held.append(blob.digest)
+                    kept.append((role, blob.digest))
+                found.blobs[ref] = tuple(sorted(kept))
+            yield
+        finally:
+            for digest in held:
+                store.release(digest)
+            if held:
                 async with self._lock:
                     await self._catalog.collect()
 
@@ -388,8 +431,10 @@ class Controller:
         except PlutinoError:
             return ()  # the error that it was refused with says more
 
-    def _document(self, definitions: Iterable[Definition]) -> str:
-        return document_of(((definition, self._portable_text(definition)) for definition in definitions), self._specs)
+    def _written(self, form: Format[Form], definitions: Iterable[Definition]) -> Steps[Form]:
+        text_of = self._checker.shown_text if form.carries_bytes else self._portable_text
+        objects = objects_of(((definition, text_of(definition)) for definition in definitions), self._specs)
+        return form.write(objects, self._catalog.blob_store.read)
 
     def _portable_text(self, definition: Definition) -> str:
         """A text as it can stand in a document that goes elsewhere."""
@@ -404,6 +449,11 @@ class Controller:
     def _expect(self, revision: int | None) -> None:
         if revision is not None and revision != self.revision:
             raise ConflictError(f"based on revision {revision}; the current revision is {self.revision}, look at it first")
+
+
+async def _away(form: Format[Any], steps: Steps[T]) -> T:
+    """The result of ``steps`` without holding up others; formats with bytes pack and unpack them, which takes long in one piece."""
+    return await asyncio.to_thread(finish, steps) if form.carries_bytes else await paced(steps)
 
 
 def _goes_on(on_error: str) -> bool:

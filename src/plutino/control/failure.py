@@ -32,9 +32,9 @@ class Failure:
         """The text in the original's per-entry report."""
         return f"{self.key}: {self.error.message}" if self.key else self.error.message
 
-    def fault(self, line: int = 0, column: int = 0) -> Fault:
+    def fault(self, line: int = 0, column: int = 0, file: str = "") -> Fault:
         """The fault with the place of its entry; places inside the entry's own text are part of the text."""
-        return Fault(self.path, explained(self.error), line, column)
+        return Fault(self.path, explained(self.error), line, column, file)
 
 
 def explained(error: PlutinoError) -> str:

@@ -1,20 +1,22 @@
-"""Between documents and objects: entries to texts of refs, definitions to entries."""
+"""Between documents and objects: what a document wants of which object, and what stands in a document for it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
-from msgspec import Raw
 
 from plutino.control.changeset import Changeset
-from plutino.control.document import Document, Lines, read_document, write_document
+from plutino.control.documents.content import DocumentContent, ObjectText, Steps
 from plutino.control.failure import Failure
 from plutino.control.report import config_response
-from plutino.control.sections import GROUPED, entry_of, kinds_by_section
-from plutino.errors import DefinitionError, DocumentError, Fault, UnsupportedError
-from plutino.model import Definition, Ref
+from plutino.control.sections import GROUPED, RULE, entry_of, kinds_by_section
+from plutino.control.trigger import FIELD
+from plutino.errors import Fault, UnsupportedError
+from plutino.model import Blobs, Definition, Ref
+from plutino.model.definition import same_value
 from plutino.spi import ResourceSpec
 
 
@@ -22,12 +24,17 @@ from plutino.spi import ResourceSpec
 class Wanted:
     """What a document asks for: texts by object, and the entries that are no objects.
 
-    ``held`` names the (kind, entry) pairs that could not be read: a full import that goes on must not take them as absent.
+    - ``held``: the (kind, entry) pairs that could not be read: a full import that goes on must not take them as absent
+    - ``meant``: objects of which the document has the meaning only, not the author's text
+    - ``files``: bytes that came with the document, as (role, path); ``blobs``: the same once they are kept
     """
 
     texts: dict[Ref, str | None] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     held: set[tuple[str, str]] = field(default_factory=set)
+    meant: set[Ref] = field(default_factory=set)
+    files: dict[Ref, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    blobs: dict[Ref, Blobs] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +57,29 @@ class ImportResult:
         return config_response(self.failures)
 
 
-def wanted(document: Document, specs: Mapping[str, ResourceSpec]) -> Wanted:
-    """The objects of a document. Entries of a section without a kind, and groups that are no JSON objects, are failures."""
+def wanted(content: DocumentContent, specs: Mapping[str, ResourceSpec]) -> Wanted:
+    """The objects of a document. Entries of a section without a kind are failures, as those that could not be read."""
     kinds = kinds_by_section(specs)
     found = Wanted()
-    for section, entries in document.sections.items():
-        kind = kinds.get(section)
-        for name, entry in entries.items():
-            if kind is None:
-                error = UnsupportedError(f"{section} {name}: this server keeps no {section}; remove the entry, or use onError=continue")
-                found.failures.append(Failure(section, name, "", error))
-            elif section in GROUPED:
-                _read_group(found, kind, section, name, entry.text)
-            else:
-                found.texts[Ref(kind, name)] = entry.text
+    unknown: dict[tuple[str, str], Failure] = {}
+    for item in content.objects:
+        kind = kinds.get(item.section)
+        if kind is None:
+            text = f"{item.section} {item.entry}: this server keeps no {item.section}; remove the entry, or use onError=continue"
+            unknown.setdefault((item.section, item.entry), Failure(item.section, item.entry, item.key, UnsupportedError(text)))
+            continue
+        ref = Ref(kind, f"{item.entry}.{item.key}" if item.section in GROUPED else item.entry)
+        found.texts[ref] = item.text
+        if not item.verbatim:
+            found.meant.add(ref)
+        if item.files:
+            found.files[ref] = item.files
+    found.failures.extend(unknown.values())
+    for refused in content.refused:
+        found.failures.append(refused.failure)
+        kind = kinds.get(refused.failure.section)
+        if kind is not None and not refused.failure.key:
+            found.held.add((kind, refused.failure.entry))
     return found
 
 
@@ -77,84 +93,38 @@ def absent(found: Wanted, definitions: Iterable[Definition], specs: Mapping[str,
     return deletions
 
 
-def document_of(definitions: Iterable[tuple[Definition, str]], specs: Mapping[str, ResourceSpec]) -> str:
-    """The document that holds these definitions with the texts next to them, sorted by name."""
-    sections: dict[str, dict[str, str]] = {}
-    groups: dict[str, dict[str, dict[str, str]]] = {}
+def spelled(found: Wanted, present: Callable[[Ref], str | None]) -> Steps[dict[Ref, str | None]]:
+    """The wanted texts, where a document has the meaning only in the spelling that is there already for the same meaning."""
+    texts = dict(found.texts)
+    for ref in found.meant:
+        wanted_text, stored = texts[ref], present(ref)
+        if wanted_text is not None and stored is not None and stored != wanted_text:
+            value = _meaning(ref, stored)
+            if value is not _UNREADABLE and same_value(value, _meaning(ref, wanted_text)):
+                texts[ref] = stored
+        yield
+    return texts
+
+
+def objects_of(definitions: Iterable[tuple[Definition, str]], specs: Mapping[str, ResourceSpec]) -> list[ObjectText]:
+    """What stands in a document for these definitions with the texts next to them, sorted by name; temporary ones do not."""
+    objects = []
     for definition, text in sorted(definitions, key=lambda pair: pair[0].ref.name):
         spec = specs.get(definition.ref.kind)
-        if spec is None or definition.temporary:
-            continue
-        entry, key = entry_of(definition.ref, spec.section)
-        if spec.section in GROUPED:
-            groups.setdefault(spec.section, {}).setdefault(entry, {})[key] = _properties(definition)
-        else:
-            sections.setdefault(spec.section, {})[entry] = text
-    for section, entries in groups.items():
-        sections[section] = {entry: _group_text(keys) for entry, keys in entries.items()}
-    return write_document(sections)
+        if spec is not None and not definition.temporary:
+            objects.append(ObjectText(spec.section, *entry_of(definition.ref, spec.section), text, blobs=definition.blobs))
+    return objects
 
 
-def placed(failures: Iterable[Failure], document: Document) -> tuple[Fault, ...]:
-    """Faults with line and column of their entries; of things that are not in the document they stay 0."""
-    lines: Lines | None = None
-    faults = []
-    for failure in failures:
-        entry = document.sections.get(failure.section, {}).get(failure.entry)
-        if entry is None:
-            faults.append(failure.fault())
-        else:
-            lines = lines or Lines(document.text)
-            faults.append(failure.fault(*lines.place(entry.offset)))
-    return tuple(faults)
+_UNREADABLE = object()
 
 
-def _read_group(found: Wanted, kind: str, section: str, group: str, text: str) -> None:
+def _meaning(ref: Ref, text: str) -> Any:
+    """The JSON value of a text; a rule that says nothing about it is started."""
     try:
-        keys = _keys(text)
-    except DefinitionError as error:
-        found.failures.append(Failure(section, group, "", error))
-        found.held.add((kind, group))
-        return
-    for key, raw in keys.items():
-        if "." in key:
-            # The last dot of a stored name divides type and key.
-            dotted = DefinitionError(f"Invalid confKey: id '{key}' contains invalid characters: a dot is not allowed")
-            found.failures.append(Failure(section, group, key, dotted))
-            continue
-        properties = bytes(raw).decode()
-        found.texts[Ref(kind, f"{group}.{key}")] = "{}" if properties == "null" else properties
-
-
-def _keys(text: str) -> dict[str, Raw]:
-    try:
-        return msgspec.json.decode(text, type=dict[str, Raw] | None) or {}
-    except msgspec.ValidationError:
-        shown = text.lstrip()[:1]
-        kind = {"[": "array", '"': "string", "t": "bool", "f": "bool"}.get(shown, "number")
-        raise DefinitionError(f"json: cannot unmarshal {kind} into Go value of type map[string]map[string]interface {{}}") from None
+        value = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
-        raise DefinitionError(_syntax_fault(text)) from None
-
-
-def _syntax_fault(text: str) -> str:
-    """What the document reader says about a text that is no JSON."""
-    try:
-        read_document(text)
-    except DocumentError as error:
-        fault = error.faults[0]
-        return f"{fault.text} (line {fault.line}, column {fault.column} of the entry)"
-    return "invalid JSON"
-
-
-def _properties(definition: Definition) -> str:
-    """The JSON object of one configuration key, as written where that is one JSON value."""
-    try:
-        msgspec.json.decode(definition.text, type=dict[str, Raw])
-    except msgspec.DecodeError:
-        return msgspec.json.encode(definition.content).decode()
-    return definition.text.strip()
-
-
-def _group_text(keys: Mapping[str, str]) -> str:
-    return "{" + ",".join(f"{msgspec.json.encode(key).decode()}:{text}" for key, text in keys.items()) + "}"
+        return _UNREADABLE
+    if ref.kind == RULE and isinstance(value, dict) and value.get(FIELD) is True:
+        del value[FIELD]
+    return value

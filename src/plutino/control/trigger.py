@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw
 
-_FIELD = "triggered"
+FIELD = "triggered"
 
 
 def started(text: str) -> bool:
@@ -15,7 +15,7 @@ def started(text: str) -> bool:
     except (msgspec.DecodeError, RecursionError):
         return True
     # Field names match without regard to case, as everywhere in rule documents.
-    return all(bytes(value) != b"false" for name, value in fields.items() if name.lower() == _FIELD)
+    return all(bytes(value) != b"false" for name, value in fields.items() if name.lower() == FIELD)
 
 
 def with_started(text: str, flag: bool) -> str:
@@ -24,6 +24,6 @@ def with_started(text: str, flag: bool) -> str:
         fields = msgspec.json.decode(text, type=dict[str, Raw])
     except (msgspec.DecodeError, RecursionError):
         return text
-    kept = {name: value for name, value in fields.items() if name.lower() != _FIELD}
-    kept[_FIELD] = Raw(b"true" if flag else b"false")
+    kept = {name: value for name, value in fields.items() if name.lower() != FIELD}
+    kept[FIELD] = Raw(b"true" if flag else b"false")
     return msgspec.json.encode(dict(sorted(kept.items()))).decode()

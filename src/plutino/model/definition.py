@@ -46,7 +46,7 @@ class Definition(Struct, frozen=True, eq=False):
         if not isinstance(other, Definition):
             return NotImplemented
         alike = self.text == other.text and self.blobs == other.blobs
-        return self.ref == other.ref and (alike or _same(self.content, other.content))
+        return self.ref == other.ref and (alike or same_value(self.content, other.content))
 
     def __ne__(self, other: object) -> bool:
         # Without this, ``!=`` would be the struct's own and compare the texts.
@@ -57,14 +57,14 @@ class Definition(Struct, frozen=True, eq=False):
         return hash(self.ref)
 
 
-def _same(left: Any, right: Any) -> bool:
+def same_value(left: Any, right: Any) -> bool:
     """Equality that tells ``1``, ``1.0`` and ``true`` apart, as options do."""
     if type(left) is not type(right):
         return False
     match left:
         case dict():
-            return len(left) == len(right) and all(key in right and _same(value, right[key]) for key, value in left.items())
+            return len(left) == len(right) and all(key in right and same_value(value, right[key]) for key, value in left.items())
         case list() | tuple():
-            return len(left) == len(right) and all(map(_same, left, right))
+            return len(left) == len(right) and all(map(same_value, left, right))
         case _:
             return bool(left == right)

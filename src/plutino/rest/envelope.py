@@ -35,8 +35,8 @@ def error_answer(error: PlutinoError, headers: Mapping[str, str]) -> Answer:
 
 
 def fault_list(faults: Sequence[Fault]) -> list[dict[str, Any]]:
-    """Faults as they are sent."""
-    return [{"path": f.path, "line": f.line, "column": f.column, "text": f.text} for f in faults]
+    """Faults as they are sent; ``file`` is there where a document has several."""
+    return [{"path": f.path, **({"file": f.file} if f.file else {}), "line": f.line, "column": f.column, "text": f.text} for f in faults]
 
 
 def internal_error() -> Answer:

@@ -6,13 +6,20 @@ import json
 
 import pytest
 
-from plutino.control.document import read_document, read_document_paced, write_document
+from plutino.control.documents import V1, DocumentContent, ObjectText, finish, paced
 from plutino.control.sections import SECTIONS
 from plutino.errors import DocumentError, Fault
 
 
 def texts(document: str) -> dict[str, dict[str, str]]:
-    return {section: {n: e.text for n, e in entries.items()} for section, entries in read_document(document).sections.items()}
+    found: dict[str, dict[str, str]] = {}
+    for item in read_document(document).objects:
+        found.setdefault(item.section, {})[item.entry] = item.text
+    return found
+
+
+def read_document(text: str) -> DocumentContent:
+    return finish(V1.read(text))
 
 
 def test_sections_match_without_regard_to_case_and_merge() -> None:
@@ -32,7 +39,7 @@ def test_null_is_nothing() -> None:
 def test_unknown_sections_and_repeated_entries_are_warnings() -> None:
     """What is passed over is reported with its place; the last of two equal entries counts."""
     document = read_document('{"nosuch": {"a": [1, {"b": 2}]},\n "rules": {"r": "1",\n  "r": "2"}}')
-    assert document.sections["rules"]["r"].text == "2"
+    assert [item.text for item in document.objects] == ["2"]
     assert [(w.path, w.line, w.column) for w in document.warnings] == [("nosuch", 1, 2), ("rules.r", 3, 8)]
 
 
@@ -110,7 +117,8 @@ def test_a_byte_order_mark_is_passed_over() -> None:
 
 def test_writing_gives_all_sections_in_order() -> None:
     """All twelve keys are there, in the order and spelling of the original, empty ones too."""
-    written = write_document({"rules": {"r": '{"id":"r"}'}, "Schema": {"p": "ü<&"}})
+    objects = [ObjectText("rules", "r", "", '{"id":"r"}'), ObjectText("Schema", "p", "", "ü<&")]
+    written = finish(V1.write(objects, lambda _: b""))
     assert list(json.loads(written)) == list(SECTIONS)
     assert written.startswith('{"streams":{},"tables":{},"rules":{"r":"{\\"id\\":\\"r\\"}"},"nativePlugins":{}')
     assert texts(written)["Schema"] == {"p": "ü<&"}
@@ -119,6 +127,6 @@ def test_writing_gives_all_sections_in_order() -> None:
 async def test_paced_reading_gives_the_same() -> None:
     """Reading in slices finds the same document and the same faults."""
     text = json.dumps({"rules": {f"r{i}": f"text {i}" for i in range(20_000)}})
-    assert await read_document_paced(text) == read_document(text)
+    assert (await paced(V1.read(text))).objects == read_document(text).objects
     with pytest.raises(DocumentError, match="unexpected end"):
-        await read_document_paced(text[:-1])
+        await paced(V1.read(text[:-1]))

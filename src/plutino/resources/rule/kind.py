@@ -67,6 +67,8 @@ class RuleKind:
         except PlutinoError as error:
             with_prefix(error, INVALID)
             raise
+        if content.get("triggered") is True:
+            del content["triggered"]  # a rule that says nothing about it means the same
         return Definition(ref, text, content, temporary=content.get("temp", False))
 
     def depends_on(self, definition: Definition, env: Environment) -> Iterable[Ref]:

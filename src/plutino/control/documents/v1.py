@@ -1,4 +1,4 @@
-"""Reading and writing v1 transfer documents; knows nothing of what the entries mean.
+"""The v1 document: JSON, twelve sections of ``entry -> text`` (rest reference §2.1). It carries every text verbatim.
 
 The reader walks over the text by itself, because it must know where every entry stands, take a section that occurs twice together
 (JSON libraries drop the first one), and say the same as the original about what is wrong.
@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import json
 import re
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
-from plutino.control.pacer import Pacer
-from plutino.control.sections import SECTIONS
-from plutino.errors import DocumentError, Fault
+from plutino.control.documents.content import DocumentContent, Format, Lines, ObjectText, Refused, Steps, finish, well_formed
+from plutino.control.failure import Failure
+from plutino.control.report import as_text, config_response
+from plutino.control.sections import GROUPED, SECTIONS
+from plutino.errors import DefinitionError, DocumentError, Fault
 
 _PREFIX = "configuration unmarshal with error "
-_KNOWN = {section.lower(): section for section in SECTIONS}
 _white = re.compile(r"[ \t\r\n]*").match
 
 
@@ -31,53 +31,102 @@ class Entry(Struct, frozen=True):
     offset: int
 
 
-class Lines:
-    """Offsets of a text as 1-based line and column."""
-
-    def __init__(self, text: str) -> None:
-        self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
-
-    def place(self, offset: int) -> tuple[int, int]:
-        """Line and column (in characters) of an offset."""
-        line = bisect_right(self._starts, offset)
-        return line, offset - self._starts[line - 1] + 1
-
-
-class Document(Struct, frozen=True):
-    """A document that was read: the entries of every section, and what was passed over (unknown sections, repeated entries)."""
-
-    text: str
-    sections: dict[str, dict[str, Entry]]
-    warnings: tuple[Fault, ...] = ()
+def read(text: str, sections: Sequence[str] = SECTIONS) -> Steps[DocumentContent]:
+    """The objects in the given sections of a document; others are warnings. DocumentError with every fault when it cannot be read."""
+    reader = _Reader(text, sections)
+    yield from reader.steps()
+    found, warnings = reader.result()
+    objects: list[ObjectText] = []
+    refused: list[Refused] = []
+    for section, entries in found.items():
+        for name, entry in entries.items():
+            if section in GROUPED:
+                _read_group(section, name, entry, objects, refused)
+            else:
+                objects.append(ObjectText(section, name, "", entry.text, entry.offset))
+        yield
+    return DocumentContent(tuple(objects), tuple(refused), warnings, {"": text})
 
 
-def read_document(text: str) -> Document:
-    """The document in ``text``; DocumentError with every fault found when it cannot be read."""
-    reader = _Reader(text)
-    for _ in reader.steps():
-        pass
-    return reader.document()
+def write(objects: Sequence[ObjectText], _: Callable[[str], bytes], sections: Sequence[str] = SECTIONS) -> Steps[str]:
+    """A document with the given sections in their order, empty ones too."""
+    found: dict[str, dict[str, str]] = {section: {} for section in sections}
+    groups: dict[tuple[str, str], dict[str, str]] = {}
+    for item in objects:
+        if item.section in GROUPED:
+            # The entry has its place now, and its text when all keys are there.
+            found[item.section].setdefault(item.entry, "")
+            groups.setdefault((item.section, item.entry), {})[item.key] = _properties(item.text)
+        else:
+            found[item.section][item.entry] = item.text
+    yield
+    for (section, entry), keys in groups.items():
+        found[section][entry] = "{" + ",".join(f"{msgspec.json.encode(key).decode()}:{text}" for key, text in keys.items()) + "}"
+    yield
+    return msgspec.json.encode(found).decode()
 
 
-async def read_document_paced(text: str) -> Document:
-    """``read_document`` in slices."""
-    reader, pacer = _Reader(text), Pacer()
-    for _ in reader.steps():
-        if pacer.due():
-            await pacer.rest()
-    return reader.document()
+def refusal(failures: Sequence[Failure]) -> str:
+    """The twelve-key object as text."""
+    return as_text(config_response(failures))
 
 
-def write_document(sections: Mapping[str, Mapping[str, str]]) -> str:
-    """A document with all twelve keys in their order; equal sections give equal bytes."""
-    return msgspec.json.encode({section: sections.get(section, {}) for section in SECTIONS}).decode()
+FORMAT: Format[str] = Format("v1", read, write, refusal)
+
+
+def _read_group(section: str, group: str, entry: Entry, objects: list[ObjectText], refused: list[Refused]) -> None:
+    """The keys of one type, each an object of its own."""
+    try:
+        keys = _keys(entry.text)
+    except DefinitionError as error:
+        refused.append(Refused(Failure(section, group, "", error), entry.offset))
+        return
+    for key, raw in keys.items():
+        if "." in key:
+            # The last dot of a stored name divides type and key.
+            dotted = DefinitionError(f"Invalid confKey: id '{key}' contains invalid characters: a dot is not allowed")
+            refused.append(Refused(Failure(section, group, key, dotted), entry.offset))
+            continue
+        properties = bytes(raw).decode()
+        objects.append(ObjectText(section, group, key, "{}" if properties == "null" else properties, entry.offset))
+
+
+def _keys(text: str) -> Mapping[str, Raw]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, Raw] | None) or {}
+    except msgspec.ValidationError:
+        shown = text.lstrip()[:1]
+        kind = {"[": "array", '"': "string", "t": "bool", "f": "bool"}.get(shown, "number")
+        raise DefinitionError(f"json: cannot unmarshal {kind} into Go value of type map[string]map[string]interface {{}}") from None
+    except (msgspec.DecodeError, RecursionError):
+        raise DefinitionError(_syntax_fault(text)) from None
+
+
+def _syntax_fault(text: str) -> str:
+    """What the document reader says about a text that is no JSON."""
+    try:
+        finish(read(text))
+    except DocumentError as error:
+        fault = error.faults[0]
+        return f"{fault.text} (line {fault.line}, column {fault.column} of the entry)"
+    return "invalid JSON"
+
+
+def _properties(text: str) -> str:
+    """The JSON object of one key as written. A text that is none (it was stored by another version) stands there as text."""
+    try:
+        msgspec.json.decode(text, type=dict[str, Raw])
+    except msgspec.DecodeError:
+        return "{}" if text.strip() == "null" else msgspec.json.encode(text).decode()
+    return text.strip()
 
 
 class _Reader:
     """One pass over a text. Syntax errors end it at once, wrong types are collected."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, sections: Sequence[str]) -> None:
         self._text = text
+        self._known = {section.lower(): section for section in sections}
         self._at = 0
         self._sections: dict[str, dict[str, Entry]] = {}
         self._faults: list[tuple[str, str, int]] = []
@@ -91,12 +140,12 @@ class _Reader:
         self._skip()
         if self._head() == "{":
             for key, offset in self._members():
-                section = _KNOWN.get(key.lower())
+                section = self._known.get(key.lower())
                 if section is not None:
                     yield from self._section(section)
                 else:
                     self._value()
-                    self._warnings.append((key, f"section {key}: passed over; known are {', '.join(SECTIONS)}", offset))
+                    self._warnings.append((key, f"section {key}: passed over; known are {', '.join(self._known.values())}", offset))
         else:
             offset = self._at
             value = self._value()
@@ -106,11 +155,11 @@ class _Reader:
         if self._at < len(self._text):
             self._bad("after top-level value")
 
-    def document(self) -> Document:
-        """What was read; DocumentError when there were faults."""
+    def result(self) -> tuple[dict[str, dict[str, Entry]], tuple[Fault, ...]]:
+        """The entries of every section, and warnings; DocumentError when there were faults."""
         if self._faults:
             raise DocumentError(_PREFIX + self._faults[0][1], self._placed(self._faults))
-        return Document(self._text, self._sections, self._placed(self._warnings))
+        return self._sections, self._placed(self._warnings)
 
     def _section(self, section: str) -> Iterator[None]:
         if self._head() != "{":
@@ -213,13 +262,6 @@ class _Reader:
             return ()
         lines = Lines(self._text)
         return tuple(Fault(path, text, *lines.place(offset)) for path, text, offset in found)
-
-
-def well_formed(text: str) -> str:
-    """``text`` with halves of surrogate pairs replaced, so that it can be stored and sent."""
-    if text.isascii():
-        return text
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _kind(value: Any) -> str:

@@ -1,0 +1,7 @@
+"""Document formats, one file each with ``read`` and ``write``; they know sections and texts, and no kind of object."""
+
+from plutino.control.documents.content import DocumentContent, Format, ObjectText, Steps, finish, paced
+from plutino.control.documents.ruleset import FORMAT as RULESET
+from plutino.control.documents.v1 import FORMAT as V1
+
+__all__ = ["RULESET", "V1", "DocumentContent", "Format", "ObjectText", "Steps", "finish", "paced"]
