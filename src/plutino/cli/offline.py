@@ -133,6 +133,15 @@ class NoEngine:
         """No rule is known."""
         raise NotFoundError(f"Rule {rule} is not found")
 
+    async def probe_table(self, request: Any) -> None:
+        """Every table can be opened."""
+
+    async def open_table(self, request: Any) -> None:
+        """Nothing."""
+
+    async def close_table(self, table: str) -> None:
+        """Nothing."""
+
     def readers(self, stream: str) -> tuple[str, ...]:
         """Nobody reads."""
         return ()
