@@ -15,19 +15,20 @@ from plutino.execution.failures import StageError
 from plutino.execution.finishing import FinishCode, Pair, finish
 from plutino.execution.grouping import AggregatesCode, GroupingCode, Results, group
 from plutino.execution.joining import JoinCode, Row, join_all
+from plutino.execution.lookups import Held, LookupCode, Message, Waiting
 from plutino.execution.memory import Memory, RuleClock
 from plutino.execution.ordering import EventOrder
 from plutino.execution.output import Output
 from plutino.execution.windows import Fired, WindowOperator
-from plutino.model import Batch, RowError
-from plutino.spi import InputNeed
+from plutino.model import Batch
+from plutino.spi import InputNeed, LookupAnswer, Suspended
 
 
 class SourceCode(Struct, frozen=True):
     """How rows of one source come in.
 
     ``take(row, meta, whole, time, memories)`` gives the values of the analytic calls, or None for a row that does not pass. A ``table``
-    keeps its last ``retain`` rows and never fires a window.
+    keeps its last ``retain`` rows and never fires a window. A ``lookup`` table is not read, but asked.
     """
 
     stream: str
@@ -35,13 +36,15 @@ class SourceCode(Struct, frozen=True):
     take: Callable[..., tuple[Any, ...] | None]
     table: bool = False
     retain: int = 0
+    lookup: bool = False
 
 
 class BufferedCode(Struct, frozen=True):
     """A compiled rule over kept rows. ``empty`` is an entry without columns per source.
 
     - ``window`` makes the operator (None: each stream row is joined with the tables by itself)
-    - ``where``: the condition behind window and joins, with aggregates of its own
+    - ``where``: the condition behind window and joins, with aggregates of its own; ``early``: the part of it that is asked before the
+      lookups
     - ``shape`` is equal for two versions whose state is compatible
     """
 
@@ -61,25 +64,29 @@ class BufferedCode(Struct, frozen=True):
     json_numbers: frozenset[str] | None = frozenset()
     always_fires: bool = False
     """Tumbling and hopping windows without joins and without a condition behind them give out empty windows too."""
+    lookups: tuple[LookupCode, ...] = ()
+    early: Callable[..., bool] | None = None
 
 
 class BufferedProgram:
-    """A rule whose windows hold rows."""
+    """A rule whose windows hold rows. With lookup tables it is cut at the lookups: what fires waits there for answers (``Suspending``)."""
 
-    __slots__ = ("_clock", "_code", "_counts", "_memories", "_numbers", "_orders", "_tables", "_window")
+    __slots__ = ("_clock", "_code", "_counts", "_memories", "_numbers", "_orders", "_tables", "_waiting", "_window")
 
     def __init__(self, code: BufferedCode) -> None:
         self._code = code
         self._memories: list[Any] = [make() for make in code.memories]
         self._window = None if code.window is None else code.window(self._memories)
-        self._numbers = {source.stream: i for i, source in enumerate(code.sources)}
+        self._numbers = {source.stream: i for i, source in enumerate(code.sources) if not source.lookup}
         self._tables: dict[int, deque[Entry]] = {i: deque(maxlen=s.retain) for i, s in enumerate(code.sources) if s.table}
-        self._orders = EventOrder(code.late_tolerance, sum(1 for s in code.sources if not s.table)) if code.event_time else None
+        streams = sum(1 for s in code.sources if not (s.table or s.lookup))
+        self._orders = EventOrder(code.late_tolerance, streams) if code.event_time else None
+        self._waiting = Waiting(code.lookups, self._memories)
         self._counts = [0, 0, 0, 0, 0]
 
     @property
     def inputs(self) -> Mapping[str, InputNeed]:
-        return {source.stream: source.need for source in self._code.sources}
+        return {source.stream: source.need for source in self._code.sources if not source.lookup}
 
     @property
     def json_numbers(self) -> frozenset[str] | None:
@@ -95,8 +102,12 @@ class BufferedProgram:
         arrived, passed, failed, fired, lost = self._counts
         found: list[list[int]] = []
         behind = self._window is None
+        lookups = {code.table: count for code, count in zip(self._code.lookups, self._waiting.counts, strict=True)}
         for name in self._code.operators:
-            if name.endswith("_window"):
+            if name in lookups:
+                behind = True
+                found.append(list(lookups[name]))
+            elif name.endswith("_window"):
                 behind = True
                 found.append([passed, fired, 0])
             else:
@@ -111,12 +122,13 @@ class BufferedProgram:
             if self._window is not None and self._orders is None:
                 self._window.start(now)
 
-    def push(self, stream: str, batch: Batch) -> Batch | None:
-        output = Output()
-        output.errors.extend(RowError(0, e.text, e.stage) for e in batch.errors or ())
+    def push(self, stream: str, batch: Batch) -> Batch | Suspended | None:
+        output = self._room()
+        for error in batch.errors or ():
+            output.fail(StageError(error.stage, error.text))
         number = self._numbers[stream]
         source = self._code.sources[number]
-        entries = self._entries(batch, number, source, output)
+        entries = self._entries(batch, number, source)
         if source.table:
             self._tables[number].extend(entries)
         elif self._orders is None:
@@ -130,9 +142,24 @@ class BufferedProgram:
             mark = self._orders.watermark
             if mark is not None and self._window is not None:
                 self._give(self._window.advance(mark), output)
-        return output.batch(batch.arrival)
+        return self._leave(output, batch.arrival)
 
-    def _entries(self, batch: Batch, number: int, source: SourceCode, output: Output) -> list[Entry]:
+    def _room(self) -> Output | Held:
+        """What a call makes: output, or with lookups messages that wait."""
+        return Held() if self._code.lookups else Output()
+
+    def _leave(self, output: Output | Held, arrival: int) -> Batch | Suspended | None:
+        if isinstance(output, Output):
+            return output.batch(arrival)
+        if not output.items:
+            return None
+        held = self._waiting.add(output.items, arrival)
+        calls = self._waiting.calls(held)
+        if calls or self._waiting.oldest != held.token:
+            return Suspended(held.token, calls)
+        return self._released()
+
+    def _entries(self, batch: Batch, number: int, source: SourceCode) -> list[Entry]:
         need, times = source.need, batch.times
         return [
             Entry(
@@ -146,7 +173,7 @@ class BufferedProgram:
             for i, row in enumerate(batch.rows)
         ]
 
-    def _take(self, entry: Entry, output: Output) -> None:
+    def _take(self, entry: Entry, output: Output | Held) -> None:
         """Filter a row, compute its analytic values, and put it into the window."""
         self._counts[0] += 1
         try:
@@ -164,7 +191,7 @@ class BufferedProgram:
         else:
             self._give(self._window.add(entry), output)
 
-    def _give(self, fired: Sequence[Fired], output: Output) -> None:
+    def _give(self, fired: Sequence[Fired], output: Output | Held) -> None:
         for window in fired:
             self._counts[3] += 1
             try:
@@ -173,11 +200,21 @@ class BufferedProgram:
                 self._counts[4] += 1
                 output.fail(error)
 
-    def _give_one(self, window: Fired, output: Output) -> None:
+    def _give_one(self, window: Fired, output: Output | Held) -> None:
         code, span = self._code, (window.start, window.end, window.trigger)
         rows: Sequence[Any] = window.entries
-        if code.joins:
+        if code.joins or code.lookups:
             rows = self._joined(window)
+        if isinstance(output, Output):
+            self._finish(rows, span, output)
+            return
+        rows = self._passing(code.early, (), rows, span)
+        if rows:
+            output.items.append(Message(list(rows), span))
+
+    def _finish(self, rows: Sequence[Any], span: Span, output: Output) -> None:
+        """From the joined rows of a message to what is sent of it."""
+        code = self._code
         rows = self._where(rows, span)
         if not rows and not code.always_fires:
             return
@@ -199,11 +236,14 @@ class BufferedProgram:
 
     def _where(self, rows: Sequence[Any], span: Span) -> Sequence[Any]:
         code = self._code
-        if code.where is None:
-            return rows
         aggregates = () if code.where_aggregates is None else Results(code.where_aggregates, rows, self._memories)
+        return self._passing(code.where, aggregates, rows, span)
+
+    def _passing(self, condition: Callable[..., bool] | None, aggregates: Any, rows: Sequence[Any], span: Span) -> Sequence[Any]:
+        if condition is None:
+            return rows
         try:
-            return [row for row in rows if code.where(row, aggregates, span, (), self._memories)]
+            return [row for row in rows if condition(row, aggregates, span, (), self._memories)]
         except EvaluationError as error:
             raise error if isinstance(error, StageError) else StageError("filter", f"run Where error: {error}") from error
 
@@ -211,15 +251,53 @@ class BufferedProgram:
         grouping = self._code.grouping
         if grouping is None:
             return [(row, ()) for row in rows]
-        empty: Any = self._code.empty if self._code.joins else self._code.empty[0]
+        empty: Any = self._code.empty if self._code.joins or self._code.lookups else self._code.empty[0]
         return group(grouping, rows, empty, self._memories)
 
-    def advance(self, now: int) -> Batch | None:
+    def advance(self, now: int) -> Batch | Suspended | None:
         if self._orders is not None or self._window is None:
             return None
-        output = Output()
+        output = self._room()
         self._give(self._window.advance(now), output)
-        return output.batch(now)
+        return self._leave(output, now)
+
+    @property
+    def tables(self) -> Sequence[str]:
+        return tuple(code.table for code in self._code.lookups)
+
+    @property
+    def oldest(self) -> int | None:
+        return self._waiting.oldest
+
+    @property
+    def waiting(self) -> int:
+        return self._waiting.rows
+
+    def resume(self, token: int, answers: Sequence[Sequence[LookupAnswer]]) -> Batch | Suspended | None:
+        held = self._waiting.find(token)
+        self._waiting.take(held, answers[0])
+        calls = self._waiting.calls(held)
+        return Suspended(token, calls) if calls else self._released()
+
+    def suspended(self) -> Sequence[Suspended]:
+        found = [Suspended(held.token, self._waiting.calls(held)) for held in self._waiting.unanswered()]
+        return [each for each in found if each.calls]
+
+    def _released(self) -> Batch | None:
+        """The output of everything that is answered and waits for nobody."""
+        output, arrival = Output(), 0
+        for each in self._waiting.leaving():
+            arrival = each.arrival
+            for item in each.items:
+                if isinstance(item, StageError):
+                    output.fail(item)
+                    continue
+                try:
+                    self._finish(item.rows, item.span, output)
+                except StageError as error:
+                    self._counts[4] += 1
+                    output.fail(error)
+        return output.batch(arrival)
 
     def next_deadline(self) -> int | None:
         return self._window.deadline() if self._orders is None and self._window is not None else None
@@ -231,13 +309,14 @@ class BufferedProgram:
                 None if self._window is None else self._window.snapshot(),
                 {str(i): [pack_entry(e) for e in table] for i, table in self._tables.items()},
                 None if self._orders is None else self._orders.snapshot(),
+                self._waiting.snapshot() if self._code.lookups else None,
             )
         )
 
     def restore(self, state: bytes) -> None:
         if not state:
             return
-        memories, window, tables, orders = msgspec.msgpack.decode(state)
+        memories, window, tables, orders, waiting = msgspec.msgpack.decode(state)
         for memory, kept in zip(self._memories, memories, strict=True):
             memory.restore(kept)
         if self._window is not None:
@@ -246,3 +325,5 @@ class BufferedProgram:
             self._tables[int(i)].extend(unpack_entry(row) for row in rows)
         if self._orders is not None:
             self._orders.restore(orders)
+        if self._code.lookups:
+            self._waiting.restore(waiting)

@@ -97,10 +97,13 @@ def _partners(right: Sequence[Row], join: JoinCode) -> Callable[[Row], Sequence[
 
 
 def _matches(row: Row, join: JoinCode) -> bool:
-    if join.on is None:
-        return True
+    return join.on is None or is_match(row, join.on)
+
+
+def is_match(row: Row, on: Callable[[Row], Any]) -> bool:
+    """Whether a joined row fulfils the condition; StageError when that cannot be told."""
     try:
-        value = join.on(row)
+        value = on(row)
     except EvaluationError as error:
         raise StageError("join", f"run Join error: {error}") from error
     if value is True:

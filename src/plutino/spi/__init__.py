@@ -21,11 +21,13 @@ from plutino.spi.connector import (
 from plutino.spi.discovery import Registry, discover
 from plutino.spi.format import DecodePlan, Decoder, Encoder, FormatSpec
 from plutino.spi.function import Arg, ArgCheck, FunctionKind, FunctionSpec, Nulls
-from plutino.spi.host import Deployment, FeedRequest, Host, HttpIngress, IngressHandler, RuleOptions, SinkRequest, Tap
+from plutino.spi.host import Deployment, FeedRequest, Host, HttpIngress, IngressHandler, LookupRequest, RuleOptions, SinkRequest, Tap
 from plutino.spi.program import Guard, InputNeed, Program
 from plutino.spi.resource import Action, Answer, Call, Change, Control, Environment, Mode, Origin, Outcome, ResourceSpec, UserFunction
 from plutino.spi.staging import Area, Blob, Functional, KeptWhenPresent, Portable, Staged
 from plutino.spi.state import StateStore
+from plutino.spi.suspension import Answer as LookupAnswer
+from plutino.spi.suspension import LookupCall, Suspended, Suspending
 
 __all__ = [
     "Action",
@@ -62,6 +64,9 @@ __all__ = [
     "InputNeed",
     "KeptWhenPresent",
     "Lookup",
+    "LookupAnswer",
+    "LookupCall",
+    "LookupRequest",
     "LookupSpec",
     "Mode",
     "Nulls",
@@ -81,6 +86,8 @@ __all__ = [
     "SourceSpec",
     "Staged",
     "StateStore",
+    "Suspended",
+    "Suspending",
     "SystemClock",
     "Tap",
     "UserFunction",

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
 from plutino.spi.clock import Clock
 from plutino.spi.host import HttpIngress
+from plutino.spi.suspension import Answer
 
 
 class Delivery(Struct, gc=False):
@@ -92,16 +93,29 @@ class Sink(Protocol):
         ...
 
 
+Answers: TypeAlias = list[Answer]
+
+
 class Lookup(Protocol):
-    """Answers the queries of lookup tables."""
+    """Answers the queries of one lookup table. The engine gathers queries, caches answers where the table asks for it, and tries again."""
 
-    async def open(self) -> None: ...
-
-    async def lookup(self, fields: Sequence[str], keys: Sequence[str], values: Sequence[Any]) -> list[dict[str, Any]]:
-        """The rows whose ``keys`` equal ``values``; ``fields`` are the columns wanted (``*`` for all)."""
+    async def open(self) -> None:
+        """Connect. ``TransportError`` makes the engine try again later; called again after a ``TransportError`` of ``lookup``."""
         ...
 
-    async def close(self) -> None: ...
+    def lookup(self, fields: Sequence[str], keys: Sequence[str], queries: Sequence[Sequence[Any]]) -> Answers | Awaitable[Answers]:
+        """One answer per query, in order: the rows whose ``keys`` equal its values; ``fields`` are the columns wanted (``*`` for all).
+
+        Values are never null. Numbers are equal by value, whatever their kind (``same_value``). Rows may hold more columns than asked for,
+        and are not changed by anybody. A table inside the process answers at once. Calls may overlap. ``TransportError`` (at once or from
+        the awaitable) when a retry may help, any other PlutinoError when all of the queries are refused; one refused query has its error
+        as its answer.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release; idempotent, raises nothing."""
+        ...
 
 
 class Connection(Protocol):
@@ -249,10 +263,17 @@ class SinkSpec:
 
 @dataclass(frozen=True, slots=True)
 class LookupSpec:
-    """The lookup role of a connector (tables with KIND="lookup")."""
+    """The lookup role of a connector (tables with KIND="lookup").
+
+    - ``create``: as ``SourceSpec.create``
+    - ``typed``: rows carry typed values, so whole numbers are integers (tables of databases), not the floats of JSON
+    - ``defaults``: the shipped ``default`` configuration key, where the connector has no source
+    """
 
     options: type[Struct]
     create: Callable[[Any, str, SourceContext], Lookup]
+    typed: bool = False
+    defaults: Mapping[str, Any] = field(default_factory=dict)
     ping: Callable[[Any, str, SourceContext], Awaitable[None]] | None = None
     examples: tuple[Example, ...] = ()
 
@@ -279,6 +300,7 @@ class ConnectorSpec:
 
 
 __all__ = [
+    "Answers",
     "Connection",
     "ConnectionSpec",
     "ConnectorSpec",

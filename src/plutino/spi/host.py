@@ -66,6 +66,16 @@ class FeedRequest(Struct, frozen=True):
     connection_key: str = ""
 
 
+class LookupRequest(Struct, frozen=True):
+    """A lookup table as it is to be opened; properties as in FeedRequest. Rules whose requests are equal share the opened table."""
+
+    table: str
+    connector: str
+    datasource: str
+    properties: Mapping[str, Any]
+    connection: str = ""
+
+
 class SinkRequest(Struct, frozen=True):
     """One action of a rule: ``name`` is ``<type>_<index>``, ``properties`` merged with sink configuration and connection."""
 
@@ -85,6 +95,7 @@ class Deployment(Struct, frozen=True):
     options: RuleOptions
     triggered: bool = True
     shape: str = ""
+    tables: tuple[LookupRequest, ...] = ()
 
 
 IngressHandler = Callable[[bytes, Mapping[str, str]], Awaitable[tuple[int, bytes]]]
@@ -146,6 +157,21 @@ class Host(Protocol):
 
         NotFoundError for an unknown rule. Costs nothing while nobody listens.
         """
+        ...
+
+    async def probe_table(self, request: LookupRequest) -> None:
+        """Open a lookup table and close it again; raises what creating or opening it raises."""
+        ...
+
+    async def open_table(self, request: LookupRequest) -> None:
+        """Keep a lookup table open, in the place of another of its name that rules may still use. An equal one is left alone.
+
+        Trouble is not raised: the table is opened again when it is asked.
+        """
+        ...
+
+    async def close_table(self, table: str) -> None:
+        """Close a lookup table as soon as no rule uses it; unknown ones are ignored."""
         ...
 
     def readers(self, stream: str) -> tuple[str, ...]:
