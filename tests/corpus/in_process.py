@@ -55,6 +55,9 @@ class FixedEnvironment:
     def functions(self) -> Sequence[str]:
         return ()
 
+    def connector(self, role: str, name: str) -> None:
+        return None
+
 
 class _Options(msgspec.Struct, rename="camel"):
     is_event_time: bool = False

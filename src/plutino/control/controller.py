@@ -246,6 +246,10 @@ class Controller:
             changes, mode=Mode.FULL, origin=origin, base_revision=base, dry_run=dry_run, keep_triggers=True, blobs=blobs
         )
 
+    def users(self, ref: Ref) -> Sequence[Ref]:
+        """Stored objects that use this one, directly or through others."""
+        return [user for user in self._graph.users([ref]) if self._committed.get(user) is not None]
+
     async def trigger(self, rule: str, started: bool) -> None:
         """Remember whether a rule is started; no revision. NotFoundError for an unknown rule."""
         ref = Ref(RULE, rule)

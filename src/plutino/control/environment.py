@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from plutino.model import Definition, Ref
-from plutino.spi import Functional, Registry, ResourceSpec, UserFunction
+from plutino.spi import Connecting, Functional, Registry, ResourceSpec, UserConnector, UserFunction
+
+FUNCTION = "function"
+Brought: TypeAlias = "UserFunction | UserConnector"
+Key: TypeAlias = tuple[str, str]
+"""What a definition brings, by role (``function``, ``source``, ``sink``) and name."""
 
 
 class Committed:
@@ -25,9 +30,9 @@ class Committed:
         self._settings = settings
         self._triggers = triggers
         self._blob_path = blob_path
-        self.functional = {kind: spec for kind, spec in specs.items() if isinstance(spec, Functional)}
-        self._functions: dict[str, UserFunction] = {}
-        self._brought: dict[Ref, tuple[str, ...]] = {}
+        self.bringing = {kind: spec for kind, spec in specs.items() if isinstance(spec, Functional | Connecting)}
+        self._brought: dict[Key, Brought] = {}
+        self._brought_by: dict[Ref, tuple[Key, ...]] = {}
         self._kinds: dict[str, dict[str, Definition]] = {}
         self._names: dict[str, Sequence[str]] = {}
 
@@ -54,11 +59,19 @@ class Committed:
 
     def function(self, name: str) -> UserFunction | None:
         """A function of a committed object."""
-        return self._functions.get(name)
+        return _function(self.brought((FUNCTION, name)))
 
     def functions(self) -> Sequence[str]:
         """Sorted names of all functions of committed objects."""
-        return sorted(self._functions)
+        return sorted(name for role, name in self._brought if role == FUNCTION)
+
+    def connector(self, role: str, name: str) -> UserConnector | None:
+        """A source or sink type of a committed object."""
+        return _connector(self.brought((role, name)))
+
+    def brought(self, key: Key) -> Brought | None:
+        """What a committed object brings under this role and name."""
+        return self._brought.get(key)
 
     def blob(self, digest: str) -> str:
         """The file with these bytes."""
@@ -77,29 +90,43 @@ class Committed:
         """Take over new definitions, None deletes."""
         for ref, definition in changes:
             self._names.pop(ref.kind, None)
-            if ref.kind in self.functional:
-                self._replace_functions(ref, definition)
+            if ref.kind in self.bringing:
+                self._replace_brought(ref, definition)
             if definition is None:
                 self._kinds.get(ref.kind, {}).pop(ref.name, None)
             else:
                 self._kinds.setdefault(ref.kind, {})[ref.name] = definition
 
-    def _replace_functions(self, ref: Ref, definition: Definition | None) -> None:
-        for name in self._brought.pop(ref, ()):
-            if self._functions[name].owner == ref:
-                del self._functions[name]
-        found = functions_of(definition, self.functional)
+    def _replace_brought(self, ref: Ref, definition: Definition | None) -> None:
+        for key in self._brought_by.pop(ref, ()):
+            present = self._brought.get(key)
+            if present is not None and present.owner == ref:
+                del self._brought[key]
+        found = brought_by(definition, self.bringing)
         if found:
-            self._functions.update(found)
-            self._brought[ref] = tuple(found)
+            self._brought.update(found)
+            self._brought_by[ref] = tuple(found)
 
 
-def functions_of(definition: Definition | None, functional: Mapping[str, Functional]) -> dict[str, UserFunction]:
-    """The functions that a definition brings, by name."""
+def brought_by(definition: Definition | None, bringing: Mapping[str, object]) -> dict[Key, Brought]:
+    """The functions and types of sources and sinks that a definition brings; ``bringing`` are the specs of kinds that bring any."""
+    found: dict[Key, Brought] = {}
     if definition is None or definition.content is None:
-        return {}
-    specs = functional[definition.ref.kind].functions(definition)
-    return {spec.name: UserFunction(spec, definition.ref) for spec in specs}
+        return found
+    spec = bringing[definition.ref.kind]
+    if isinstance(spec, Functional):
+        found.update({(FUNCTION, made.name): UserFunction(made, definition.ref) for made in spec.functions(definition)})
+    if isinstance(spec, Connecting):
+        found.update({(made.role, made.name): UserConnector(made, definition.ref) for made in spec.connectors(definition)})
+    return found
+
+
+def _function(found: Brought | None) -> UserFunction | None:
+    return found if isinstance(found, UserFunction) else None
+
+
+def _connector(found: Brought | None) -> UserConnector | None:
+    return found if isinstance(found, UserConnector) else None
 
 
 class Desired:
@@ -124,7 +151,7 @@ class Desired:
         self._after = after
         self._released = released
         self._names: dict[str, Sequence[str]] = {}
-        self._functions: dict[str, UserFunction] | None = None
+        self._wanted_brought: dict[Key, Brought] | None = None
 
     @property
     def registry(self) -> Registry:
@@ -158,16 +185,16 @@ class Desired:
 
     def function(self, name: str) -> UserFunction | None:
         """A function of an object as it will be."""
-        found = self._wanted_functions().get(name)
-        if found is None:
-            found = self._committed.function(name)
-            if found is not None and found.owner in self._wanted:
-                return None
-        return found
+        return _function(self._brought((FUNCTION, name)))
 
     def functions(self) -> Sequence[str]:
         """Sorted names of all functions as they will be."""
-        return sorted(name for name in {*self._committed.functions(), *self._wanted_functions()} if self.function(name) is not None)
+        wanted = (name for role, name in self._brought_by_wanted() if role == FUNCTION)
+        return sorted(name for name in {*self._committed.functions(), *wanted} if self.function(name) is not None)
+
+    def connector(self, role: str, name: str) -> UserConnector | None:
+        """A source or sink type of an object as it will be."""
+        return _connector(self._brought((role, name)))
 
     def blob(self, digest: str) -> str:
         """The file with these bytes."""
@@ -180,13 +207,21 @@ class Desired:
     def forget_names(self) -> None:
         """The wanted texts have changed."""
         self._names.clear()
-        self._functions = None
+        self._wanted_brought = None
 
-    def _wanted_functions(self) -> Mapping[str, UserFunction]:
-        if self._functions is None:
+    def _brought(self, key: Key) -> Brought | None:
+        found = self._brought_by_wanted().get(key)
+        if found is None:
+            found = self._committed.brought(key)
+            if found is not None and found.owner in self._wanted:
+                return None
+        return found
+
+    def _brought_by_wanted(self) -> Mapping[Key, Brought]:
+        if self._wanted_brought is None:
             # Made in one go: texts that do not parse are taken out of what is wanted meanwhile.
-            refs = [ref for ref in self._wanted if ref.kind in self._committed.functional]
-            self._functions = {}
+            refs = [ref for ref in self._wanted if ref.kind in self._committed.bringing]
+            self._wanted_brought = {}
             for ref in refs:
-                self._functions.update(functions_of(self.get(ref), self._committed.functional))
-        return self._functions
+                self._wanted_brought.update(brought_by(self.get(ref), self._committed.bringing))
+        return self._wanted_brought

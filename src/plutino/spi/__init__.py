@@ -23,8 +23,21 @@ from plutino.spi.format import DecodePlan, Decoder, Encoder, FormatSpec
 from plutino.spi.function import Arg, ArgCheck, FunctionKind, FunctionSpec, Nulls
 from plutino.spi.host import Deployment, FeedRequest, Host, HttpIngress, IngressHandler, LookupRequest, RuleOptions, SinkRequest, Tap
 from plutino.spi.program import Guard, InputNeed, Program
-from plutino.spi.resource import Action, Answer, Call, Change, Control, Environment, Mode, Origin, Outcome, ResourceSpec, UserFunction
-from plutino.spi.staging import Area, Blob, Functional, KeptWhenPresent, Portable, Staged
+from plutino.spi.resource import (
+    Action,
+    Answer,
+    Call,
+    Change,
+    Control,
+    Environment,
+    Mode,
+    Origin,
+    Outcome,
+    ResourceSpec,
+    UserConnector,
+    UserFunction,
+)
+from plutino.spi.staging import Area, Blob, Connecting, DeclaredConnector, Functional, KeptWhenPresent, Portable, Staged
 from plutino.spi.state import StateStore
 from plutino.spi.suspension import Answer as LookupAnswer
 from plutino.spi.suspension import LookupCall, Suspended, Suspending
@@ -39,11 +52,13 @@ __all__ = [
     "Call",
     "Change",
     "Clock",
+    "Connecting",
     "Connection",
     "ConnectionSpec",
     "ConnectorSpec",
     "Control",
     "Datasource",
+    "DeclaredConnector",
     "DecodePlan",
     "Decoder",
     "Delivery",
@@ -90,6 +105,7 @@ __all__ = [
     "Suspending",
     "SystemClock",
     "Tap",
+    "UserConnector",
     "UserFunction",
     "discover",
 ]

@@ -95,3 +95,5 @@ class FunctionSpec:
     examples: tuple[tuple[str, Any], ...] = field(default=())
     count_error: str | None = None
     """Wire text when the number of arguments is wrong, where it is not the usual ``Expect N arguments but found M.``"""
+    unavailable: str = ""
+    """Why ``call`` cannot work here, for functions that a package only declares: rules that use one are checked, but do not start."""

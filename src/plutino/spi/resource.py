@@ -15,6 +15,7 @@ from plutino.model import Definition, Ref
 from plutino.spi.discovery import Registry
 from plutino.spi.function import FunctionSpec
 from plutino.spi.host import Host
+from plutino.spi.staging import DeclaredConnector
 
 
 class Mode(StrEnum):
@@ -31,6 +32,13 @@ class UserFunction(Struct, frozen=True):
     """A SQL function that a stored object brings: a script, a service, a plugin."""
 
     spec: FunctionSpec
+    owner: Ref
+
+
+class UserConnector(Struct, frozen=True):
+    """A type of source or sink that a stored object brings."""
+
+    declared: DeclaredConnector
     owner: Ref
 
 
@@ -56,6 +64,10 @@ class Environment(Protocol):
 
     def functions(self) -> Sequence[str]:
         """Sorted names of all functions of stored objects."""
+        ...
+
+    def connector(self, role: str, name: str) -> UserConnector | None:
+        """A ``source`` or ``sink`` type of a stored object; what the registry has goes first and is not looked at here."""
         ...
 
     def blob(self, digest: str) -> str:
@@ -126,6 +138,10 @@ class Control(Protocol):
 
     def holding(self, data: bytes) -> AbstractAsyncContextManager[str]:
         """Keep uploaded bytes and give their ``blob:`` URL; after the block they stay only if a text put inside it uses them."""
+        ...
+
+    def users(self, ref: Ref) -> Sequence[Ref]:
+        """Stored objects that use this one, directly or through others."""
         ...
 
     async def trigger(self, rule: str, started: bool) -> None:

@@ -82,3 +82,23 @@ class Functional(Protocol):
     def functions(self, definition: Definition) -> tuple[FunctionSpec, ...]:
         """The functions of an object; their specs are equal as long as they do the same, so that a rule knows when to start anew."""
         ...
+
+
+class DeclaredConnector(Struct, frozen=True):
+    """A type of source or sink that an object brings: ``role`` is ``source`` or ``sink``.
+
+    ``unavailable`` says why it cannot run here: rules that use it are checked, but do not start.
+    """
+
+    role: str
+    name: str
+    unavailable: str
+
+
+@runtime_checkable
+class Connecting(Protocol):
+    """What a ``ResourceSpec`` has besides, when its objects bring types of sources and sinks."""
+
+    def connectors(self, definition: Definition) -> tuple[DeclaredConnector, ...]:
+        """The types that an object declares."""
+        ...

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from plutino.model import Definition, Ref
-from plutino.spi import FunctionSpec, Registry, UserFunction
+from plutino.spi import DeclaredConnector, FunctionSpec, Registry, UserConnector, UserFunction
 
 
 class FakeEnvironment:
@@ -20,14 +20,16 @@ class FakeEnvironment:
         settings: Mapping[str, Any] | None = None,
         triggered: Mapping[str, bool] | None = None,
         functions: Mapping[Ref, FunctionSpec] | None = None,
+        connectors: Mapping[Ref, DeclaredConnector] | None = None,
         blobs: str = "",
     ) -> None:
-        """``functions`` by the object that brings each, ``blobs`` the directory of kept bytes."""
+        """``functions`` and ``connectors`` by the object that brings each, ``blobs`` the directory of kept bytes."""
         self._definitions = {d.ref: d for d in definitions}
         self._registry = registry or Registry()
         self._settings = settings or {}
         self._triggered = triggered or {}
         self._functions = {spec.name: UserFunction(spec, owner) for owner, spec in (functions or {}).items()}
+        self._connectors = {(made.role, made.name): UserConnector(made, owner) for owner, made in (connectors or {}).items()}
         self._blobs = blobs
 
     def add(self, definition: Definition) -> None:
@@ -49,6 +51,10 @@ class FakeEnvironment:
     def functions(self) -> Sequence[str]:
         """Sorted names of these functions."""
         return sorted(self._functions)
+
+    def connector(self, role: str, name: str) -> UserConnector | None:
+        """A source or sink type that an object brings."""
+        return self._connectors.get((role, name))
 
     def blob(self, digest: str) -> str:
         """Where kept bytes are."""
