@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
@@ -12,7 +13,7 @@ from plutino.compiler.fast import FastEmitter, NotFast
 from plutino.compiler.items import json_numbers, output_kind
 from plutino.compiler.pieces import Pieces, define
 from plutino.execution.kernels import aggregate_of_one
-from plutino.execution.rows import RowCode
+from plutino.execution.rows import RowCode, RowTwin
 from plutino.model import attribute, row_type
 from plutino.planner.bound import AliasRef, Bound, ColumnRef, Const, FunctionCall, HitValue, Item, Operation, walk
 from plutino.planner.plan import Aggregate, Analytic, Filter, RulePlan
@@ -32,7 +33,7 @@ def compile_rows(plan: RulePlan, operators: tuple[str, ...]) -> tuple[RowCode, d
     kinds = {} if fast is None else fast[1]
     stateful = len(pieces.memories) > 1
     guard = None if stateful else guard_of(where, plan.root.items)
-    need = replace(pieces.need(0, kinds), guard=guard, twin="" if guard is None else twin_of(plan, where))
+    need = replace(pieces.need(0, kinds), guard=guard, twin=None if guard is None else twin_of(plan, where))
     code = RowCode(
         fast=made.get("fast"),
         exact=made["exact"],
@@ -150,21 +151,25 @@ def guard_of(where: Bound | None, items: Sequence[Item]) -> Guard | None:
     return None
 
 
-_twins: dict[str, str] = {}
+_twins: WeakValueDictionary[str, RowTwin] = WeakValueDictionary()
+"""By what two rules must have in common to be twins; a twin lives as long as one of its rules."""
 
 
-def twin_of(plan: RulePlan, where: Bound | None) -> str:
-    """What tells that two rules project alike, where one comparison is their whole condition; empty where that cannot be told."""
+def twin_of(plan: RulePlan, where: Bound | None) -> RowTwin | None:
+    """What rules with the same projection share, where one comparison is their whole condition; None where there is no such thing."""
     if not isinstance(where, Operation) or where.op not in _MIRRORED:
-        return ""
+        return None
     expressions = [item.expr for item in plan.root.items]
     if any(isinstance(p, FunctionCall) and not p.spec.pure for expression in expressions for p in walk(expression)):
-        return ""
+        return None
     constants = Constants()
     made = _fast(plan, None, constants)
     if made is None:
-        return ""
+        return None
     output = output_kind(plan.root, plan.options)
     values = [value for value in constants.values if not isinstance(value, type)]
-    text = repr((output, [item.name for item in plan.root.items if item.visible], made[0], values))
-    return _twins.setdefault(text, text)
+    key = repr((output, [item.name for item in plan.root.items if item.visible], made, values))
+    twin = _twins.get(key)
+    if twin is None:
+        twin = _twins[key] = RowTwin(build({"fast": made[0]}, constants)["fast"], output, bool(made[1]))
+    return twin

@@ -87,6 +87,11 @@ class RowProgram:
                 return self._batch(batch, out, None) if out else None
         return self._push_exact(batch)
 
+    def project(self, batch: Batch) -> Batch | None:
+        """Outputs of the fast tier for all rows, not counted; None when it fails."""
+        out = self._push_fast(batch)
+        return None if out is None else self._batch(batch, out, None)
+
     def _push_fast(self, batch: Batch) -> list[Any] | None:
         """Output rows of the fast tier; None when the batch belongs to the exact tier."""
         if self._pause:
@@ -158,6 +163,26 @@ class RowProgram:
         if state:
             for memory, kept in zip(self._memories, msgspec.msgpack.decode(state), strict=True):
                 memory.restore(kept)
+
+
+class RowTwin:
+    """The projection that several rules have in common, without their conditions: ``InputNeed.twin``."""
+
+    __slots__ = ("__weakref__", "_guarded", "_program")
+
+    def __init__(self, fast: Callable[..., list[Any]], output: str, guarded: bool) -> None:
+        self._program = RowProgram(RowCode(fast, _no_exact_tier, output, guarded, "", InputNeed(()), ()))
+        self._guarded = guarded
+
+    def __call__(self, batch: Batch) -> Batch | None:
+        """The outputs of all rows, or None where the fast tier cannot make them."""
+        if self._guarded and not batch.guarded:
+            return None
+        return self._program.project(batch)
+
+
+def _no_exact_tier(*_: Any) -> Any:
+    raise AssertionError("a projection without condition has a fast tier only")
 
 
 def _moved(error: RowError, at: int) -> RowError:

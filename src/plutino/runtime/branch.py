@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from plutino.model import Batch, RowError, row_type
 from plutino.model.row import from_dicts
-from plutino.runtime.guards import Call, PredicateIndex, pick
+from plutino.runtime.guards import Call, pick
+from plutino.runtime.index import PredicateIndex
 from plutino.runtime.intake import InnerPayload
 from plutino.runtime.validation import EventTimes, StrictCheck
 from plutino.spi import DecodePlan, Decoder, Delivery
@@ -63,7 +64,7 @@ class Branch:
         self._made: Decoder | None = None
         self._check = StrictCheck(request.schema, columns, whole, request.timestamp_format) if strict else None
         self._times = EventTimes(request.timestamp, request.timestamp_format) if timed and request.timestamp else None
-        self._index = PredicateIndex((place.need.guard, (place.push, place.emit, place)) for place in places)
+        self._index = PredicateIndex((place.push, place.emit, place) for place in places)
         self._apart: tuple[Branch, ...] | None = None
         if not request.schema or self._check is not None or len({frozenset(need.columns) for need in needs}) < 2:
             self._apart = ()
@@ -95,9 +96,9 @@ class Branch:
 
     def _push(self, batch: Batch) -> None:
         stream = self._stream
-        for calls, rows, certain in self._index.select(batch):
-            if certain and len(calls) > 1:
-                self._push_twins(calls, rows)
+        for calls, rows, shares in self._index.select(batch):
+            if shares is not None:
+                self._hand_out(calls, rows, shares)
                 continue
             for push, emit, place in calls:
                 try:
@@ -109,32 +110,31 @@ class Branch:
                 except Exception as error:  # supervisor: a defect in one rule stops that rule, nothing else
                     place.run.failed(error)
 
-    def _push_twins(self, calls: Sequence[Call], batch: Batch) -> None:
-        """Rows that satisfy the guards of all these rules: of twins one makes the output, which all hand to their sinks."""
-        made: dict[str, Batch] = {}
-        count = len(batch.rows)
-        for push, emit, place in calls:
+    def _hand_out(self, calls: Sequence[Call], out: Batch, shares: Sequence[Sequence[int] | None]) -> None:
+        """Give rules their shares of an output that was made for all of them."""
+        count = len(out)
+        for (_, emit, place), share in zip(calls, shares, strict=True):
             try:
-                twin = place.twin
-                out = made.get(twin) if twin else None
-                if out is not None:
+                if share is None:
                     place.credited += count
-                else:
-                    out = push(self._stream, batch)
-                    if out is None:
-                        continue
-                    if out.errors:
-                        place.run.report(out.errors)
-                    elif twin and len(out) == count:
-                        made[twin] = out
-                emit(out)
+                    emit(out)
+                elif share:
+                    place.credited += len(share)
+                    place.run.take_share(out, share)
             except Exception as error:  # supervisor, as above
                 place.run.failed(error)
 
     def _push_measured(self, batch: Batch) -> None:
         """As ``_push``, with the time of each rule taken (only now and then: it costs as much as a small rule)."""
         stream = self._stream
-        for calls, rows, _ in self._index.select(batch):
+        for calls, rows, shares in self._index.select(batch):
+            started = perf_counter_ns()
+            if shares is not None:
+                self._hand_out(calls, rows, shares)
+                spent = (perf_counter_ns() - started) // 1000 // len(calls)
+                for _, _, place in calls:
+                    place.run.measured(0, spent)
+                continue
             for push, emit, place in calls:
                 started = perf_counter_ns()
                 try:

@@ -15,6 +15,7 @@ from plutino.runtime.feed import Feed
 from plutino.runtime.sinks import Outlet
 from plutino.runtime.status import Node, Trouble
 from plutino.runtime.status import topology as wire_topology
+from plutino.runtime.twins import share_of
 from plutino.spi import InputNeed, Program, Tap
 
 DECODER = "decoder"
@@ -38,7 +39,7 @@ class Keeper(Protocol):
 class Place:
     """The place of a run on a feed; ``credited`` rows were processed by a twin in its stead."""
 
-    __slots__ = ("before", "credited", "emit", "ended", "feed", "need", "operators", "push", "run", "twin")
+    __slots__ = ("before", "credited", "emit", "ended", "feed", "need", "operators", "push", "run")
 
     def __init__(self, run: Run, feed: Feed, need: InputNeed, push: Callable[[str, Batch], Batch | None]) -> None:
         self.run = run
@@ -47,7 +48,6 @@ class Place:
         self.push = push
         self.emit: Emit = run.way_out
         self.ended = False
-        self.twin = need.twin
         self.credited = 0
         self.before = feed.counts()
         checks = need.times or feed.pipe.checks
@@ -150,6 +150,15 @@ class Run:
         """Hand an output to every sink and listener."""
         for take in self._takes:
             take(out)
+
+    def take_share(self, out: Batch, positions: Sequence[int]) -> None:
+        """Take some rows of an output that several rules share; messages that were made of it already are used again."""
+        if len(self._takes) == 1:
+            items = self.outlets[0].messages_of(out)
+            if items is not None:
+                self.outlets[0].take_made([items[k] for k in positions])
+                return
+        self.emit(share_of(out, positions))
 
     def send_error(self, text: str) -> None:
         """Deliver an error of the decoder to every sink (``sendError``)."""

@@ -175,6 +175,27 @@ class Outlet:
         else:
             self._work(answer, Parcel(items, None, self._receipts()))
 
+    def messages_of(self, out: Batch) -> list[Any] | None:
+        """A message for each row of an output that rules share, made once for all with the same action; None when ``take`` must do it."""
+        if self._slow or not self._shares:
+            return None
+        ready = out.encoded
+        if ready is not None and ready[0] is self.plan:
+            return ready[1]
+        try:
+            items = self._plain(self._encoder, out)
+        except PlutinoError:
+            return None
+        out.encoded = self.plan, items
+        return items
+
+    def take_made(self, items: list[Any]) -> None:
+        """Take messages that ``messages_of`` made."""
+        self.taken += len(items)
+        self.made += len(items)
+        self.last = self._flow.now
+        self._dispatch(items, None, [] if self._flow.receipt is None else self._receipts())
+
     def adopt(self, owner: Owner, loose: Collection[str] | None) -> None:
         """Work for another version of the rule: the sink stays open, the counters begin anew."""
         self._owner = owner

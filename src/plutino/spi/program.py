@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
 
 from plutino.model import Batch
+from plutino.spi.suspension import Suspended
 
 
 class Guard(Struct, frozen=True):
@@ -30,8 +31,8 @@ class InputNeed(Struct, frozen=True):
     - ``meta``: reads metadata; ``times``: needs event times (rule option ``isEventTime``)
     - ``kinds``: the types its fast tier assumes, ``{column: "number" | "string" | "boolean"}``; nulls and missing keys are always allowed
     - ``guard``: see Guard
-    - ``twin``: where the guard is the whole condition, programs with equal texts give equal outputs for rows that satisfy their guards; a
-      feed then lets one of them work for all. Empty: no such promise
+    - ``twin``: shared by programs whose guard is their whole condition and which give equal outputs for rows that satisfy it. It makes the
+      outputs of such rows, one each and in order, or None when it cannot (the rows must be pushed then); a feed calls it once for all
     """
 
     columns: tuple[str, ...]
@@ -40,7 +41,7 @@ class InputNeed(Struct, frozen=True):
     times: bool = False
     kinds: Mapping[str, str] = {}
     guard: Guard | None = None
-    twin: str = ""
+    twin: Callable[[Batch], Batch | None] | None = None
 
 
 class Program(Protocol):
@@ -73,11 +74,11 @@ class Program(Protocol):
         """Per operator ``[rows in, rows out, errors]``, kept by the program."""
         ...
 
-    def push(self, stream: str, batch: Batch) -> Batch | None:
-        """Take the rows of one stream; the result, if any, is what leaves now."""
+    def push(self, stream: str, batch: Batch) -> Batch | Suspended | None:
+        """Take the rows of one stream; the result, if any, is what leaves now. ``Suspended``: see ``Suspending``."""
         ...
 
-    def advance(self, now: int) -> Batch | None:
+    def advance(self, now: int) -> Batch | Suspended | None:
         """Time has come to ``now`` (epoch ms, processing time): fire what is due."""
         ...
 

@@ -1,0 +1,429 @@
+"""A small plant for engine tests: sources that tests play, sinks that keep what they get, programs written as Python functions."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec import UNSET, Struct
+
+from plutino.connectors.memory import CONNECTOR as MEMORY
+from plutino.errors import EvaluationError, PlutinoError, TransportError
+from plutino.formats.delimited import DELIMITED
+from plutino.formats.json import JSON
+from plutino.model import Batch, Column, DataType, RowError, Schema, TypeName, attribute, row_type
+from plutino.runtime import Engine
+from plutino.spi import (
+    Connection,
+    ConnectionSpec,
+    ConnectorSpec,
+    Delivery,
+    Deployment,
+    FeedRequest,
+    Guard,
+    Inlet,
+    InputNeed,
+    Registry,
+    RuleOptions,
+    SinkContext,
+    SinkRequest,
+    SinkSpec,
+    SourceContext,
+    SourceSpec,
+)
+from plutino.spi.bus import Bus
+from plutino.testing import FakeClock, FakeIngress
+
+ROW = row_type(("a", "b"))
+A, B = attribute("a"), attribute("b")
+BIGINT = DataType(TypeName.BIGINT)
+STRING = DataType(TypeName.STRING)
+DATETIME = DataType(TypeName.DATETIME)
+
+
+def schema(**columns: DataType) -> Schema:
+    """Declared columns."""
+    return Schema(tuple(Column(name, kind) for name, kind in columns.items()))
+
+
+class NoOptions(Struct, frozen=True, rename="camel"):
+    """A component without options of its own, except for what names its connection."""
+
+    server: str = ""
+
+
+class PlayedSource:
+    """A source that a test plays: it hands over what ``plant.sources`` is told to."""
+
+    def __init__(self, plant: Plant, datasource: str, context: SourceContext) -> None:
+        self.context = context
+        self.inlet: Inlet | None = None
+        self.resumed: list[Any] = []
+        self.runs = 0
+        self.faults: list[PlutinoError] = []
+        self.cancelled = False
+        self._end: asyncio.Future[PlutinoError | None] | None = None
+        plant.sources.setdefault(datasource, []).append(self)
+
+    async def run(self, inlet: Inlet, resume: Any) -> None:
+        self.runs += 1
+        self.resumed.append(resume)
+        if self.faults:
+            raise self.faults.pop(0)
+        self.inlet = inlet
+        inlet.connected()
+        self._end = asyncio.get_running_loop().create_future()
+        try:
+            error = await self._end
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+        finally:
+            self.inlet = None
+        if error is not None:
+            raise error
+
+    def end(self, error: PlutinoError | None = None) -> None:
+        assert self._end is not None
+        self._end.set_result(error)
+
+    def offer(self, *payloads: Any, **more: Any) -> bool:
+        assert self.inlet is not None
+        return self.inlet.offer(Delivery(payloads=[encoded(p) for p in payloads], **more))
+
+    async def put(self, *payloads: Any, **more: Any) -> None:
+        assert self.inlet is not None
+        await self.inlet.put(Delivery(payloads=[encoded(p) for p in payloads], **more))
+
+
+class KeptSink:
+    """A sink that keeps what it gets; ``faults`` are raised first, ``gate`` makes writes wait."""
+
+    def __init__(self, plant: Plant, context: SinkContext) -> None:
+        self.context = context
+        self.items: list[Any] = []
+        self.properties: list[Any] = []
+        self.writes = 0
+        self.opened = 0
+        self.closed = 0
+        self.open_faults: list[PlutinoError] = list(plant.open_faults)
+        self.faults: list[PlutinoError] = []
+        self.gate: asyncio.Event | None = None
+        self.defect = False
+        plant.sinks[f"{context.rule}/{context.action}"] = self
+
+    async def open(self) -> None:
+        self.opened += 1
+        if self.open_faults:
+            raise self.open_faults.pop(0)
+
+    def write(self, items: Sequence[Any], properties: Sequence[Mapping[str, Any]] | None) -> Awaitable[None] | None:
+        self.writes += 1
+        if self.defect:
+            raise ZeroDivisionError("a defect in the sink")
+        if self.gate is not None:
+            return self._later(list(items), properties)
+        if self.faults:
+            error = self.faults.pop(0)
+            if isinstance(error, TransportError):
+                self.items.extend(items[: error.delivered])
+            raise error
+        self._keep(items, properties)
+        return None
+
+    async def close(self) -> None:
+        self.closed += 1
+
+    @property
+    def texts(self) -> list[str]:
+        return [item.decode() for item in self.items]
+
+    @property
+    def values(self) -> list[Any]:
+        return [json.loads(item) if isinstance(item, bytes) else item for item in self.items]
+
+    async def _later(self, items: list[Any], properties: Sequence[Mapping[str, Any]] | None) -> None:
+        assert self.gate is not None
+        await self.gate.wait()
+        if self.faults:
+            raise self.faults.pop(0)
+        self._keep(items, properties)
+
+    def _keep(self, items: Sequence[Any], properties: Sequence[Mapping[str, Any]] | None) -> None:
+        self.items.extend(items)
+        self.properties.extend(properties or ())
+
+
+class PlayedConnection:
+    """A connection that a test lets go up and down."""
+
+    def __init__(self, plant: Plant, id: str) -> None:
+        self.opened = self.closed = 0
+        self.lost: asyncio.Future[str] | None = None
+        self.faults: list[PlutinoError] = []
+        plant.connections.setdefault(id, []).append(self)
+
+    async def open(self) -> None:
+        self.opened += 1
+        if self.faults:
+            raise self.faults.pop(0)
+        self.lost = asyncio.get_running_loop().create_future()
+
+    async def ping(self) -> None:
+        """Always answers."""
+
+    async def wait_lost(self) -> str:
+        assert self.lost is not None
+        return await self.lost
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+class Lines:
+    """A log that keeps every line with its fields."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, dict[str, Any]]] = []
+
+    def info(self, event: str, **fields: Any) -> None:
+        self.lines.append((event, fields))
+
+    warning = error = info
+
+
+class MemoryState:
+    """A state store in memory; ``broken`` makes it fail."""
+
+    def __init__(self) -> None:
+        self.owners: dict[str, dict[str, bytes]] = {}
+        self.saves = 0
+        self.broken = False
+
+    async def load(self, owner: str, key: str) -> bytes | None:
+        return self.owners.get(owner, {}).get(key)
+
+    async def save(self, owner: str, entries: dict[str, bytes]) -> None:
+        if self.broken:
+            raise TransportError("the disk is full")
+        self.saves += 1
+        self.owners.setdefault(owner, {}).update(entries)
+
+    async def drop(self, owner: str) -> None:
+        self.owners.pop(owner, None)
+
+
+@dataclass
+class Script:
+    """A program as a function: ``row`` maps a dict to a dict (or None, or raises EvaluationError), ``need`` as the engine sees it."""
+
+    row: Callable[[dict[str, Any]], dict[str, Any] | None] = lambda row: row
+    columns: tuple[str, ...] = ("a", "b")
+    whole: bool = False
+    meta: bool = False
+    times: bool = False
+    guard: Guard | None = None
+    twin: Any = None
+    streams: tuple[str, ...] = ("s",)
+    every: int = 0
+    """Collect rows and give them as one window every so many ms."""
+    made: list[Acting] = field(default_factory=list)
+
+    def __call__(self) -> Acting:
+        acting = Acting(self)
+        self.made.append(acting)
+        return acting
+
+
+class Acting:
+    """A running ``Script``."""
+
+    json_numbers: Any = ()
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.operators = ("2_filter", "3_project")
+        self.counts = [0, 0, 0]
+        self.pushed: list[Batch] = []
+        self.kept: list[dict[str, Any]] = []
+        self.due: int | None = None
+        self.started: int | None = None
+
+    @property
+    def counters(self) -> list[list[int]]:
+        return [list(self.counts), [self.counts[1], self.counts[1], 0]]
+
+    @property
+    def inputs(self) -> dict[str, InputNeed]:
+        s = self.script
+        need = InputNeed(s.columns, whole=s.whole, meta=s.meta, times=s.times, guard=s.guard, twin=s.twin)
+        return dict.fromkeys(s.streams, need)
+
+    def start(self, now: int) -> None:
+        self.started = now
+        if self.script.every:
+            self.due = now + self.script.every
+
+    def push(self, stream: str, batch: Batch) -> Batch | None:
+        self.pushed.append(batch)
+        out: list[dict[str, Any]] = []
+        errors: list[RowError] = []
+        for i, row in enumerate(batch.rows):
+            self.counts[0] += 1
+            record = batch.record(i) if self.script.whole else record_of(row, self.script.columns)
+            if self.script.meta:
+                record = {**record, "meta": dict(batch.meta_of(i))}
+            if batch.times is not None:
+                record = {**record, "time": batch.times[i]}
+            try:
+                made = self.script.row(record)
+            except EvaluationError as error:
+                errors.append(RowError(len(out), str(error), "project"))
+                self.counts[2] += 1
+            else:
+                if made is not None:
+                    self.counts[1] += 1
+                    out.append(made)
+        if self.script.every:
+            self.kept += out
+            return None
+        return Batch(out, errors=errors or None) if out or errors else None
+
+    def advance(self, now: int) -> Batch | None:
+        if self.due is None or now < self.due:
+            return None
+        self.due += self.script.every
+        rows, self.kept = self.kept, []
+        return Batch(rows, sizes=[len(rows)])
+
+    def next_deadline(self) -> int | None:
+        return self.due
+
+    def snapshot(self) -> bytes:
+        return json.dumps([self.due, self.kept]).encode() if self.script.every else b""
+
+    def restore(self, state: bytes) -> None:
+        self.due, self.kept = json.loads(state)
+
+
+def record_of(row: Any, columns: Sequence[str]) -> dict[str, Any]:
+    """A row as a dict of the columns that a script reads."""
+    if isinstance(row, dict):
+        return {name: row[name] for name in columns if name in row}
+    found = {name: getattr(row, attribute(name)) for name in columns}
+    return {name: value for name, value in found.items() if value is not UNSET}
+
+
+def encoded(payload: Any) -> bytes:
+    """A payload as bytes: bytes as they are, everything else as JSON."""
+    return payload if isinstance(payload, bytes) else json.dumps(payload, separators=(",", ":")).encode()
+
+
+class Plant:
+    """An engine with played sources and kept sinks. Connectors: ``played`` (bytes), ``rows``, ``replayed`` (a feed per rule); sinks
+    ``kept`` (bytes, connects), ``plain`` (bytes, nothing to connect to), ``table`` (rows), ``topic`` (bytes, dynamic ``topic``)."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.bus = Bus()
+        self.state = MemoryState()
+        self.log = Lines()
+        self.sources: dict[str, list[PlayedSource]] = {}
+        self.sinks: dict[str, KeptSink] = {}
+        self.connections: dict[str, list[PlayedConnection]] = {}
+        self.finished: list[str] = []
+        self.open_faults: list[PlutinoError] = []
+        self.engine = Engine(
+            Registry(connectors=self._connectors(), formats={"json": JSON, "delimited": DELIMITED}),
+            clock=self.clock,
+            ingress=FakeIngress(),
+            state=self.state,
+            data_dir="/nowhere",
+            allow_file=lambda path: path,
+            allow_host=lambda host: None,
+            log=self.log,
+            bus=self.bus,
+            on_finished=self.finished.append,
+            random=lambda: 0.0,
+        )
+
+    async def settle(self) -> None:
+        """Let everything run that can."""
+        await self.clock.advance(0)
+
+    def source(self, datasource: str = "d") -> PlayedSource:
+        """The newest source of a datasource."""
+        return self.sources[datasource][-1]
+
+    def sink(self, rule: str = "r", action: str = "plain_0") -> KeptSink:
+        """The newest sink of an action."""
+        return self.sinks[f"{rule}/{action}"]
+
+    async def run(self, deployment: Deployment) -> None:
+        """Deploy and let everything start."""
+        await self.engine.deploy(deployment)
+        await self.settle()
+
+    def status(self, rule: str = "r") -> dict[str, Any]:
+        found = self.engine.status(rule)
+        assert found is not None
+        return found
+
+    def _connectors(self) -> dict[str, ConnectorSpec]:
+        def source(_: Any, datasource: str, context: SourceContext) -> PlayedSource:
+            return PlayedSource(self, datasource, context)
+
+        def sink(_: Any, context: SinkContext) -> KeptSink:
+            return KeptSink(self, context)
+
+        def connection(id: str, _: Any, context: SourceContext) -> Connection:
+            return PlayedConnection(self, id)
+
+        shared = ConnectionSpec(NoOptions, connection)
+        specs = [
+            ConnectorSpec("played", "", source=SourceSpec(NoOptions, source), connection=shared),
+            ConnectorSpec("rows", "", source=SourceSpec(NoOptions, source, delivers="rows")),
+            ConnectorSpec("replayed", "", source=SourceSpec(NoOptions, source, replays=True)),
+            ConnectorSpec("kept", "", sink=SinkSpec(NoOptions, sink), connection=shared),
+            ConnectorSpec("plain", "", sink=SinkSpec(NoOptions, sink, connects=False)),
+            ConnectorSpec("silent", "", sink=SinkSpec(NoOptions, sink, connects=False, shows_link=False)),
+            ConnectorSpec("table", "", sink=SinkSpec(NoOptions, sink, accepts="rows", connects=False)),
+            ConnectorSpec("topic", "", sink=SinkSpec(NoOptions, sink, connects=False, dynamic=("topic", "headers"))),
+        ]
+        return {spec.name: spec for spec in (*specs, MEMORY)}
+
+
+def feed(stream: str = "s", connector: str = "played", datasource: str = "d", **more: Any) -> FeedRequest:
+    """A stream as a rule reads it."""
+    known = {"format": "json", "properties": {}, "schema": Schema(), **more}
+    return FeedRequest(stream=stream, connector=connector, datasource=datasource, **known)
+
+
+def action(connector: str = "plain", index: int = 0, connection: str = "", **properties: Any) -> SinkRequest:
+    """An action of a rule."""
+    return SinkRequest(f"{connector}_{index}", connector, properties, connection)
+
+
+def rule(
+    program: Callable[[], Any] | None = None,
+    *,
+    name: str = "r",
+    feeds: Sequence[FeedRequest] | None = None,
+    sinks: Sequence[SinkRequest] | None = None,
+    triggered: bool = True,
+    shape: str = "shape",
+    **options: Any,
+) -> Deployment:
+    """A rule ready to run: everything of ``s`` into ``plain_0`` unless said otherwise."""
+    return Deployment(
+        rule=name,
+        program=program or Script(),
+        feeds=tuple(feeds if feeds is not None else (feed(),)),
+        sinks=tuple(sinks if sinks is not None else (action(),)),
+        options=RuleOptions(**options),
+        triggered=triggered,
+        shape=shape,
+    )
