@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plutino.sql import parse_expression, parse_select, parse_statement, to_sql
@@ -29,6 +29,7 @@ from plutino.sql.tree import (
     Field,
     In,
     Index,
+    IsNull,
     Join,
     Like,
     Literal,
@@ -42,6 +43,7 @@ from plutino.sql.tree import (
     Statement,
     StructType,
     TimeUnit,
+    Union,
     Wildcard,
     Window,
 )
@@ -116,6 +118,8 @@ def larger(exprs: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
         st.builds(Binary, st.sampled_from(operators), exprs, exprs),
         paths(exprs, exprs),
         st.builds(Call, functions, lists(exprs), st.none() | overs(exprs)),
+        st.builds(Call, functions, st.tuples(columns) | st.tuples(columns, exprs), st.none(), st.just(True)),
+        st.builds(IsNull, exprs, st.booleans()),
         st.builds(In, exprs, lists(exprs, 1) | computed_lists, st.booleans()),
         st.builds(Between, exprs, exprs, exprs, st.booleans()),
         st.builds(Like, exprs, exprs, st.booleans()),
@@ -153,6 +157,7 @@ sources = st.builds(Source, names | st.just("a/b/+/#") | st.just("/a/1"), st.non
 joins = st.one_of(
     st.builds(Join, st.sampled_from(("INNER", "LEFT", "RIGHT", "FULL")), sources, st.none() | exprs),
     st.builds(Join, st.just("CROSS"), sources),
+    st.builds(Join, st.just("INNER"), sources, exprs, st.tuples(st.sampled_from(("mi", "ss", "ms")), st.integers(1, 1000))),
 )
 
 
@@ -227,6 +232,16 @@ def test_selects(tree: Select) -> None:
     text = to_sql(tree)
     assert parse_select(text) == tree
     assert hash(parse_select(text)) == hash(tree)
+
+
+@settings(max_examples=25)
+@given(st.lists(selects(), min_size=2, max_size=2), names)
+def test_unions_and_queries_in_from(parts: list[Select], name: str) -> None:
+    """Several queries together, and a query as a source of another, survive being written and read."""
+    union = Union(tuple(parts))
+    assert parse_select(to_sql(union)) == union
+    nested = Select(parts[0].fields, Source(name, None, union))
+    assert parse_select(to_sql(nested)) == nested
 
 
 @given(statements)

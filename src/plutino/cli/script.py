@@ -36,7 +36,7 @@ def read_script(text: str, name: str, stdin: str = "") -> Script:
                 if created.name == stdin:
                     statement = to_sql(msgspec.structs.replace(created, options={**created.options, "TYPE": STDIN}))
                 definitions[created.kind, created.name] = statement
-            case tree.Select():
+            case tree.Select() | tree.Union():
                 selects.append(statement)
             case _:
                 word = statement.split(None, 1)[0].upper()

@@ -15,6 +15,7 @@ from plutino.execution.buffered import BufferedCode, SourceCode
 from plutino.execution.entry import Entry
 from plutino.execution.grouping import AggregatesCode, GroupingCode
 from plutino.execution.joining import JoinCode
+from plutino.execution.lookups import LookupCode
 from plutino.execution.windows import WindowOperator
 from plutino.execution.windows.boundaries import BoundaryWindow
 from plutino.execution.windows.counting import CountWindow
@@ -23,7 +24,7 @@ from plutino.execution.windows.sliding import SlidingWindow
 from plutino.execution.windows.states import StateWindow
 from plutino.model import row_type
 from plutino.planner.bound import AggregateCall, Bound, ColumnRef, Operation, WholeRow, walk
-from plutino.planner.plan import Aggregate, Filter, Having, Join, RulePlan, Scan, Window, WindowSpec
+from plutino.planner.plan import Aggregate, Filter, Having, Join, LookupJoin, RulePlan, Scan, Window, WindowSpec
 from plutino.spi import RuleOptions
 
 ROW_ARGUMENTS = "r, m, w, t, s"
@@ -36,13 +37,18 @@ def compile_buffered(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Buffer
     """The code of a rule over kept rows, and the generated source by function name."""
     pieces = Pieces(plan)
     window, aggregate = plan.find(Window), plan.find(Aggregate)
-    pushed, behind = _filters(plan)
+    pushed, early, behind = _filters(plan)
     functions = {f"take{i}": _take(pieces, i, scan, window, pushed) for i, scan in enumerate(plan.scans)}
     if window is not None:
         functions |= _window_functions(pieces, window.window)
     joins = plan.find_all(Join)
     for join in joins:
         functions |= _join_functions(pieces, join)
+    lookups = plan.find_all(LookupJoin)
+    for lookup in lookups:
+        functions |= _lookup_functions(pieces, lookup)
+    if early is not None:
+        functions["early"] = _where(pieces, early, "early")
     if behind is not None:
         functions["where"] = _where(pieces, behind)
         functions |= _arguments(pieces, behind.aggregates, "w")
@@ -68,22 +74,35 @@ def compile_buffered(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Buffer
         shape=state_shape(plan),
         json_numbers=json_numbers(plan.root),
         always_fires=_always_fires(plan, window, behind),
+        lookups=tuple(_lookup_code(plan, lookup, made) for lookup in lookups),
+        early=made.get("early"),
     )
     return code, functions
 
 
-def _filters(plan: RulePlan) -> tuple[Filter | None, Filter | None]:
-    """The condition in front of the window, and the one behind it. Without window and joins the condition stands in front."""
-    condition = plan.find(Filter)
-    chain = plan.chain()
-    if condition is None:
-        return None, None
-    before = {type(node) for node in chain[: chain.index(condition)]}
-    return (None, condition) if before & {Window, Join} else (condition, None)
+def _filters(plan: RulePlan) -> tuple[Filter | None, Filter | None, Filter | None]:
+    """The condition in front of the window, the one between it and lookups, and the one behind both.
+
+    Without window and joins the condition stands in front.
+    """
+    found: list[Filter | None] = [None, None, None]
+    looks_up = plan.find(LookupJoin) is not None
+    place = 0
+    for node in plan.chain():
+        match node:
+            case Window() | Join():
+                place = 1 if looks_up else 2
+            case LookupJoin():
+                place = 2
+            case Filter():
+                found[place] = node
+            case _:
+                pass
+    return found[0], found[1], found[2]
 
 
 def _always_fires(plan: RulePlan, window: Window | None, behind: Filter | None) -> bool:
-    if window is None or plan.find(Join) is not None or behind is not None:
+    if window is None or behind is not None or any(isinstance(node, Join | LookupJoin) for node in plan.chain()):
         return False
     return window.window.kind in ("tumblingwindow", "hoppingwindow")
 
@@ -93,15 +112,16 @@ def _always_fires(plan: RulePlan, window: Window | None, behind: Filter | None) 
 
 def _take(pieces: Pieces, index: int, scan: Scan, window: Window | None, pushed: Filter | None) -> str:
     """Window FILTER, analytic calls and a condition in front of the window; returns the analytic values, or None."""
-    emitter = pieces.at_row()
+    emitter = pieces.at_row(index)
     lines: list[str] = []
     if not scan.source.content.is_table:
-        lines += pieces.analytic_lines(emitter) if pieces.single else []
+        lines += pieces.analytic_lines(emitter) if pieces.alone else []
         if window is not None and window.condition is not None:
             lines += pieces.passing(window.condition, "windowFilter", emitter, "None")
         if pushed is not None:
             lines += pieces.passing(pushed.condition, "filter", emitter, "None", "where")
-    values = "".join(f"n{i}, " for i in range(len(pieces.analytics))) if pieces.single else ""
+    alone = pieces.alone and not (scan.source.content.is_table and not pieces.single)
+    values = "".join(f"n{i}, " if alone else "None, " for i in range(len(pieces.analytics)))
     return define(f"take{index}", ROW_ARGUMENTS, [*lines, f"return ({values})"])
 
 
@@ -110,7 +130,8 @@ def _source(pieces: Pieces, index: int, scan: Scan, made: dict[str, Any]) -> Sou
     retained = content.option("RETAIN_SIZE", "0")
     retain = int(retained) if retained.isdigit() else 0
     default = RETAINED_ROWS if content.connector == "file" else 1
-    return SourceCode(scan.source.stream, pieces.need(index), made[f"take{index}"], content.is_table, retain or default)
+    table, lookup = content.is_table and not content.is_lookup, content.is_lookup
+    return SourceCode(scan.source.stream, pieces.need(index), made[f"take{index}"], table, retain or default, lookup)
 
 
 # --- windows --------------------------------------------------------------------------------------------------------------------------
@@ -119,15 +140,17 @@ def _source(pieces: Pieces, index: int, scan: Scan, made: dict[str, Any]) -> Sou
 def _window_functions(pieces: Pieces, spec: WindowSpec) -> dict[str, str]:
     functions: dict[str, str] = {}
     if spec.when is not None:
-        emitter = pieces.at_entry()
+        emitter = pieces.at_arrival()
         lines = emitter.reads([spec.when])
         hit = f" and {pieces.hits['when']}.hit(e.time)" if "when" in pieces.hits else ""
         functions["when"] = define("when", ENTRY_ARGUMENTS, [*lines, f"return ({emitter.emit(spec.when)}) is True{hit}"])
     for name, condition in (("begin", spec.begin), ("close", spec.emit)):
         if condition is not None:
-            functions[name] = returning(name, ENTRY_ARGUMENTS, [condition], pieces.at_entry())
+            functions[name] = returning(name, ENTRY_ARGUMENTS, [condition], pieces.at_arrival())
     if spec.partition:
-        functions["partition"] = returning("partition", ENTRY_ARGUMENTS, spec.partition, pieces.at_entry(), tuple_form(len(spec.partition)))
+        functions["partition"] = returning(
+            "partition", ENTRY_ARGUMENTS, spec.partition, pieces.at_arrival(), tuple_form(len(spec.partition))
+        )
     return functions
 
 
@@ -195,13 +218,40 @@ def _join_code(join: Join, made: dict[str, Any]) -> JoinCode:
     return JoinCode(join.kind, join.right, made.get(f"on{join.right}"), made.get(f"left{join.right}"), made.get(f"right{join.right}"))
 
 
+def _lookup_functions(pieces: Pieces, lookup: LookupJoin) -> dict[str, str]:
+    """The values that the keys must equal, and what else a pair must fulfil."""
+    name = f"key{lookup.right}"
+    values = returning(name, ENTRY_ARGUMENTS, lookup.values, pieces.at_entry(bounded=False), tuple_form(len(lookup.values)))
+    functions = {name: values}
+    if lookup.rest is not None:
+        name = f"rest{lookup.right}"
+        functions[name] = returning(name, "e", [lookup.rest], pieces.at_entry(bounded=False))
+    return functions
+
+
+def _lookup_code(plan: RulePlan, lookup: LookupJoin, made: dict[str, Any]) -> LookupCode:
+    scan = plan.scans[lookup.right]
+    return LookupCode(
+        table=scan.source.stream,
+        right=lookup.right,
+        left=lookup.left,
+        keys=lookup.keys,
+        fields=("*",) if scan.whole else scan.columns or lookup.keys,
+        values=made[f"key{lookup.right}"],
+        on=made.get(f"rest{lookup.right}"),
+        make=row_type(scan.columns),
+        columns=scan.columns,
+        whole=scan.whole,
+    )
+
+
 # --- aggregates -----------------------------------------------------------------------------------------------------------------------
 
 
-def _where(pieces: Pieces, behind: Filter) -> str:
+def _where(pieces: Pieces, behind: Filter, name: str = "where") -> str:
     emitter = pieces.at_entry(bounded=False)
     emitter.aggregates = {i: f"g[{i}]" for i in range(len(behind.aggregates))}
-    return define("where", "e, g, x, n, s", [*pieces.passing(behind.condition, "filter", emitter, "False", "where"), "return True"])
+    return define(name, "e, g, x, n, s", [*pieces.passing(behind.condition, "filter", emitter, "False", "where"), "return True"])
 
 
 def _arguments(pieces: Pieces, calls: Sequence[AggregateCall], prefix: str) -> dict[str, str]:
@@ -228,4 +278,4 @@ def _aggregates(calls: Sequence[AggregateCall], made: dict[str, Any], prefix: st
 
 def needs_buffer(plan: RulePlan) -> bool:
     """Whether a rule keeps rows or waits for others: a window, a join, event time, or a condition over groups."""
-    return plan.options.is_event_time or any(isinstance(node, Window | Join | Having) for node in plan.chain())
+    return plan.options.is_event_time or any(isinstance(node, Window | Join | LookupJoin | Having) for node in plan.chain())

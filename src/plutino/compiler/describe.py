@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from plutino.compiler.rule import compile_plan, generate, operator_names
-from plutino.planner import RulePlan, explain
+from plutino.planner import Plan, RulePlan, UnionPlan, explain
 
 
-def describe(plan: RulePlan) -> str:
+def describe(plan: Plan) -> str:
     """Plan, columns that the decoder is asked for, assumptions of the fast tier and the generated functions, as text."""
     compiled = compile_plan(plan)
-    sources = generate(plan, ())[1]
     lines = ["plan", *(f"  {line}" for line in explain(plan).splitlines()), "", "operators"]
-    lines.append("  " + " -> ".join(("2_decoder", *operator_names(plan))))
+    selects = _selects(plan)
+    lines += ["  " + " -> ".join(("2_decoder", *operator_names(select))) for select in selects]
     for stream, need in compiled.needs.items():
         lines += ["", f"columns of {stream}", "  " + (", ".join(need.columns) or "none")]
         if need.whole:
@@ -20,6 +20,14 @@ def describe(plan: RulePlan) -> str:
         if need.guard is not None:
             lines.append(f"  rows can matter only where {need.guard.column} {need.guard.op} {need.guard.constant!r}")
     lines += ["", "code"]
-    for text in sources.values():
-        lines += [f"  {line}" for line in text.splitlines()]
+    for select in selects:
+        for text in generate(select, ())[1].values():
+            lines += [f"  {line}" for line in text.splitlines()]
     return "\n".join(lines)
+
+
+def _selects(plan: Plan) -> list[RulePlan]:
+    """Every SELECT of a plan, inner ones first."""
+    if isinstance(plan, UnionPlan):
+        return [select for part in plan.parts for select in _selects(part)]
+    return [*(select for inner in plan.derived.values() for select in _selects(inner)), plan]

@@ -55,6 +55,7 @@ class Access(Struct, frozen=True):
     - ``sources``: per source its row, its metadata and its whole row; ``undeclared``: the schemaless ones, in order
     - ``time``: the row's time; ``analytic``: the values of the analytic calls, with the index to fill in
     - ``context``: window bounds and the like; ``hits``: per clause the memory that counts it
+    - ``partial``: a source may have no row here; its columns are missing then
     """
 
     sources: Mapping[str, tuple[str, str, str]]
@@ -63,6 +64,7 @@ class Access(Struct, frozen=True):
     analytic: str
     context: Mapping[str, str] = {}
     hits: Mapping[str, str] = {}
+    partial: bool = False
 
 
 class ExactEmitter:
@@ -93,11 +95,13 @@ class ExactEmitter:
 
     def raw(self, column: ColumnRef) -> str:
         """The column as it stands in the row, UNSET when it is missing."""
-        name = attribute(column.name)
         if column.source:
-            return f"{self.access.sources[column.source][0]}.{name}"
-        places = ", ".join(f"{self.access.sources[source][0]}.{name}" for source in self.access.undeclared)
-        return f"first_of({places})"
+            return self._place(column.source, column.name)
+        return f"first_of({', '.join(self._place(source, column.name) for source in self.access.undeclared)})"
+
+    def _place(self, source: str, column: str) -> str:
+        row, name = self.access.sources[source][0], attribute(column)
+        return f"getattr({row}, {name!r}, UNSET)" if self.access.partial else f"{row}.{name}"
 
     def _columns_of(self, exprs: Sequence[Bound]) -> list[ColumnRef]:
         found: list[ColumnRef] = []

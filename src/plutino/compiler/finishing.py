@@ -7,7 +7,7 @@ from typing import Any
 from plutino.compiler.exact import ExactEmitter
 from plutino.compiler.pieces import Pieces, define, returning, tuple_form
 from plutino.execution.finishing import FinishCode, NumberingCode
-from plutino.planner.plan import Aggregate, Analytic, Filter, Having, Join, Order, RulePlan, Window
+from plutino.planner.plan import Aggregate, Analytic, Filter, Having, Join, LookupJoin, Order, RulePlan, Window
 
 ARGUMENTS = "e, g, x, n, s"
 
@@ -100,6 +100,8 @@ def state_shape(plan: RulePlan) -> str:
                 parts.append(tuple((c.spec.name, c.args, c.partition, c.when) for c in node.calls))
             case Join():
                 parts.append((node.kind, node.right, node.on))
+            case LookupJoin():
+                parts.append((node.right, node.keys, node.values))
             case Filter():
                 parts.append("filter")
             case _:

@@ -18,6 +18,12 @@ from plutino.spi import InputNeed
 _SPAN = {"window_start": "x[0]", "window_end": "x[1]", "window_trigger": "x[2]"}
 
 
+Places = tuple[str, str, str]
+"""Where a source's row, metadata and whole row are, as Python text."""
+
+_NOWHERE: Places = ("None", "{}", "{}")
+
+
 class Pieces:
     """The plan of a rule with the constants and memories that its generated functions share."""
 
@@ -36,6 +42,10 @@ class Pieces:
             self.memories.append(Hits)
         scans = plan.scans
         self.single = len(scans) == 1
+        streams = [i for i, scan in enumerate(scans) if not scan.source.content.is_table]
+        self.stream = streams[0] if streams else 0
+        """The number of the stream whose rows carry the analytic values."""
+        self.alone = self.single or len(streams) == 1
         self.names = [scan.source.name for scan in scans]
         self.undeclared = tuple(scan.source.name for scan in scans if scan.source.schemaless)
         aggregate = plan.find(Aggregate)
@@ -43,9 +53,16 @@ class Pieces:
 
     # --- access
 
-    def at_row(self) -> ExactEmitter:
-        """Expressions over a row as it arrives: ``r``, ``m``, ``w``, ``t``, ``s``; analytic values in ``n0``, ``n1`` …"""
-        return self._emitter(dict.fromkeys(self.names, ("r", "m", "w")), "t", "n{}")
+    def at_row(self, index: int = 0) -> ExactEmitter:
+        """Expressions over a row of source ``index`` as it arrives: ``r``, ``m``, ``w``, ``t``, ``s``; analytic values in ``n0``, ``n1`` …"""
+        sources = {name: ("r", "m", "w") if i == index else _NOWHERE for i, name in enumerate(self.names)}
+        return self._emitter(sources, "t", "n{}", partial=not self.single)
+
+    def at_arrival(self) -> ExactEmitter:
+        """Expressions over ``e``, the entry of one row that has its analytic values but no partners yet; ``s`` around it."""
+        if self.single:
+            return self.at_entry()
+        return self._emitter({name: _own(i) for i, name in enumerate(self.names)}, "e.time", "e.values[{}]", partial=True)
 
     def at_entry(self, *, of_group: bool = False, bounded: bool = True) -> ExactEmitter:
         """Expressions over ``e`` (an entry, or one per source), with ``g``, ``x``, ``n``, ``s`` around it.
@@ -57,12 +74,15 @@ class Pieces:
             time, analytic = "e.time", "e.values[{}]"
         else:
             sources = {name: (f"e[{i}].row", f"e[{i}].meta", f"e[{i}].whole") for i, name in enumerate(self.names)}
-            time, analytic = "e[0].time", "e[0].values[{}]"
-        return self._emitter(sources, "x[1]" if of_group else time, analytic, **(_SPAN if bounded else {}))
+            time, analytic = "e[0].time", f"e[{self.stream}].values[{{}}]"
+        return self._emitter(sources, "x[1]" if of_group else time, analytic, _SPAN if bounded else None)
 
-    def _emitter(self, sources: dict[str, tuple[str, str, str]], time: str, analytic: str, **context: str) -> ExactEmitter:
-        context |= {"event_time": time, "rule_id": self.constants(self.plan.rule), "rule_start": "s[0].started"}
-        return ExactEmitter(self.constants, self.plan.root.items, Access(sources, self.undeclared, time, analytic, context, self.hits))
+    def _emitter(
+        self, sources: dict[str, Places], time: str, analytic: str, span: dict[str, str] | None = None, *, partial: bool = False
+    ) -> ExactEmitter:
+        context = {**(span or {}), "event_time": time, "rule_id": self.constants(self.plan.rule), "rule_start": "s[0].started"}
+        access = Access(sources, self.undeclared, time, analytic, context, self.hits, partial)
+        return ExactEmitter(self.constants, self.plan.root.items, access)
 
     def need(self, index: int, kinds: dict[str, str] | None = None) -> InputNeed:
         """What the program needs of source number ``index``."""
@@ -112,6 +132,12 @@ class Pieces:
     @property
     def output(self) -> str:
         return output_kind(self.plan.root, self.plan.options)
+
+
+def _own(index: int) -> Places:
+    """The parts of entry ``e`` where it is a row of this source."""
+    own = f"e.source == {index}"
+    return f"(e.row if {own} else None)", f"(e.meta if {own} else {{}})", f"(e.whole if {own} else {{}})"
 
 
 def define(name: str, arguments: str, lines: Sequence[str]) -> str:

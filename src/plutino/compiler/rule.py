@@ -14,19 +14,39 @@ from plutino.compiler.finishing import state_shape
 from plutino.compiler.rows import compile_rows
 from plutino.execution.accumulating import AccumulatingCode, AccumulatingProgram
 from plutino.execution.buffered import BufferedCode, BufferedProgram
+from plutino.execution.composite import ChainProgram, Part, UnionProgram, keeps_promise, merged_needs
 from plutino.execution.rows import RowCode, RowProgram
-from plutino.planner.plan import Aggregate, Analytic, Filter, Gather, Having, Join, Node, Order, Project, RulePlan, Scan, Window
+from plutino.planner.plan import (
+    Aggregate,
+    Analytic,
+    Filter,
+    Gather,
+    Having,
+    Join,
+    LookupJoin,
+    Node,
+    Order,
+    Plan,
+    Project,
+    RulePlan,
+    Scan,
+    UnionPlan,
+    Window,
+)
 from plutino.spi import InputNeed, Program
 
 FIRST_OPERATOR = 3
 """Operators are numbered in flow order: 1 is the source, 2 the decoder."""
 
 
+LOOKUP = "lookup"
+
+
 class CompiledRule(Struct, frozen=True):
     """What is kept of a rule after compiling: bound code, no syntax and no plan.
 
     - ``factory``: makes a fresh program
-    - ``streams``: the streams it reads, in order of the statement
+    - ``streams``: the streams and scan tables it reads, in order of the statement; ``tables``: the lookup tables it asks
     - ``columns``: output names as ``/rules/{id}/schema`` lists them
     - ``shape``: equal for two versions of a rule whose state one can hand to the other
     """
@@ -36,10 +56,17 @@ class CompiledRule(Struct, frozen=True):
     columns: tuple[str, ...]
     shape: str
     needs: Mapping[str, InputNeed]
+    tables: tuple[str, ...] = ()
 
 
-def compile_plan(plan: RulePlan) -> CompiledRule:
+def compile_plan(plan: Plan) -> CompiledRule:
     """Generate and bind the code of a plan."""
+    if isinstance(plan, UnionPlan):
+        return _compile_union(plan)
+    return _compile_chain(plan) if plan.derived else _compile_select(plan)
+
+
+def _compile_select(plan: RulePlan) -> CompiledRule:
     streams = tuple(s.stream for s in plan.sources)
     code, _ = generate(plan, operator_names(plan))
     match code:
@@ -53,6 +80,30 @@ def compile_plan(plan: RulePlan) -> CompiledRule:
             return CompiledRule(partial(RowProgram, code), streams, plan.columns, shape, {code.stream: code.need})
         case _:
             assert_never(code)
+
+
+def _compile_union(plan: UnionPlan) -> CompiledRule:
+    compiled = [compile_plan(part) for part in plan.parts]
+    needs = merged_needs([c.needs for c in compiled])
+    parts = [_part(c, needs) for c in compiled]
+    streams = tuple(dict.fromkeys(stream for c in compiled for stream in c.streams))
+    return CompiledRule(partial(UnionProgram, parts, needs), streams, plan.columns, repr([c.shape for c in compiled]), needs)
+
+
+def _compile_chain(plan: RulePlan) -> CompiledRule:
+    inner = {name: compile_plan(part) for name, part in plan.derived.items()}
+    outer = _compile_select(plan)
+    own = {stream: need for stream, need in outer.needs.items() if stream not in inner}
+    needs = merged_needs([*(c.needs for c in inner.values()), own])
+    parts = {name: _part(c, needs) for name, c in inner.items()}
+    streams = tuple(dict.fromkeys([*(s for c in inner.values() for s in c.streams), *(s for s in outer.streams if s not in inner)]))
+    shape = repr([*(c.shape for c in inner.values()), outer.shape])
+    return CompiledRule(partial(ChainProgram, parts, _part(outer, needs), needs), streams, plan.columns, shape, needs)
+
+
+def _part(compiled: CompiledRule, merged: Mapping[str, InputNeed]) -> Part:
+    kept = frozenset(s for s, need in compiled.needs.items() if s in merged and keeps_promise(need, merged[s]))
+    return Part(compiled.factory, kept)
 
 
 def generate(plan: RulePlan, operators: tuple[str, ...]) -> tuple[AccumulatingCode | BufferedCode | RowCode, Mapping[str, str]]:
@@ -71,7 +122,13 @@ def operator_names(plan: RulePlan) -> tuple[str, ...]:
         kinds += _kinds(node)
     if any(item.spread for item in plan.root.items):
         kinds.append("projectset")
-    return tuple(f"{FIRST_OPERATOR + i}_{kind}" for i, kind in enumerate(kinds))
+    # a lookup is called like its table, as in the original
+    tables = [""] * len(kinds)
+    lookups = [plan.scans[node.right].source.stream for node in plan.find_all(LookupJoin)]
+    for i, kind in enumerate(kinds):
+        if kind == LOOKUP:
+            tables[i] = lookups.pop(0)
+    return tuple(tables[i] or f"{FIRST_OPERATOR + i}_{kind}" for i, kind in enumerate(kinds))
 
 
 def _kinds(node: Node) -> list[str]:
@@ -79,7 +136,7 @@ def _kinds(node: Node) -> list[str]:
         case Scan():
             return []
         case Gather(inputs=inputs):
-            return ["join_aligner"] if any(s.source.content.is_table for s in inputs) else []
+            return ["join_aligner"] if any(s.source.content.is_table and not s.source.content.is_lookup for s in inputs) else []
         case Analytic():
             return ["analytic"]
         case Filter():
@@ -90,6 +147,8 @@ def _kinds(node: Node) -> list[str]:
             return ["windowFilter", "window"]
         case Join():
             return ["join"]
+        case LookupJoin():
+            return [LOOKUP]
         case Aggregate(keys=keys):
             return ["aggregate"] if keys else []
         case Having():

@@ -34,7 +34,7 @@ from plutino.planner.bound import (
     SortKey,
     WholeRow,
 )
-from plutino.planner.calls import check_call, find_function
+from plutino.planner.calls import check_call, distinct, find_function
 from plutino.planner.printing import printed_call
 from plutino.planner.scope import Scope
 from plutino.spi import Environment, FunctionKind, FunctionSpec
@@ -111,6 +111,9 @@ class Binder:
                 return Range(self.bind(expr.operand, own), self.bind(expr.low, own), self.bind(expr.high, own), expr.negated)
             case tree.Like():
                 return Match(self.bind(expr.operand, own), self.bind(expr.pattern, own), expr.negated)
+            case tree.IsNull():
+                test = self._call(tree.Call("isnull", (expr.operand,)), own)
+                return Operation("=", test, Const(False)) if expr.negated else test
             case tree.Case():
                 return self._case(expr, own)
             case tree.Wildcard():
@@ -192,6 +195,8 @@ class Binder:
             return self._meta(expr, name)
         spec = find_function(expr, self.env)
         check_call(expr, spec)
+        if expr.distinct and spec.kind is not FunctionKind.AGGREGATE:
+            raise PlanError(f"DISTINCT in {name}: {name} is no aggregate function; leave DISTINCT out")
         match spec.kind:
             case FunctionKind.SCALAR | FunctionKind.MULTI_ROW:
                 args = tuple(self.bind(a, own) for a in expr.args)
@@ -236,7 +241,7 @@ class Binder:
         text = printed_call(spec.name, args, self.texts())
         if spec.whole_rows:
             args = (*args, WholeRow(next(iter(self.scope.sources))))
-        call = AggregateCall(spec, args, text)
+        call = AggregateCall(distinct(spec) if expr.distinct else spec, args, text)
         if call in self.aggregates:
             return AggregateRef(self.aggregates.index(call))
         self.aggregates.append(call)

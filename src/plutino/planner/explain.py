@@ -6,7 +6,23 @@ import json
 from typing import assert_never
 
 from plutino.planner.bound import AliasRef, Bound, ColumnRef, Item, SortKey
-from plutino.planner.plan import Aggregate, Analytic, Filter, Gather, Having, Join, Node, Order, Project, RulePlan, Scan, Window
+from plutino.planner.plan import (
+    Aggregate,
+    Analytic,
+    Filter,
+    Gather,
+    Having,
+    Join,
+    LookupJoin,
+    Node,
+    Order,
+    Plan,
+    Project,
+    RulePlan,
+    Scan,
+    UnionPlan,
+    Window,
+)
 from plutino.planner.printing import printed
 
 _WINDOW_NAMES = {
@@ -38,27 +54,40 @@ class _Texts:
         return printed(expr, self.calls, self.aliases)
 
 
-def explain(plan: RulePlan) -> str:
-    """The plan, root first; ends without a newline."""
+def explain(plan: Plan) -> str:
+    """The plan, root first; ends without a newline. A query in FROM stands below the projection that reads it."""
+    return "\n".join(_lines(plan, 0, 0))
+
+
+def _lines(plan: Plan, depth: int, number: int) -> list[str]:
+    if isinstance(plan, UnionPlan):
+        lines = [_line("UnionPlan", f"Queries:{len(plan.parts)}", depth, number)]
+        for part in plan.parts:
+            lines += _lines(part, depth + 1, number + len(lines))
+        return lines
     texts = _Texts(plan)
-    lines: list[str] = []
-    number = 0
-    for depth, node in enumerate(reversed(_shown(plan))):
+    lines = []
+    for level, node in enumerate(reversed(_shown(plan)), depth):
         for deeper, shown in _spread(node):
-            name, info = _described(shown, texts)
-            body = json.dumps({"op": f"{name}_{number}", "info": info}, separators=(",", ":"), ensure_ascii=False)
-            level = depth + deeper
-            lines.append("\t" * (2 * level - 1 if level else 0) + body)
-            number += 1
-    return "\n".join(lines)
+            if isinstance(shown, Scan) and shown.source.name in plan.derived:
+                lines += _lines(plan.derived[shown.source.name], level + deeper, number + len(lines))
+            else:
+                lines.append(_line(*_described(shown, texts), level + deeper, number + len(lines)))
+    return lines
+
+
+def _line(name: str, info: str, depth: int, number: int) -> str:
+    body = json.dumps({"op": f"{name}_{number}", "info": info}, separators=(",", ":"), ensure_ascii=False)
+    return "\t" * (2 * depth - 1 if depth else 0) + body
 
 
 def _spread(node: Node) -> list[tuple[int, Node]]:
     """The lines of a node with how much deeper they stand: several sources side by side, below their alignment where one is a table."""
     if not isinstance(node, Gather):
         return [(0, node)]
-    aligned = any(s.source.content.is_table for s in node.inputs)
-    return [*([(0, node)] if aligned else []), *((int(aligned), scan) for scan in node.inputs)]
+    read = [s for s in node.inputs if not s.source.content.is_lookup]
+    aligned = any(s.source.content.is_table for s in read)
+    return [*([(0, node)] if aligned else []), *((int(aligned), scan) for scan in read)]
 
 
 def _shown(plan: RulePlan) -> list[Node]:
@@ -81,6 +110,10 @@ def _described(node: Node, texts: _Texts) -> tuple[str, str]:
         case Join(kind=kind, on=on):
             on_text = "" if on is None else f", {texts.show(on)}"
             return "JoinPlan", f"Joins:[ {{ joinType:{_JOIN_NAMES[kind]}{on_text} }} ]"
+        case LookupJoin(kind=kind, on=on, rest=rest):
+            others = "" if rest is None else f"Condition:{{ {texts.show(rest)} }}, "
+            joined = "" if on is None else f", expr:{texts.show(on)}"
+            return "LookupPlan", f"{others}Join:{{ joinType:{_JOIN_NAMES[kind]}{joined} }}"
         case Window(window=window):
             return "WindowPlan", f"{{ length:{window.size}, windowType:{_WINDOW_NAMES[window.kind]}, limit: 0 }}"
         case Filter(condition=condition):
@@ -88,7 +121,8 @@ def _described(node: Node, texts: _Texts) -> tuple[str, str]:
         case Analytic(calls=calls):
             return "AnalyticFuncsPlan", f"Funcs:[ {', '.join(c.text for c in calls)} ]"
         case Gather():
-            return "JoinAlignPlan", f"Emitters:[ {', '.join(s.source.stream for s in node.inputs if s.source.content.is_table)} ]"
+            kept = [s.source.stream for s in node.inputs if s.source.content.is_table and not s.source.content.is_lookup]
+            return "JoinAlignPlan", f"Emitters:[ {', '.join(kept)} ]"
         case Scan(source=source, columns=columns):
             names = sorted(set(columns) | (set(source.content.schema.names) if not columns else set()))
             return "DataSourcePlan", f"StreamName: {source.stream}, StreamFields:[ {', '.join(names)} ]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -23,7 +24,7 @@ class Scan(Struct, frozen=True):
 
 
 class Gather(Struct, frozen=True):
-    """The rows of several sources, in order of the statement; they share one window."""
+    """The rows of several sources, in order of the statement; they share one window. Lookup tables have their place, but are not read."""
 
     inputs: tuple[Scan, ...]
 
@@ -81,6 +82,22 @@ class Join(Struct, frozen=True):
     on: Bound | None
 
 
+class LookupJoin(Struct, frozen=True):
+    """Each row joined with what lookup table number ``right`` gives for ``keys`` = ``values``, where ``rest`` holds.
+
+    ``left``: rows without partner stay. ``on`` is the condition as it was written.
+    """
+
+    input: Node
+    right: int
+    left: bool
+    keys: tuple[str, ...]
+    values: tuple[Bound, ...]
+    rest: Bound | None
+    kind: str
+    on: Bound | None
+
+
 class Aggregate(Struct, frozen=True):
     """One row per group of a window (or per row, without a window): group keys and aggregate results.
 
@@ -119,17 +136,22 @@ class Project(Struct, frozen=True):
     limit: int | None = None
 
 
-Node: TypeAlias = Scan | Gather | Analytic | Filter | Window | Join | Aggregate | Having | Order | Project
+Node: TypeAlias = Scan | Gather | Analytic | Filter | Window | Join | LookupJoin | Aggregate | Having | Order | Project
 
 
 class RulePlan(Struct, frozen=True):
-    """A planned rule. ``columns`` are the output names as ``/rules/{id}/schema`` lists them: aliased first, then plain ones."""
+    """A planned SELECT.
+
+    ``columns`` are the output names as ``/rules/{id}/schema`` lists them: aliased first, then plain ones. ``derived`` holds the plans of
+    queries in FROM, by the names of the sources that they are.
+    """
 
     rule: str
     root: Project
     sources: tuple[SourceScope, ...]
     options: RuleOptions
     columns: tuple[str, ...]
+    derived: Mapping[str, Plan] = {}
 
     def chain(self) -> tuple[Node, ...]:
         """The nodes from what is read to the projection."""
@@ -157,3 +179,14 @@ class RulePlan(Struct, frozen=True):
     def find_all(self, kind: type[N]) -> tuple[N, ...]:
         """All nodes of a class, from the scan upwards."""
         return tuple(node for node in self.chain() if isinstance(node, kind))
+
+
+class UnionPlan(Struct, frozen=True):
+    """Several planned queries whose rows are given out together."""
+
+    rule: str
+    parts: tuple[RulePlan, ...]
+    columns: tuple[str, ...]
+
+
+Plan: TypeAlias = RulePlan | UnionPlan

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from plutino.errors import PlanError, SqlSyntaxError, UnsupportedError
+from plutino.model import ANY, Column, Schema
 from plutino.planner.binder import Binder
 from plutino.planner.bound import (
     AggregateCall,
@@ -21,9 +23,26 @@ from plutino.planner.bound import (
     WholeRow,
     walk,
 )
-from plutino.planner.plan import Aggregate, Analytic, Filter, Gather, Having, Join, Node, Order, Project, RulePlan, Scan, Window
+from plutino.planner.lookups import Matching, matching_of, refuse_early, split_where
+from plutino.planner.plan import (
+    Aggregate,
+    Analytic,
+    Filter,
+    Gather,
+    Having,
+    Join,
+    LookupJoin,
+    Node,
+    Order,
+    Plan,
+    Project,
+    RulePlan,
+    Scan,
+    UnionPlan,
+    Window,
+)
 from plutino.planner.printing import printed
-from plutino.planner.scope import Scope, SourceScope, open_scope
+from plutino.planner.scope import Scope, SourceScope, error_at, open_scope
 from plutino.planner.select_list import SelectList, bind_select_list, evaluation_order
 from plutino.planner.windows import bind_window
 from plutino.spi import Environment, RuleOptions
@@ -44,19 +63,50 @@ class _Clauses(Struct):
     order: tuple[SortKey, ...]
     window: Window | None
     joins: tuple[tuple[str, Bound | None], ...]
+    lookups: dict[int, Matching]
+    """The joins with lookup tables, by number of the source."""
+    tables: tuple[SourceScope, ...]
     grouped: bool
 
+    @property
+    def streamed(self) -> tuple[tuple[int, str, Bound | None], ...]:
+        """The joins with streams and scan tables: number of the source, kind, condition."""
+        return tuple((i, kind, on) for i, (kind, on) in enumerate(self.joins, 1) if i not in self.lookups)
 
-def plan_rule(select: tree.Select, env: Environment, options: RuleOptions, *, rule_id: str, text: str = "") -> RulePlan:
+    @property
+    def aliased(self) -> dict[str, Item]:
+        """Aliased items by name."""
+        return {item.name: item for item in self.listed.items if item.aliased}
+
+
+def plan_rule(query: tree.Query, env: Environment, options: RuleOptions, *, rule_id: str, text: str = "") -> Plan:
     """Bind a statement against the desired state; ``text`` is the statement as written, for the places of errors.
 
     SqlSyntaxError for what the original refuses while parsing, PlanError for what does not bind, UnsupportedError for clauses that
     the dialect has and this version does not compute.
     """
-    scope = open_scope(select, env, text)
+    if isinstance(query, tree.Select):
+        return _plan_select(query, env, options, rule_id, text)
+    parts = tuple(_plan_select(select, env, options, rule_id, text) for select in query.selects)
+    return UnionPlan(rule_id, parts, tuple(dict.fromkeys(name for part in parts for name in part.columns)))
+
+
+def _plan_select(select: tree.Select, env: Environment, options: RuleOptions, rule_id: str, text: str) -> RulePlan:
+    derived = {
+        source.name: plan_rule(source.query, env, options, rule_id=rule_id, text=text)
+        for source in (select.source, *(join.source for join in select.joins))
+        if source.query is not None
+    }
+    if derived and options.is_event_time:
+        if select.window is not None:
+            raise UnsupportedError("a window over a query in FROM cannot follow event time; put the window into that query")
+        # rows leave the inner query in the order of their time
+        options = replace(options, is_event_time=False)
+    scope = open_scope(select, env, text, {name: schema_of(plan) for name, plan in derived.items()})
     binder = Binder(scope, env, text)
     clauses = _bind(select, scope, binder, options)
     _check(select, scope, options, clauses)
+    _check_early(clauses, binder)
     items = clauses.listed.items
     node = _placed(clauses, _bottom(scope, clauses, binder, options), binder, options)
     root = Project(
@@ -69,7 +119,15 @@ def plan_rule(select: tree.Select, env: Environment, options: RuleOptions, *, ru
         None if select.limit is None or select.limit < 0 else select.limit,
     )
     names = tuple(i.name for i in items if i.aliased and i.visible) + tuple(i.name for i in items if not i.aliased and i.visible)
-    return RulePlan(rule_id, root, tuple(scope.sources.values()), options, names)
+    return RulePlan(rule_id, root, tuple(scope.sources.values()), options, names, derived)
+
+
+def schema_of(plan: Plan) -> Schema:
+    """The columns that a query gives, of any type; empty where they are not known beforehand."""
+    parts = plan.parts if isinstance(plan, UnionPlan) else (plan,)
+    if any(part.root.star is not None or part.root.changed or any(i.spread for i in part.root.items) for part in parts):
+        return Schema()
+    return Schema(tuple(Column(name, ANY) for name in dict.fromkeys(i.name for part in parts for i in part.root.items if i.visible)))
 
 
 def _bind(select: tree.Select, scope: Scope, binder: Binder, options: RuleOptions) -> _Clauses:
@@ -89,7 +147,26 @@ def _bind(select: tree.Select, scope: Scope, binder: Binder, options: RuleOption
         window = None if select.window is None else bind_window(select.window, binder, options)
         joins = tuple((j.kind, None if j.on is None else binder.bind(j.on)) for j in select.joins)
     grouped = bool(select.group_by) or selected > 0
-    return _Clauses(listed, where, tuple(where_aggregates), keys, having, order, window, joins, grouped)
+    tables = tuple(source for source in scope.sources.values() if source.content.is_lookup)
+    lookups = _lookups(select, joins, scope, binder)
+    return _Clauses(listed, where, tuple(where_aggregates), keys, having, order, window, joins, lookups, tables, grouped)
+
+
+def _lookups(select: tree.Select, joins: tuple[tuple[str, Bound | None], ...], scope: Scope, binder: Binder) -> dict[int, Matching]:
+    first, *others = scope.sources.values()
+    if first.content.is_lookup:
+        message = f"cannot find lookup table {first.name} in any join; a lookup table stands behind JOIN, FROM needs a stream"
+        raise error_at(select.source, message, binder.text)
+    found: dict[int, Matching] = {}
+    for right, (source, (_, on)) in enumerate(zip(others, joins, strict=True), 1):
+        if source.content.is_lookup:
+            matching = matching_of(on, source)
+            if matching is None:
+                shown = "<nil>" if on is None else printed(on, binder.texts())
+                message = f"join condition {shown} is invalid, at least one equi-join predicate is required"
+                raise error_at(select.joins[right - 1], message, binder.text)
+            found[right] = matching
+    return found
 
 
 def _placed(clauses: _Clauses, node: Node, binder: Binder, options: RuleOptions) -> Node:
@@ -97,14 +174,24 @@ def _placed(clauses: _Clauses, node: Node, binder: Binder, options: RuleOptions)
     if binder.analytics:
         node = Analytic(node, tuple(binder.analytics))
     where, window = clauses.where, clauses.window
+    early: Bound | None = None
+    if clauses.lookups and where is not None and not clauses.where_aggregates:
+        early, where = split_where(where, clauses.tables, clauses.aliased)
+    elif not clauses.lookups and _pushed(clauses, binder, options):
+        early, where = where, None
     pushed = _pushed(clauses, binder, options)
-    if where is not None and pushed:
-        node = Filter(node, where)
+    if early is not None and pushed:
+        node = Filter(node, early)
     if window is not None:
         node = Window(node, window.window, window.condition)
-    for right, (kind, on) in enumerate(clauses.joins, 1):
+    for right, kind, on in clauses.streamed:
         node = Join(node, kind, right, on)
-    if where is not None and not pushed:
+    if early is not None and not pushed:
+        node = Filter(node, early)
+    for right, matching in clauses.lookups.items():
+        kind, on = clauses.joins[right - 1]
+        node = LookupJoin(node, right, kind == "LEFT", matching.keys, matching.values, matching.rest, kind, on)
+    if where is not None:
         node = Filter(node, where, clauses.where_aggregates)
     if binder.aggregates or clauses.keys:
         node = Aggregate(node, clauses.keys, tuple(binder.aggregates), clauses.grouped)
@@ -118,8 +205,8 @@ def _placed(clauses: _Clauses, node: Node, binder: Binder, options: RuleOptions)
 def _pushed(clauses: _Clauses, binder: Binder, options: RuleOptions) -> bool:
     """Whether WHERE stands in front of the window. Without a window there is only one place."""
     if clauses.window is None:
-        return not clauses.joins and not clauses.where_aggregates
-    if clauses.joins or clauses.where_aggregates or binder.analytics or options.is_event_time:
+        return not clauses.streamed and not clauses.where_aggregates
+    if clauses.streamed or clauses.where_aggregates or binder.analytics or options.is_event_time:
         return False
     return clauses.window.window.kind in PUSHED_WINDOWS
 
@@ -168,11 +255,19 @@ def _check(select: tree.Select, scope: Scope, options: RuleOptions, clauses: _Cl
         raise PlanError("cannot run window for TABLE sources")
     if len(streams) > 1 and (select.window is None or select.window.kind == "statewindow"):
         raise PlanError("a time window or count window is required to join multiple streams")
-    if any(s.content.is_lookup for s in sources):
-        raise UnsupportedError("lookup tables are not supported yet; use a scan table (KIND left out)")
     hits = (p for i in clauses.listed.items for p in walk(i.expr) if isinstance(p, HitValue) and p.clause == "select")
     if clauses.grouped and (hit := next(hits, None)) is not None:
         raise PlanError(f"function last_hit_{'time' if hit.time else 'count'} is not allowed in an aggregate query")
+
+
+def _check_early(clauses: _Clauses, binder: Binder) -> None:
+    """Windows and analytic functions see rows before lookup tables are asked."""
+    for call in binder.analytics:
+        refuse_early(f"analytic function {call.spec.name}", (*call.args, *call.partition, call.when), clauses.tables, clauses.aliased)
+    if clauses.window is not None:
+        spec = clauses.window.window
+        exprs = (clauses.window.condition, spec.when, spec.begin, spec.emit, *spec.partition)
+        refuse_early(f"the window {spec.kind}", exprs, clauses.tables, clauses.aliased)
 
 
 # --- what is read -----------------------------------------------------------------------------------------------------------------------
@@ -204,7 +299,8 @@ def _scan(source: SourceScope, parts: Sequence[Bound], whole: bool, options: Rul
 def _expressions(clauses: _Clauses, binder: Binder) -> list[Bound]:
     """Every expression of a statement, aliases as they are written out in the select list."""
     found: list[Bound | None] = [i.expr for i in clauses.listed.items]
-    found += [clauses.where, clauses.having, *clauses.keys, *(k.expr for k in clauses.order), *(on for _, on in clauses.joins)]
+    found += [clauses.where, clauses.having, *clauses.keys, *(k.expr for k in clauses.order), *(on for _, _, on in clauses.streamed)]
+    found += [e for matching in clauses.lookups.values() for e in (*matching.values, matching.rest)]
     found += [a for call in (*binder.aggregates, *clauses.where_aggregates) for a in call.args]
     for call in binder.analytics:
         found += [*call.args, *call.partition, call.when]

@@ -9,8 +9,9 @@ import msgspec
 from msgspec import Struct
 
 from plutino.errors import PlanError, Position
-from plutino.model import ANY, DataType, Ref, StreamContent
+from plutino.model import ANY, DataType, Ref, Schema, StreamContent
 from plutino.spi import Environment
+from plutino.spi.schemas import with_columns
 from plutino.sql import tree
 
 
@@ -66,45 +67,56 @@ class Scope(Struct, frozen=True):
         return folded[0] if folded else next(iter(get_close_matches(column, known, 1)), None)
 
 
-def open_scope(select: tree.Select, env: Environment, text: str = "") -> Scope:
-    """The scope of a statement; PlanError, with its place in ``text``, for a stream that does not exist or an alias given twice."""
+def open_scope(select: tree.Select, env: Environment, text: str = "", derived: Mapping[str, Schema] | None = None) -> Scope:
+    """The scope of a statement; PlanError, with its place in ``text``, for a stream that does not exist or an alias given twice.
+
+    ``derived`` gives the columns of queries in FROM, an empty schema where they are not known.
+    """
     sources: dict[str, SourceScope] = {}
     for source in (select.source, *(join.source for join in select.joins)):
-        scoped = _source(source, env, text)
+        scoped = _derived(source.name, derived or {}) if source.query is not None else _source(source, env, text)
         if scoped.name in sources:
-            raise _at(source, f"source {scoped.name} appears twice; give one of them another name with AS", text)
+            raise error_at(source, f"source {scoped.name} appears twice; give one of them another name with AS", text)
         sources[scoped.name] = scoped
     aliases: dict[str, tree.Field] = {}
     order: dict[str, int] = {}
     for position, field in enumerate(select.fields):
         if field.alias is not None:
             if field.alias in aliases:
-                raise _at(field, f"duplicate alias {field.alias}", text)
+                raise error_at(field, f"duplicate alias {field.alias}", text)
             aliases[field.alias] = field
             order[field.alias] = position
     return Scope(sources, aliases, order)
 
 
-def _at(node: tree.Node, message: str, text: str, suggestion: str | None = None) -> PlanError:
+def error_at(node: tree.Node, message: str, text: str, suggestion: str | None = None) -> PlanError:
     """A PlanError at the place of a node."""
     span = getattr(node, "span", tree.NOWHERE)
     return PlanError(message, text=text, position=Position.of(text, *span) if text else None, suggestion=suggestion)
+
+
+def _derived(name: str, derived: Mapping[str, Schema]) -> SourceScope:
+    """A query in FROM as a source: its rows hold values of the dialect."""
+    return SourceScope(name, name, StreamContent(name, False, derived[name], {}), exact=True)
 
 
 def _source(source: tree.Source, env: Environment, text: str) -> SourceScope:
     for kind in ("stream", "table"):
         definition = env.get(Ref(kind, source.name))
         if definition is not None:
-            content = definition.content
-            assert isinstance(content, StreamContent)
+            assert isinstance(definition.content, StreamContent)
+            content = with_columns(definition.content, env)
             return SourceScope(source.alias or source.name, source.name, content, _exact(content, env))
     near = get_close_matches(source.name, [*env.names("stream"), *env.names("table")], 1)
-    raise _at(source, f"fail to get stream {source.name}, please check if stream is created", text, near[0] if near else None)
+    raise error_at(source, f"fail to get stream {source.name}, please check if stream is created", text, near[0] if near else None)
 
 
 def _exact(content: StreamContent, env: Environment) -> bool:
     """Whether whole numbers stay bigints: memory topics carry typed rows; else the property ``useInt64ForWholeNumber`` decides."""
     if content.connector == "memory":
+        return True
+    connector = env.registry.connectors.get(content.connector)
+    if content.is_lookup and connector is not None and connector.lookup is not None and connector.lookup.typed:
         return True
     extra = content.option("EXTRA")
     if extra:

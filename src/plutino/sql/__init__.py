@@ -6,5 +6,6 @@ nodes are in ``plutino.sql.tree``. Nothing here knows functions, streams or type
 
 from plutino.sql.parser import is_select, parse_expression, parse_select, parse_statement
 from plutino.sql.printer import to_sql
+from plutino.sql.sources import sources_of
 
-__all__ = ["is_select", "parse_expression", "parse_select", "parse_statement", "to_sql"]
+__all__ = ["is_select", "parse_expression", "parse_select", "parse_statement", "sources_of", "to_sql"]

@@ -55,6 +55,13 @@ class Cursor:
         """The current token in upper case if it is an unreserved word (``STREAM``, ``WITH``, …), else an empty text."""
         return self.token[1].upper() if self.kind == IDENT else ""
 
+    def at_union(self) -> bool:
+        """Whether ``UNION ALL`` or ``UNION SELECT`` stands here; UNION and ALL are not reserved."""
+        if self.word() != "UNION":
+            return False
+        kind, text, _, _ = self.tokens[min(self.at + 1, len(self.tokens) - 1)]
+        return kind == "SELECT" or (kind == IDENT and text.upper() == "ALL")
+
     def written(self) -> str:
         """The current token as it stands in the text."""
         return self.text[self.token[2] : self.token[3]]

@@ -24,6 +24,7 @@ from plutino.sql.tree import (
     Field,
     In,
     Index,
+    IsNull,
     Like,
     Literal,
     Operator,
@@ -67,6 +68,8 @@ _NUMBERS: Final = frozenset((INTEGER, NUMBER, "-"))
 _STRINGS: Final = frozenset((STRING, SINGLE))
 _LITERALS: Final = frozenset((*_NUMBERS, *_STRINGS, "TRUE", "FALSE"))
 _PATHS: Final = frozenset(("->", ".", "["))
+_OPERANDS: Final = frozenset((IDENT, *_LITERALS, "CASE", *UNITS)) - {"-"}
+"""What, behind the word DISTINCT in a call, makes it a word of the language and not a column."""
 
 MIN_INTEGER: Final = -(2**63)
 MAX_INTEGER: Final = 2**63 - 1
@@ -86,9 +89,24 @@ def expression(cursor: Cursor, power: int = 1) -> Expr:
             left = Binary(binary[1], left, right, (start, cursor.end))
         elif kind in PREDICATES and power <= COMPARISON:
             left = _predicate(cursor, left, start)
+        elif kind == IDENT and power <= COMPARISON and _is_null_test(cursor):
+            cursor.advance()
+            negated = cursor.accept("NOT")
+            cursor.advance()
+            left = IsNull(left, negated, (start, cursor.end))
         else:
             cursor.nesting -= 1
             return left
+
+
+def _is_null_test(cursor: Cursor) -> bool:
+    """Whether ``IS [NOT] NULL`` stands here; none of these words is reserved but NOT."""
+    if cursor.word() != "IS":
+        return False
+    behind = cursor.tokens[cursor.at + 1 : cursor.at + 3]
+    if behind and behind[0][0] == "NOT":
+        behind = behind[1:]
+    return bool(behind) and behind[0][0] == IDENT and behind[0][1].upper() == "NULL"
 
 
 def expressions(cursor: Cursor) -> tuple[Expr, ...]:
@@ -283,7 +301,7 @@ def _case(cursor: Cursor) -> Expr:
 
 def _is_condition(expr: Expr) -> bool:
     match expr:
-        case Literal(value=bool()) | In() | Between() | Like():
+        case Literal(value=bool()) | In() | Between() | Like() | IsNull():
             return True
         case Binary(op=op):
             return op in CONDITIONS
@@ -341,7 +359,7 @@ def sort_keys(cursor: Cursor) -> tuple[SortKey, ...]:
     """The keys of ORDER BY: commas are optional, and each key starts with a name."""
     keys: list[SortKey] = []
     while True:
-        if cursor.kind == IDENT or cursor.kind in UNITS:
+        if (cursor.kind == IDENT and not cursor.at_union()) or cursor.kind in UNITS:
             start = cursor.token[2]
             expr = expression(cursor)
             descending = cursor.accept("DESC")
@@ -356,6 +374,9 @@ def _call(cursor: Cursor, name: str, start: int) -> Expr:
     """A call or window, from the opening parenthesis on."""
     cursor.advance()
     window = WINDOWS.get(name.lower())
+    distinct = cursor.word() == "DISTINCT" and cursor.peek() in _OPERANDS
+    if distinct:
+        cursor.advance()
     args: list[Expr] = []
     while not cursor.accept(")"):
         if window in TIME_WINDOWS and cursor.kind in UNITS and cursor.peek() in (",", ")"):
@@ -368,7 +389,7 @@ def _call(cursor: Cursor, name: str, start: int) -> Expr:
     if window is not None:
         return _window(cursor, Window(window, tuple(args), span=(start, cursor.end)))
     over = _over(cursor) if cursor.kind == "OVER" else None
-    return Call(name, tuple(args), over, None, (start, cursor.end))
+    return Call(name, tuple(args), over, distinct, (start, cursor.end))
 
 
 def _window(cursor: Cursor, window: Window) -> Expr:

@@ -9,10 +9,10 @@ from plutino.sql.cursor import Cursor
 from plutino.sql.ddl import DEFINITIONS, definition
 from plutino.sql.expressions import expression
 from plutino.sql.lexer import END
-from plutino.sql.select import select
-from plutino.sql.tree import Expr, Node, Select, Statement
+from plutino.sql.select import query
+from plutino.sql.tree import Expr, Node, Query, Statement
 
-Tree = TypeVar("Tree", Select, Expr)
+Tree = TypeVar("Tree", Query, Expr)
 
 MAX_DEPTH: Final = 200
 """How high a tree may grow. Long chains (``a OR b OR …``) are read in a loop, but who walks the tree goes down once per operator."""
@@ -26,18 +26,21 @@ def parse_statement(text: str) -> Statement:
     """
     cursor = Cursor(text)
     if cursor.kind == "SELECT":
-        return _checked(cursor, select(cursor))
+        return _checked(cursor, query(cursor))
     if cursor.word() in DEFINITIONS:
         return definition(cursor)
     cursor.misspelt(f"Invalid stream statement: {text}", "SELECT", *sorted(DEFINITIONS))
 
 
-def parse_select(text: str) -> Select:
-    """Parses a SELECT. Raises ``SqlSyntaxError``; for a text that does not begin so (see ``is_select``) with its own message."""
+def parse_select(text: str) -> Query:
+    """Parses a SELECT, or several with UNION ALL between them.
+
+    Raises ``SqlSyntaxError``; for a text that does not begin so (see ``is_select``) with its own message.
+    """
     cursor = Cursor(text)
     if cursor.kind != "SELECT":
         cursor.misspelt(f"SQL {text} is not a select statement", "SELECT")
-    return _checked(cursor, select(cursor))
+    return _checked(cursor, query(cursor))
 
 
 def is_select(text: str) -> bool:

@@ -31,6 +31,7 @@ from plutino.sql.tree import (
     Field,
     In,
     Index,
+    IsNull,
     Join,
     Like,
     Literal,
@@ -44,6 +45,7 @@ from plutino.sql.tree import (
     Statement,
     StructType,
     TimeUnit,
+    Union,
     Value,
     Wildcard,
     Window,
@@ -72,6 +74,8 @@ def to_sql(node: Printable) -> str:
     match node:
         case Select():
             return _select(node)
+        case Union(selects=selects):
+            return " UNION ALL ".join(map(_select, selects))
         case CreateStream():
             return _create(node)
         case Show(kind=kind):
@@ -84,10 +88,13 @@ def to_sql(node: Printable) -> str:
             return f"DROP {kind.upper()} {_name(name)}"
         case Field(expr=expr, alias=alias, invisible=invisible):
             return _expr(expr) + (f" AS {_name(alias)}" if alias is not None else "") + (" INVISIBLE" if invisible else "")
+        case Source(name=name, query=Select() | Union() as query):
+            return f"({to_sql(query)}) AS {_name(name)}"
         case Source(name=name, alias=alias):
             return _source_name(name) + (f" AS {_name(alias)}" if alias is not None else "")
-        case Join(kind=kind, source=source, on=on):
-            return f"{kind} JOIN {to_sql(source)}" + (f" ON {_expr(on)}" if on is not None else "")
+        case Join(kind=kind, source=source, on=on, within=within):
+            bounded = f" WITHIN ({within[0]}, {within[1]})" if within is not None else ""
+            return f"{kind} JOIN {to_sql(source)}" + (f" ON {_expr(on)}" if on is not None else "") + bounded
         case SortKey(expr=expr, descending=descending):
             return _expr(expr) + (" DESC" if descending else "")
         case Over():
@@ -158,9 +165,8 @@ def _expr(node: Expr, power: int = 0) -> str:
             return _literal(value)
         case Binary():
             return _binary(node, power)
-        case Call(name=name, args=args, over=over, filter=condition):
-            filtered = f" FILTER (WHERE {_expr(condition)})" if condition is not None else ""
-            text = f"{_name(name)}({', '.join(map(_expr, args))}){filtered}"
+        case Call(name=name, args=args, over=over, distinct=distinct):
+            text = f"{_name(name)}({'DISTINCT ' if distinct else ''}{', '.join(map(_expr, args))})"
             return f"{text} {_over(over)}" if over is not None else text
         case Arrow(base=base, name=name):
             return f"{_expr(base, _PATH)}->{_name(name)}"
@@ -170,7 +176,7 @@ def _expr(node: Expr, power: int = 0) -> str:
             return f"{_expr(base, _PATH)}[{_bound(index)}]"
         case Slice(base=base, start=start, end=end):
             return f"{_expr(base, _PATH)}[{_bound(start)}:{_bound(end)}]"
-        case In() | Between() | Like():
+        case In() | Between() | Like() | IsNull():
             return _in_parentheses(_predicate(node), power > _COMPARISON)
         case Case():
             return _case(node)
@@ -196,7 +202,9 @@ def _binary(node: Binary, power: int) -> str:
     return _in_parentheses(f"{_expr(node.left, own)} {node.op} {right}", power > own)
 
 
-def _predicate(node: In | Between | Like) -> str:
+def _predicate(node: In | Between | Like | IsNull) -> str:
+    if isinstance(node, IsNull):
+        return f"{_expr(node.operand, _COMPARISON)} IS {'NOT ' if node.negated else ''}NULL"
     left = _expr(node.operand, _COMPARISON) + (" NOT" if node.negated else "")
     match node:
         case Between(low=low, high=high):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final, get_args
+from typing import Final, cast, get_args
 
 from plutino.sql.cursor import Cursor
 from plutino.sql.expressions import expression, expressions, field, sort_keys
-from plutino.sql.lexer import END, IDENT
-from plutino.sql.tree import Expr, Field, Join, JoinKind, Literal, Select, SortKey, Source, Window
+from plutino.sql.lexer import END, IDENT, UNITS
+from plutino.sql.tree import Expr, Field, Join, JoinKind, Literal, Query, Select, SortKey, Source, Union, Unit, Window
 
 JOINS: Final[dict[str, JoinKind]] = {kind: kind for kind in get_args(JoinKind)}
 CLAUSES: Final = (*JOINS, "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT")
@@ -15,8 +15,31 @@ CLAUSES: Final = (*JOINS, "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT")
 _GLUE: Final = frozenset("/+#")
 
 
-def select(cursor: Cursor) -> Select:
+def query(cursor: Cursor) -> Query:
     """A whole statement, SELECT to the end of the text; one ``;`` may close it."""
+    found = _query(cursor)
+    cursor.accept(";")
+    if cursor.kind != END:
+        cursor.found("expected EOF", *CLAUSES, like=("UNION",))
+    return found
+
+
+def _query(cursor: Cursor) -> Query:
+    """SELECT, or several with UNION ALL between them."""
+    start = cursor.token[2]
+    selects = [_select(cursor)]
+    while cursor.at_union():
+        cursor.advance()
+        if cursor.word() != "ALL":
+            cursor.found("expected ALL: rows of streams have no end, so that duplicates cannot be taken out", "ALL")
+        cursor.advance()
+        if cursor.kind != "SELECT":
+            cursor.found("expected SELECT", "SELECT")
+        selects.append(_select(cursor))
+    return selects[0] if len(selects) == 1 else Union(tuple(selects), (start, cursor.end))
+
+
+def _select(cursor: Cursor) -> Select:
     start = cursor.advance()[2]
     fields = _fields(cursor)
     if not cursor.accept("FROM"):
@@ -28,11 +51,7 @@ def select(cursor: Cursor) -> Select:
     having = expression(cursor) if cursor.accept("HAVING") else None
     order_by = _order_by(cursor) if cursor.kind == "ORDER" else ()
     limit = _limit(cursor) if cursor.kind == "LIMIT" else None
-    end = cursor.end
-    cursor.accept(";")
-    if cursor.kind != END:
-        cursor.found("expected EOF", *CLAUSES)
-    return Select(fields, source, joins, where, group_by, window, having, order_by, limit, (start, end))
+    return Select(fields, source, joins, where, group_by, window, having, order_by, limit, (start, cursor.end))
 
 
 def _fields(cursor: Cursor) -> tuple[Field, ...]:
@@ -45,9 +64,11 @@ def _fields(cursor: Cursor) -> tuple[Field, ...]:
 def _source(cursor: Cursor) -> Source:
     """``name [AS alias]``. A name may be a topic: words with ``/``, ``+`` and ``#`` between them. Two words in a row are no name."""
     start = cursor.token[2]
+    if cursor.kind == "(" and cursor.peek() == "SELECT":
+        return _derived(cursor, start)
     parts: list[str] = []
     word_allowed = True
-    while (cursor.kind == IDENT and word_allowed) or cursor.kind in _GLUE:
+    while (cursor.kind == IDENT and word_allowed and not (parts and cursor.at_union())) or cursor.kind in _GLUE:
         word_allowed = cursor.kind != IDENT
         parts.append(cursor.advance()[1])
     if not parts:
@@ -59,7 +80,23 @@ def _source(cursor: Cursor) -> Source:
         if cursor.kind != IDENT:
             cursor.found("expected as alias", IDENT)
         alias = cursor.advance()[1]
-    return Source("".join(parts), alias, (start, cursor.end))
+    return Source("".join(parts), alias, None, (start, cursor.end))
+
+
+def _derived(cursor: Cursor, start: int) -> Source:
+    """``(SELECT …) AS alias``."""
+    cursor.nest()
+    cursor.advance()
+    inner = _query(cursor)
+    if not cursor.accept(")"):
+        cursor.found("expected right paren", ")")
+    cursor.nesting -= 1
+    if not cursor.accept("AS"):
+        cursor.found("expected AS: a query in FROM needs a name", "AS")
+    if cursor.kind != IDENT:
+        cursor.found("expected as alias", IDENT)
+    name = cursor.advance()[1]
+    return Source(name, None, inner, (start, cursor.end))
 
 
 def _joins(cursor: Cursor) -> tuple[Join, ...]:
@@ -76,8 +113,26 @@ def _joins(cursor: Cursor) -> tuple[Join, ...]:
                 cursor.fail("On expression is not required for cross join type.\n")
             cursor.advance()
             condition = expression(cursor)
-        joins.append(Join(kind, source, condition, (start, cursor.end)))
+        within = _within(cursor) if cursor.word() == "WITHIN" and cursor.peek() == "(" else None
+        joins.append(Join(kind, source, condition, within, (start, cursor.end)))
     return tuple(joins)
+
+
+def _within(cursor: Cursor) -> tuple[Unit, int]:
+    """``WITHIN (unit, length)``."""
+    cursor.advance()
+    cursor.advance()
+    if cursor.kind not in UNITS:
+        cursor.found("expected a time unit", *sorted(UNITS))
+    unit = cast(Unit, cursor.advance()[0].lower())
+    if not cursor.accept(","):
+        cursor.found("expected comma", ",")
+    length = expression(cursor)
+    if not isinstance(length, Literal) or type(length.value) is not int or length.value <= 0:
+        cursor.fail("the length of WITHIN should be an integer above zero", ("integer",), span=length.span)
+    if not cursor.accept(")"):
+        cursor.found("expected right paren", ")")
+    return unit, length.value
 
 
 def _group_by(cursor: Cursor) -> tuple[tuple[Expr, ...], Window | None]:

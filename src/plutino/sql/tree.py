@@ -156,12 +156,12 @@ class Over(Node, frozen=True, eq=False, gc=False):
 
 
 class Call(Node, frozen=True, eq=False, gc=False):
-    """``name(args)``; ``name`` as written. ``filter`` is for aggregates (windows have their own node) and not yet read by the parser."""
+    """``name(args)`` or ``name(DISTINCT args)``; ``name`` as written."""
 
     name: str
     args: tuple[Expr, ...] = ()
     over: Over | None = None
-    filter: Expr | None = None
+    distinct: bool = False
     span: Span = NOWHERE
 
 
@@ -208,6 +208,14 @@ class Like(Node, frozen=True, eq=False, gc=False):
     span: Span = NOWHERE
 
 
+class IsNull(Node, frozen=True, eq=False, gc=False):
+    """``operand IS [NOT] NULL``."""
+
+    operand: Expr
+    negated: bool = False
+    span: Span = NOWHERE
+
+
 class Branch(Node, frozen=True, eq=False, gc=False):
     """``WHEN condition THEN result``; with a CASE subject, ``condition`` is the value compared with it."""
 
@@ -226,7 +234,22 @@ class Case(Node, frozen=True, eq=False, gc=False):
 
 
 Expr: TypeAlias = (
-    Literal | TimeUnit | Column | Wildcard | Binary | Arrow | ArrowLiteral | Index | Slice | Call | Window | In | Between | Like | Case
+    Literal
+    | TimeUnit
+    | Column
+    | Wildcard
+    | Binary
+    | Arrow
+    | ArrowLiteral
+    | Index
+    | Slice
+    | Call
+    | Window
+    | In
+    | Between
+    | Like
+    | IsNull
+    | Case
 )
 
 
@@ -243,19 +266,24 @@ class Field(Node, frozen=True, eq=False, gc=False):
 
 
 class Source(Node, frozen=True, eq=False, gc=False):
-    """A stream or table in FROM or JOIN; ``name`` may hold ``/``, ``+`` and ``#``."""
+    """A stream or table in FROM or JOIN; ``name`` may hold ``/``, ``+`` and ``#``. A ``query`` in parentheses has the name of its alias."""
 
     name: str
     alias: str | None = None
+    query: Select | Union | None = None
     span: Span = NOWHERE
 
 
 class Join(Node, frozen=True, eq=False, gc=False):
-    """``kind JOIN source [ON on]``; CROSS has no ``on``."""
+    """``kind JOIN source [ON on] [WITHIN (unit, length)]``; CROSS has no ``on``.
+
+    ``within`` bounds the distance in time of rows that join without a window.
+    """
 
     kind: JoinKind
     source: Source
     on: Expr | None = None
+    within: tuple[Unit, int] | None = None
     span: Span = NOWHERE
 
 
@@ -283,6 +311,16 @@ class Select(Node, frozen=True, eq=False, gc=False):
     order_by: tuple[SortKey, ...] = ()
     limit: int | None = None
     span: Span = NOWHERE
+
+
+class Union(Node, frozen=True, eq=False, gc=False):
+    """``SELECT … UNION ALL SELECT …``: the rows of all."""
+
+    selects: tuple[Select, ...]
+    span: Span = NOWHERE
+
+
+Query: TypeAlias = Select | Union
 
 
 # --- definitions ------------------------------------------------------------------------------------------------------------------
@@ -367,4 +405,4 @@ class Drop(Node, frozen=True, eq=False, gc=False):
 
 
 Definition: TypeAlias = CreateStream | Show | Describe | Explain | Drop
-Statement: TypeAlias = Select | Definition
+Statement: TypeAlias = Query | Definition

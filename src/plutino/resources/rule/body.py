@@ -17,7 +17,7 @@ from plutino.spi.gojson import ANY, DURATION, Shape, bind, decode
 from plutino.spi.host import RestartStrategy
 from plutino.spi.wire import check_id
 from plutino.sql import is_select, parse_select, parse_statement
-from plutino.sql.tree import Select
+from plutino.sql.tree import Query
 
 INVALID = "Invalid rule json"
 """In front of everything that is wrong with a document by itself."""
@@ -129,7 +129,7 @@ def validate(content: Mapping[str, Any], rule: str) -> None:
 
 
 @lru_cache(maxsize=64)  # reading, checking and following the uses of a rule come one after the other
-def select_of(sql: str) -> Select:
+def select_of(sql: str) -> Query:
     """The statement of a rule; its refusal is worded as a fault of the document, with the place inside the SQL text."""
     try:
         return parse_select(sql)
@@ -154,11 +154,6 @@ def sql_fault(sql: str, error: SqlSyntaxError) -> SqlSyntaxError:
     )
     fault.code = DefinitionError.code
     return fault
-
-
-def sources_of(select: Select) -> tuple[str, ...]:
-    """Names in FROM and JOIN, each once."""
-    return tuple(dict.fromkeys((select.source.name, *(join.source.name for join in select.joins))))
 
 
 def _option_faults(options: Mapping[str, Any]) -> list[str]:

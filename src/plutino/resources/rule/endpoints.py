@@ -10,12 +10,13 @@ import msgspec
 from plutino.compiler import describe
 from plutino.errors import DefinitionError, NotFoundError, PlutinoError, SqlSyntaxError
 from plutino.model import Definition, Ref
-from plutino.planner import RulePlan, explain
+from plutino.planner import Plan, explain
 from plutino.resources.rule import live
-from plutino.resources.rule.body import INVALID, RULE_SCHEMA, read, select_of, sources_of, sql_fault, validate
+from plutino.resources.rule.body import INVALID, RULE_SCHEMA, read, select_of, sql_fault, validate
 from plutino.spi import Action, Answer, Call, Control, Environment, Mode, Origin, RuleOptions
 from plutino.spi.gojson import ANY, GoJsonError, Shape, bind, decode
 from plutino.spi.wire import JSON, check_id, json_answer, text_answer, truth, with_prefix
+from plutino.sql import sources_of
 
 _KIND = "rule"
 _TAGS = Shape("server.RuleTagRequest", {"tags": "[]string"})
@@ -33,7 +34,7 @@ _LIST = {"type": "array", "items": {"type": "object"}}
 class Rules(Protocol):
     """What the endpoints need of the kind."""
 
-    def plan(self, definition: Definition, env: Environment, options: RuleOptions | None = None) -> RulePlan: ...
+    def plan(self, definition: Definition, env: Environment, options: RuleOptions | None = None) -> Plan: ...
 
     def columns(self, rule: str) -> tuple[str, ...]: ...
 

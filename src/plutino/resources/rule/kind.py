@@ -10,14 +10,15 @@ from msgspec import Struct
 from plutino.compiler import CompiledRule, compile_plan
 from plutino.errors import ConflictError, PlutinoError, SqlSyntaxError
 from plutino.model import Definition, Ref
-from plutino.planner import RulePlan, plan_rule
-from plutino.resources.rule.body import INVALID, check_options, options_of, read, select_of, sources_of, sql_fault, validate
+from plutino.planner import Plan, plan_rule
+from plutino.resources.rule.body import INVALID, check_options, options_of, read, select_of, sql_fault, validate
 from plutino.resources.rule.endpoints import endpoints
 from plutino.resources.rule.properties import sink_refs
 from plutino.resources.rule.provision import Provision
 from plutino.spi import Action, Deployment, Environment, FeedRequest, Host, Mode, RuleOptions, SinkRequest
 from plutino.spi.options import secret_paths
 from plutino.spi.wire import with_prefix
+from plutino.sql import sources_of
 
 _REPLACING = (Mode.UPDATE, Mode.PARTIAL)
 
@@ -118,7 +119,7 @@ class RuleKind:
                 for path in secret_paths(models, properties):
                     yield ("actions", str(position), connector, *path)
 
-    def plan(self, definition: Definition, env: Environment, options: RuleOptions | None = None) -> RulePlan:
+    def plan(self, definition: Definition, env: Environment, options: RuleOptions | None = None) -> Plan:
         """The plan of a rule, with its own options if no others are given.
 
         SqlSyntaxError and PlanError as the planner words them; a statement that does not parse is a fault of the document.

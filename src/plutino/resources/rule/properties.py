@@ -10,6 +10,7 @@ import msgspec
 from plutino.errors import ProvisionError
 from plutino.model import Ref, StreamContent
 from plutino.spi import Environment
+from plutino.spi.schemas import schema_ref
 from plutino.spi.wire import current_spelling
 
 _SELECTOR = "connectionSelector"
@@ -27,6 +28,9 @@ def source_refs(content: StreamContent, env: Environment) -> Iterator[Ref]:
     selector = _selected(_configured(content, env), _extra(content))
     if selector:
         yield Ref("connection", f"{connector}.{selector}")
+    schema = schema_ref(content.format, content.option("SCHEMAID"))
+    if schema is not None:
+        yield schema
 
 
 def source_properties(content: StreamContent, env: Environment) -> tuple[dict[str, Any], str]:
@@ -45,6 +49,9 @@ def sink_refs(connector: str, action: Mapping[str, Any]) -> Iterator[Ref]:
         yield Ref("sink_config", f"{connector}.{action[_SINK]}")
     if action.get(_SELECTOR):
         yield Ref("connection", f"{connector}.{action[_SELECTOR]}")
+    schema = schema_ref(str(action.get("format", "")), action.get("schemaId"))
+    if schema is not None:
+        yield schema
 
 
 def sink_properties(connector: str, action: Mapping[str, Any], env: Environment) -> tuple[dict[str, Any], str]:

@@ -19,6 +19,7 @@ from plutino.spi import Environment, FeedRequest, IngressHandler, RuleOptions, S
 from plutino.spi.access import Access
 from plutino.spi.bus import Bus
 from plutino.spi.options import decode_options
+from plutino.spi.schemas import with_columns
 
 _KEPT = 4096
 _RETAINED_OF_FILES = 9999
@@ -79,6 +80,7 @@ class Provision:
         if spec is None:
             raise ProvisionError(f"source type {content.connector} not found")
         properties, selector = source_properties(content, env)
+        content = with_columns(content, env)
         datasource = content.option("DATASOURCE")
         context = self._check_contexts(env)[0]
         _refusing(lambda: spec.create(decode_options(spec.options, properties), datasource, context))
