@@ -12,10 +12,11 @@ from plutino.errors import ConflictError, PlutinoError, SqlSyntaxError
 from plutino.model import Definition, Ref
 from plutino.planner import Plan, plan_rule
 from plutino.resources.rule.body import INVALID, check_options, options_of, read, select_of, sql_fault, validate
+from plutino.resources.rule.calls import called_functions
 from plutino.resources.rule.endpoints import endpoints
 from plutino.resources.rule.properties import sink_refs
 from plutino.resources.rule.provision import Provision
-from plutino.spi import Action, Deployment, Environment, FeedRequest, Host, Mode, RuleOptions, SinkRequest
+from plutino.spi import Action, Deployment, Environment, FeedRequest, FunctionSpec, Host, Mode, RuleOptions, SinkRequest
 from plutino.spi.options import secret_paths
 from plutino.spi.wire import with_prefix
 from plutino.sql import sources_of
@@ -28,12 +29,16 @@ _FAILED = "stopped by error"
 
 
 class Ingredients(Struct, frozen=True, gc=False):
-    """What a deployment was made of. Equal ones do the same, so that a change of name or tags leaves the rule alone."""
+    """What a deployment was made of. Equal ones do the same, so that a change of name or tags leaves the rule alone.
+
+    ``functions`` are those of stored objects: another script, another rule.
+    """
 
     sql: str
     feeds: tuple[FeedRequest, ...]
     sinks: tuple[SinkRequest, ...]
     options: RuleOptions
+    functions: tuple[FunctionSpec, ...] = ()
 
 
 class Prepared(Struct, frozen=True):
@@ -73,7 +78,7 @@ class RuleKind:
         return Definition(ref, text, content, temporary=content.get("temp", False))
 
     def depends_on(self, definition: Definition, env: Environment) -> Iterable[Ref]:
-        """Its streams and tables, the configurations that they and the actions read, and the connections in use."""
+        """Its streams and tables, the configurations that they and the actions read, the connections in use, and what brings functions."""
         found: dict[Ref, None] = {}
         for name in self._source_names(definition):
             found.update({Ref("stream", name): None, Ref("table", name): None})
@@ -81,6 +86,10 @@ class RuleKind:
         for _, connector, properties in actions_of(definition.content):
             if isinstance(properties, dict):
                 found.update(dict.fromkeys(sink_refs(connector, properties)))
+        for name in _own_functions(definition, env):
+            brought = env.function(name)
+            # One that is missing is most likely a script: the rule is looked at again when it comes.
+            found[Ref("script", name) if brought is None else brought.owner] = None
         return found
 
     def check(self, before: Definition | None, after: Definition | None, env: Environment, mode: Mode) -> Prepared | None:
@@ -140,7 +149,9 @@ class RuleKind:
         feeds = tuple(self._provision.feed(stream, temporary, env) for stream in compiled.streams)
         sinks = tuple(self._provision.sink(connector, index, found, env) for index, connector, found in actions_of(content))
         flag = env.triggered(name)
-        made_of = Ingredients(content["sql"], feeds, sinks, options_of(content))
+        brought = (env.function(name) for name in _own_functions(definition, env))
+        functions = tuple(function.spec for function in brought if function is not None)
+        made_of = Ingredients(content["sql"], feeds, sinks, options_of(content), functions)
         deployment = Deployment(
             rule=name,
             program=compiled.factory,
@@ -173,6 +184,12 @@ class RuleKind:
         sql = definition.content["sql"]
         kept = self._sources.get(definition.ref.name)
         return kept[1] if kept is not None and kept[0] == sql else sources_of(select_of(sql))
+
+
+def _own_functions(definition: Definition, env: Environment) -> list[str]:
+    """Names that a rule calls and this process does not have built in, as written."""
+    built_in = env.registry.functions
+    return [name for name in called_functions(definition.content["sql"]) if name not in built_in and name.lower() not in built_in]
 
 
 def actions_of(content: Mapping[str, Any]) -> Iterable[tuple[int, str, Any]]:

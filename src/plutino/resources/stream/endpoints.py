@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import assert_never
 
-from plutino.errors import NotFoundError, PlutinoError, StreamError
+from plutino.errors import NotFoundError, PlanError, PlutinoError, StreamError
 from plutino.model import Ref, StreamContent
 from plutino.resources.stream import views
 from plutino.spi import Action, Answer, Call, Environment, Mode, Origin
 from plutino.spi.gojson import Shape, bind, decode
+from plutino.spi.schemas import with_columns
 from plutino.spi.wire import check_id, escaped, json_answer, text_answer, truth, with_prefix
 from plutino.sql import parse_statement, tree
 
@@ -59,8 +60,9 @@ class _Endpoints:
     async def schema(self, call: Call) -> Answer:
         try:
             content = _described(self.kind, call.params["name"], call.control.environment)
+            content = with_columns(content, call.control.environment)
         except PlutinoError as error:
-            with_prefix(error, f"get schema of {self.kind} error")
+            with_prefix(error, f"get schema of {self.kind} error", code=StreamError.code if isinstance(error, PlanError) else None)
             raise
         return json_answer(views.schema_object(content.schema))
 

@@ -10,6 +10,8 @@ from plutino.model import Definition, Ref, StreamContent
 from plutino.resources.stream.content import content_of
 from plutino.resources.stream.endpoints import endpoints
 from plutino.spi import Action, Environment, Host, Mode
+from plutino.spi.schemas import FORMATS, schema_ref
+from plutino.spi.wire import check_id
 from plutino.sql import parse_statement
 from plutino.sql.tree import CreateStream
 
@@ -47,11 +49,13 @@ class SourceKind:
         return Definition(ref, text, content, temporary=content.flag("TEMP"))
 
     def depends_on(self, definition: Definition, env: Environment) -> Iterable[Ref]:
-        """The configuration keys that it reads."""
+        """The configuration keys that it reads, and the schema of its payloads."""
         content: StreamContent = definition.content
         key = content.option("CONF_KEY")
         names = {"default", key, key.lower()} - {""}
-        return [Ref("source_config", f"{content.connector}.{name}") for name in names]
+        schema = schema_ref(content.format, content.option("SCHEMAID"))
+        keys = [Ref("source_config", f"{content.connector}.{name}") for name in names]
+        return keys if schema is None else [*keys, schema]
 
     def check(self, before: Definition | None, after: Definition | None, env: Environment, mode: Mode) -> None:
         """Name space, transition rules and format. Whether a stream may be deleted is up to who reads it: see the endpoint."""
@@ -64,9 +68,9 @@ class SourceKind:
         written = content.option("FORMAT")
         if written:
             spec = env.registry.formats.get(written.lower())
-            if spec is None:
+            if spec is None and written.lower() not in FORMATS:
                 raise StreamError(f"option 'format={written}' is invalid")
-            if spec.check is not None:
+            if spec is not None and spec.check is not None:
                 spec.check(content.is_table, content.schema)
 
     async def activate(self, before: Definition | None, after: Definition | None, prepared: Any, host: Host) -> None:
@@ -77,6 +81,8 @@ class SourceKind:
 
     def _check_name(self, before: Definition | None, after: Definition, env: Environment, mode: Mode) -> None:
         ref = after.ref
+        if mode is not Mode.BOOT:
+            check_id(ref.name)
         other = env.get(Ref(_OTHER[self.kind], ref.name)) is not None
         # A temporary definition gives way to one that stays.
         known = before is not None and (after.temporary or not before.temporary)
