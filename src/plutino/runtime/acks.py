@@ -10,13 +10,16 @@ class Receipt:
 
     The feed holds it while the rules run; an outlet holds it as long as output of it is pending; a rule with qos ≥ 1 and state holds it
     until the next checkpoint.
+
+    ``inside``: it does not stand for a delivery but for somebody in the engine who waits, and must not be left without an answer.
     """
 
-    __slots__ = ("_ack", "_holders")
+    __slots__ = ("_ack", "_holders", "inside")
 
-    def __init__(self, ack: Callable[[], None]) -> None:
+    def __init__(self, ack: Callable[[], None], *, inside: bool = False) -> None:
         self._ack = ack
         self._holders = 1
+        self.inside = inside
 
     def hold(self) -> None:
         """One more holder, who will call ``release``."""

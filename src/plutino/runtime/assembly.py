@@ -10,7 +10,7 @@ import msgspec
 from plutino.errors import PlutinoError
 from plutino.runtime.checkpoints import Checkpoints
 from plutino.runtime.connections import ConnectionPool
-from plutino.runtime.contexts import no_header, sink_context
+from plutino.runtime.contexts import no_connection, no_header, sink_context
 from plutino.runtime.facilities import Facilities
 from plutino.runtime.feed import Feed
 from plutino.runtime.feeds import Feeds, common_format
@@ -100,14 +100,18 @@ class Assembler:
         options = decode_options(spec.options, request.properties)
         encoder = plan.encoder()
         link = Link() if spec.shows_link else NO_LINK
-        reference = sink_reference(run.rule, request)
-        access = self._pool.access(request.connection, connector, options, request.properties, reference, link)
+        access = None
+        if request.connection or connector.connection is not None:
+            reference = sink_reference(run.rule, request)
+            access = self._pool.access(request.connection, connector, options, request.properties, reference, link)
+        connection = access.connection if access is not None else no_connection
         header = encoder.header if encoder is not None else no_header
-        context = sink_context(self._facilities, run.rule, request.name, connection=access.connection, header=header)
+        context = sink_context(self._facilities, run.rule, request.name, connection=connection, header=header)
         try:
             sink = spec.create(options, context)
         except PlutinoError:
-            access.release()
+            if access is not None:
+                access.release()
             raise
         return Outlet(plan, sink, encoder, access, link, run, self._facilities)
 

@@ -220,10 +220,10 @@ class Branch:
     def _decode_with_meta(self, decoder: Decoder, payloads: Sequence[bytes], meta: list[Any]) -> Batch:
         """Payloads with metadata of their own, which each row of a payload gets."""
         batch = decoder.decode(payloads)
-        if len(batch.rows) == len(payloads) and not batch.errors:
-            batch.meta = meta
+        if batch.origins is not None:
+            batch.meta = [meta[i] for i in batch.origins]
         else:
-            batch = _joined([decoder.decode((payload,)) for payload in payloads], meta)
+            batch.meta = meta if not batch.errors else _without_refused(meta, batch.errors)
         if self._unguarded:
             batch.guarded = False
         return batch
@@ -263,29 +263,7 @@ def _kinds(needs: Sequence[Any]) -> tuple[dict[str, str], bool]:
     return kinds, contradicts
 
 
-def _joined(parts: Sequence[Batch], meta: Sequence[Any]) -> Batch:
-    """One batch out of one per payload, with the metadata of its payload for each row."""
-    rows: list[Any] = []
-    errors: list[RowError] = []
-    metas: list[Any] = []
-    payloads: list[bytes] | None = []
-    records: list[dict[str, Any]] | None = []
-    for part, own in zip(parts, meta, strict=True):
-        errors += [RowError(len(rows) + e.at, e.text, e.stage) for e in part.errors or ()]
-        rows += part.rows
-        metas += [own] * len(part.rows)
-        payloads = None if payloads is None or part.payloads is None else payloads + part.payloads
-        if records is not None:
-            records = records + part.records if part.records is not None else (records if not part.rows else None)
-    whole = next((part.whole for part in parts if part.whole is not None), None)
-    if payloads is None and records is None:
-        records = [part.record(i) for part in parts for i in range(len(part.rows))]
-    return Batch(
-        rows,
-        payloads=payloads,
-        records=records,
-        whole=whole,
-        meta=metas,
-        guarded=all(part.guarded for part in parts),
-        errors=errors or None,
-    )
+def _without_refused(meta: Sequence[Any], errors: Sequence[RowError]) -> list[Any]:
+    """Metadata of the payloads that became rows, where each payload gave one row or one error."""
+    refused = {error.at + k for k, error in enumerate(errors)}
+    return [own for i, own in enumerate(meta) if i not in refused]

@@ -104,7 +104,7 @@ class Checkpoints:
     async def _delivered(self, patience: float | None) -> None:
         """Wait until the sinks have what left the program so far: after a crash it would not come again."""
         done = asyncio.Event()
-        barrier = Receipt(done.set)
+        barrier = Receipt(done.set, inside=True)
         for outlet in self._run.outlets:
             outlet.when_sent(barrier)
         barrier.release()

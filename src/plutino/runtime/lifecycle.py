@@ -343,7 +343,7 @@ class Lifecycle:
     async def _drained(self, run: Run) -> None:
         """Wait until the sinks of a run have everything."""
         done = asyncio.Event()
-        barrier = Receipt(done.set)
+        barrier = Receipt(done.set, inside=True)
         for outlet in run.outlets:
             outlet.when_sent(barrier)
         barrier.release()

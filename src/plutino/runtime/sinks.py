@@ -545,9 +545,10 @@ class Outlet:
         dropped = sum(len(parcel.items) for parcel in left)
         if dropped:
             self._trouble(f"rule stopped, drop {dropped} messages in front of {self.plan.request.name}", dropped)
-        if release:
-            for parcel in left:
-                _release(parcel)
+        for parcel in left:
+            if not release:
+                parcel.receipts = [receipt for receipt in parcel.receipts if receipt.inside]
+            _release(parcel)
 
 
 def _release(parcel: Parcel) -> None:

@@ -6,6 +6,7 @@ The rows that any of them wants are projected once, encoded once per action, and
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from operator import ge, gt, le, lt
 from typing import Any
@@ -83,9 +84,9 @@ class EqualTwins:
         hits = [i for i, value in enumerate(values) if value in table]
         if not hits:
             return
-        positions: dict[Any, list[int]] = {}
+        positions: defaultdict[Any, list[int]] = defaultdict(list)
         for k, i in enumerate(hits):
-            positions.setdefault(values[i], []).append(k)
+            positions[values[i]].append(k)
         calls: list[Call] = []
         shares: list[list[int] | None] = []
         for value, where in positions.items():

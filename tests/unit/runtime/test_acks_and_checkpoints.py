@@ -164,3 +164,19 @@ async def test_a_checkpoint_waits_for_what_left_the_program_before(plant: Plant)
     gate.set()
     await plant.settle()
     assert plant.state.saves == 1
+
+
+async def test_a_stop_ends_the_wait_for_a_dead_sink(plant: Plant) -> None:
+    """A finished rule whose sink is gone waits, until its user stops it; nobody in the engine goes on waiting."""
+    plant.open_faults = [TransportError("refused")] * 100
+    await plant.run(rule(sinks=[action("kept")]))
+    found, ack = acks()
+    plant.source().offer({"a": 1}, ack=ack)
+    plant.source().end()
+    await plant.settle()
+    assert plant.engine.state("r") == "running"
+    await plant.engine.stop("r")
+    await plant.settle()
+    assert (plant.engine.state("r"), found) == ("stopped", [])
+    assert not plant.finished
+    assert not plant.engine._facilities.tasks
