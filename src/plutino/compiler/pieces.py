@@ -54,7 +54,7 @@ class Pieces:
     # --- access
 
     def at_row(self, index: int = 0) -> ExactEmitter:
-        """Expressions over a row of source ``index`` as it arrives: ``r``, ``m``, ``w``, ``t``, ``s``; analytic values in ``n0``, ``n1`` …"""
+        """Expressions over a row of source ``index`` as it arrives: ``r``, ``m``, ``w``, ``t``, ``s``; analytic values in ``n0`` …"""
         sources = {name: ("r", "m", "w") if i == index else _NOWHERE for i, name in enumerate(self.names)}
         return self._emitter(sources, "t", "n{}", partial=not self.single)
 
