@@ -174,6 +174,7 @@ class Server:
         from plutino.rest.application import Application
         from plutino.rest.data_server import DataServer
         from plutino.rest.documentation import Documentation
+        from plutino.rest.formats import Formats
         from plutino.rest.guard import Guard
         from plutino.rest.routes import Routes
         from plutino.rest.server_info import ServerInfo
@@ -187,6 +188,7 @@ class Server:
         try:
             controller = core.controller
             served = [*ServerInfo(__version__).actions, *Transfer(controller, settings.access).actions]
+            served += Formats(controller, settings.access).actions
             served += [action for spec in controller.specs.values() for action in spec.actions]
             routes = Routes([*served, *Documentation(served, __version__).actions])
             application = Application(routes, controller, Guard(settings.host, hosts, origins), log)

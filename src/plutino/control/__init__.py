@@ -2,9 +2,9 @@
 
 from plutino.control.changeset import Changeset
 from plutino.control.controller import Controller
-from plutino.control.documents import RULESET, V1, DocumentContent, Format
+from plutino.control.documents import RULESET, V1, V2, DocumentContent, Format
 from plutino.control.report import config_response
 from plutino.control.sections import SECTIONS
 from plutino.control.transfer import ImportResult
 
-__all__ = ["RULESET", "SECTIONS", "V1", "Changeset", "Controller", "DocumentContent", "Format", "ImportResult", "config_response"]
+__all__ = ["RULESET", "SECTIONS", "V1", "V2", "Changeset", "Controller", "DocumentContent", "Format", "ImportResult", "config_response"]

@@ -57,6 +57,14 @@ class Changeset:
             found[change.verb] += 1
         return found
 
+    def kinds(self) -> dict[str, int]:
+        """How many objects of each kind are there afterwards, changed or not."""
+        found: dict[str, int] = {}
+        for change in self.changes:
+            if change.after is not None:
+                found[change.ref.kind] = found.get(change.ref.kind, 0) + 1
+        return found
+
     def to_wire(self) -> dict[str, Any]:
         """The answer of a dry run, secrets masked.
 

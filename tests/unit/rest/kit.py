@@ -16,6 +16,7 @@ from plutino.control import Controller
 from plutino.errors import NotFoundError, TransportError
 from plutino.rest.application import Application
 from plutino.rest.documentation import Documentation
+from plutino.rest.formats import Formats
 from plutino.rest.guard import Guard
 from plutino.rest.routes import Routes
 from plutino.rest.server_info import ServerInfo
@@ -205,7 +206,8 @@ async def open_api(data: Path, registry: Registry | None = None, guard: Guard | 
     try:
         controller = Controller(catalog, host, kinds, registry=known, settings={"data_dir": str(data)})
         await controller.boot()
-        served = [*ServerInfo("0").actions, *Transfer(controller, Access(str(data))).actions]
+        access = Access(str(data))
+        served = [*ServerInfo("0").actions, *Transfer(controller, access).actions, *Formats(controller, access).actions]
         served += [action for spec in kinds.values() for action in spec.actions]
         routes = Routes([*served, *Documentation(served, "0").actions])
         yield Api(Application(routes, controller, guard or Guard("127.0.0.1"), log), host, controller, log)

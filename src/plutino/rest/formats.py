@@ -1,0 +1,81 @@
+"""Export and import in the further formats: v2 (rest reference §2.12), ruleset (§2.10) and bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from plutino.control import RULESET, V2, Controller, ImportResult
+from plutino.errors import PlutinoError
+from plutino.rest.importing import (
+    BODY,
+    QUERY,
+    changes_answer,
+    document_text,
+    download,
+    is_dry_run,
+    left_out,
+    result_headers,
+    result_lists,
+    run_import,
+    wants_json,
+)
+from plutino.spi import Action, Answer, Call
+from plutino.spi.access import Access
+from plutino.spi.wire import JSON, with_prefix
+
+_BAD_REQUEST = ": bad request"
+_UNREADABLE = "Fail to read file"
+_V2_QUERY = {"partial": "0: the document replaces everything; else it is laid over what is there", **QUERY}
+
+
+class Formats:
+    """The endpoints; ``access`` says which files and hosts a document may be read from."""
+
+    def __init__(self, controller: Controller, access: Access) -> None:
+        self._controller = controller
+        self._access = access
+
+    @property
+    def actions(self) -> Sequence[Action]:
+        tags = ("transfer",)
+        yaml = {"type": "string", "description": "A document in YAML"}
+        return (
+            Action("GET", "/v2/data/export", self._export_v2, "The whole configuration as YAML", reply=yaml, tags=tags),
+            Action("POST", "/v2/data/import", self._import_v2, "Import a YAML document", BODY, tags=tags, query=_V2_QUERY),
+            Action("POST", "/ruleset/export", self._export_ruleset, "Streams, tables and rules", reply={"type": "object"}, tags=tags),
+            Action("POST", "/ruleset/import", self._import_ruleset, "Import streams, tables and rules", BODY, tags=tags, query=QUERY),
+        )
+
+    async def _export_v2(self, call: Call) -> Answer:
+        return download(await self._controller.export(V2), call)
+
+    async def _import_v2(self, call: Call) -> Answer:
+        document = await document_text(call, "server.importConfiguration", self._access, further=_BAD_REQUEST, unreadable=_UNREADABLE)
+        try:
+            result = await run_import(call, self._controller, document, V2, partial=call.query.get("partial") != "0")
+        except PlutinoError as error:
+            with_prefix(error, "import failed")
+            raise
+        return _answer(call, result, "success")
+
+    async def _export_ruleset(self, call: Call) -> Answer:
+        return download(await self._controller.export(RULESET), call)
+
+    async def _import_ruleset(self, call: Call) -> Answer:
+        document = await document_text(call, "server.rulesetInfo", self._access, further=_BAD_REQUEST, unreadable=_UNREADABLE)
+        result = await run_import(call, self._controller, document, RULESET, partial=True)
+        counts = result.changeset.kinds()
+        streams, tables, rules = (counts.get(kind, 0) for kind in ("stream", "table", "rule"))
+        return _answer(call, result, f"imported {streams} streams, {tables} tables and {rules} rules")
+
+
+def _answer(call: Call, result: ImportResult, text: str) -> Answer:
+    """The text that clients of the original know; with more to tell for those that ask for JSON by name."""
+    if is_dry_run(call):
+        return changes_answer(result)
+    if not wants_json(call):
+        return Answer(text, headers=result_headers(result))
+    body = {"message": text, "error": left_out(result.faults), **result_lists(result)}
+    return Answer(msgspec.json.encode(body), 200, JSON, result_headers(result))
