@@ -12,6 +12,7 @@ from plutino.compiler.accumulating import accumulates, compile_accumulating
 from plutino.compiler.buffered import compile_buffered, needs_buffer
 from plutino.compiler.finishing import state_shape
 from plutino.compiler.rows import compile_rows
+from plutino.errors import UnsupportedError
 from plutino.execution.accumulating import AccumulatingCode, AccumulatingProgram
 from plutino.execution.buffered import BufferedCode, BufferedProgram
 from plutino.execution.composite import ChainProgram, Part, UnionProgram, keeps_promise, merged_needs
@@ -67,14 +68,15 @@ def compile_plan(plan: Plan) -> CompiledRule:
 
 
 def _compile_select(plan: RulePlan) -> CompiledRule:
-    streams = tuple(s.stream for s in plan.sources)
+    streams = tuple(s.stream for s in plan.sources if not s.content.is_lookup)
     code, _ = generate(plan, operator_names(plan))
     match code:
         case AccumulatingCode():
             return CompiledRule(partial(AccumulatingProgram, code), streams, plan.columns, code.shape, {code.stream: code.need})
         case BufferedCode():
-            needs = {source.stream: source.need for source in code.sources}
-            return CompiledRule(partial(BufferedProgram, code), streams, plan.columns, code.shape, needs)
+            needs = {source.stream: source.need for source in code.sources if not source.lookup}
+            tables = tuple(lookup.table for lookup in code.lookups)
+            return CompiledRule(partial(BufferedProgram, code), streams, plan.columns, code.shape, needs, tables)
         case RowCode():
             shape = "rows" if len(code.memories) == 1 else state_shape(plan)
             return CompiledRule(partial(RowProgram, code), streams, plan.columns, shape, {code.stream: code.need})
@@ -102,6 +104,9 @@ def _compile_chain(plan: RulePlan) -> CompiledRule:
 
 
 def _part(compiled: CompiledRule, merged: Mapping[str, InputNeed]) -> Part:
+    if compiled.tables:
+        names = ", ".join(compiled.tables)
+        raise UnsupportedError(f"lookup table {names} in a UNION or beside a query in FROM; join it in a rule of its own")
     kept = frozenset(s for s, need in compiled.needs.items() if s in merged and keeps_promise(need, merged[s]))
     return Part(compiled.factory, kept)
 
