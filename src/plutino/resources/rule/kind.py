@@ -8,14 +8,14 @@ from typing import Any
 from msgspec import Struct
 
 from plutino.compiler import CompiledRule, compile_plan
-from plutino.errors import ConflictError, PlutinoError, SqlSyntaxError
+from plutino.errors import ConflictError, PlutinoError, SqlSyntaxError, UnsupportedError
 from plutino.model import Definition, Ref
 from plutino.planner import Plan, plan_rule
 from plutino.resources.rule.body import INVALID, check_options, options_of, read, select_of, sql_fault, validate
 from plutino.resources.rule.calls import called_functions
 from plutino.resources.rule.endpoints import endpoints
 from plutino.resources.rule.properties import sink_refs
-from plutino.resources.rule.provision import Provision
+from plutino.resources.rule.provision import Provision, waiting_format
 from plutino.spi import Action, Deployment, Environment, FeedRequest, FunctionSpec, Host, Mode, RuleOptions, SinkRequest
 from plutino.spi.options import secret_paths
 from plutino.spi.wire import with_prefix
@@ -42,11 +42,12 @@ class Ingredients(Struct, frozen=True, gc=False):
 
 
 class Prepared(Struct, frozen=True):
-    """A checked rule: what the engine gets, and the output columns."""
+    """A checked rule: what the engine gets, and the output columns. ``obstacle`` says why it cannot run here although nothing is wrong."""
 
     deployment: Deployment
     made_of: Ingredients
     columns: tuple[str, ...]
+    obstacle: str = ""
 
 
 class RuleKind:
@@ -114,6 +115,9 @@ class RuleKind:
                 await host.remove(before.ref.name)
             return
         name = after.ref.name
+        if prepared.obstacle:
+            self._deployed.pop(name, None)
+            raise UnsupportedError(prepared.obstacle)
         if self._deployed.get(name) == prepared.made_of and _is_as_wanted(host.state(name), prepared.deployment.triggered):
             return
         self._deployed[name] = prepared.made_of
@@ -161,7 +165,7 @@ class RuleKind:
             triggered=content.get("triggered", True) if flag is None else flag,
             shape=compiled.shape,
         )
-        return Prepared(deployment, made_of, compiled.columns)
+        return Prepared(deployment, made_of, compiled.columns, _obstacle(feeds, sinks, env))
 
     def _compile(self, definition: Definition, env: Environment) -> CompiledRule:
         content = definition.content
@@ -184,6 +188,16 @@ class RuleKind:
         sql = definition.content["sql"]
         kept = self._sources.get(definition.ref.name)
         return kept[1] if kept is not None and kept[0] == sql else sources_of(select_of(sql))
+
+
+def _obstacle(feeds: tuple[FeedRequest, ...], sinks: tuple[SinkRequest, ...], env: Environment) -> str:
+    requests: tuple[FeedRequest | SinkRequest, ...] = (*feeds, *sinks)
+    for request in requests:
+        format = waiting_format(request, env)
+        if format is not None:
+            where = f"stream {request.stream}" if isinstance(request, FeedRequest) else f"action {request.name}"
+            return f"{where}: payloads of format {format} are not read or written by this version; convert them to json outside"
+    return ""
 
 
 def _own_functions(definition: Definition, env: Environment) -> list[str]:

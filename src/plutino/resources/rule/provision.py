@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from plutino.errors import PlanError, PlutinoError, ProvisionError
 from plutino.model import Definition, Ref, StreamContent
@@ -19,10 +20,11 @@ from plutino.spi import Environment, FeedRequest, IngressHandler, RuleOptions, S
 from plutino.spi.access import Access
 from plutino.spi.bus import Bus
 from plutino.spi.options import decode_options
-from plutino.spi.schemas import with_columns
+from plutino.spi.schemas import FORMATS, message_of, with_columns
 
 _KEPT = 4096
 _RETAINED_OF_FILES = 9999
+_ALWAYS_THERE = "json"
 
 Inputs = tuple[Definition | None, ...]
 """The stored objects that a request was made of."""
@@ -102,7 +104,9 @@ class Provision:
             is_table=content.is_table,
             retain_size=retained,
         )
-        check_feed(request, RuleOptions(), env.registry)
+        # Everything else is checked as if the format were there.
+        checked = request if waiting_format(request, env) is None else replace(request, format=_ALWAYS_THERE)
+        check_feed(checked, RuleOptions(), env.registry)
         return request
 
     def _make_sink(self, connector: str, name: str, action: Mapping[str, Any], env: Environment) -> SinkRequest:
@@ -114,7 +118,12 @@ class Provision:
         context = self._check_contexts(env)[1]
         _refusing(lambda: spec.create(decode_options(spec.options, properties), context))
         request = SinkRequest(name, connector, properties, selector)
-        check_sink(request, env.registry)
+        message_of(_format(properties), str(properties.get("schemaId", "")), env)
+        checked = request
+        if waiting_format(request, env) is not None:
+            others = {key: value for key, value in properties.items() if key.lower() != "format"}
+            checked = replace(request, properties={**others, "format": _ALWAYS_THERE})
+        check_sink(checked, env.registry)
         return request
 
     def _check_contexts(self, env: Environment) -> tuple[SourceContext, SinkContext]:
@@ -129,6 +138,21 @@ class Provision:
             )
             kept = self._contexts = (settings, _source_context(access), _sink_context(access))
         return kept[1], kept[2]
+
+
+def waiting_format(request: FeedRequest | SinkRequest, env: Environment) -> str | None:
+    """The format of a feed or sink whose schemas are known here, but whose payloads are not; None when it can be worked with."""
+    format = _format(request.properties) if isinstance(request, SinkRequest) else request.format
+    if format not in FORMATS or format in env.registry.formats:
+        return None
+    connector = env.registry.connectors.get(request.connector)
+    if isinstance(request, FeedRequest) and connector is not None and connector.source is not None and connector.source.delivers == "rows":
+        return None
+    return format
+
+
+def _format(properties: Mapping[str, Any]) -> str:
+    return next((str(value) for key, value in properties.items() if key.lower() == "format" and value), "").lower()
 
 
 def stream_named(name: str, env: Environment) -> Definition:
