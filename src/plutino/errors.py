@@ -10,7 +10,10 @@ An error says who must act, whether a retry can help, and where the fault is::
     │   ├── ConfigKeyError          source, sink and connection configurations (code 5000)
     │   └── OptionError             one option of a component: path, value seen, what is expected (code 2201)
     ├── NotFoundError               code 1002, HTTP 404
-    ├── ConflictError               an object or a revision moved meanwhile; HTTP 409 where the wire allows
+    ├── ConflictError               an object exists already; HTTP 409 where the wire allows
+    │   ├── RevisionConflictError   a change is based on a state that has moved meanwhile (HTTP 409); tells what changed
+    │   └── BusyError               another import is going on, and the caller does not want to wait (HTTP 409)
+    ├── CancellationError              a change was ended by who asked for it, and undone
     ├── DocumentError               an import document; carries every Fault found
     ├── AccessError                 a path, host or origin that is not allowed
     ├── ProvisionError              a source or sink cannot be built from its options (code 2201)
@@ -28,6 +31,7 @@ goes with it (codes as eKuiper's ``pkg/errorx``).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +176,30 @@ class NotFoundError(PlutinoError):
 
 class ConflictError(PlutinoError):
     """An object exists already, or a revision moved meanwhile."""
+
+
+class RevisionConflictError(ConflictError):
+    """A change is based on a state that has moved meanwhile.
+
+    ``meanwhile`` has an entry per revision since: its number, time, origin, and what it did to which object.
+    """
+
+    status = 409
+
+    def __init__(self, message: str, meanwhile: tuple[dict[str, Any], ...] = ()) -> None:
+        super().__init__(message)
+        self.meanwhile = meanwhile
+
+
+class BusyError(ConflictError):
+    """Another import is going on, and the caller does not want to wait for it."""
+
+    status = 409
+    retry = True
+
+
+class CancellationError(PlutinoError):
+    """A change was ended by who asked for it; the state is as before."""
 
 
 class DocumentError(PlutinoError):

@@ -120,6 +120,10 @@ class Catalog:
         """Background tasks, by id."""
         return MappingProxyType(self._tasks)
 
+    def now_ms(self) -> int:
+        """The time that entries of the history get, in epoch milliseconds."""
+        return self._clock.now_ms()
+
     def is_temporary(self, ref: Ref) -> bool:
         """Whether a text is in memory only."""
         return ref in self._temporary

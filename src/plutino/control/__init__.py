@@ -3,8 +3,25 @@
 from plutino.control.changeset import Changeset
 from plutino.control.controller import Controller
 from plutino.control.documents import RULESET, V1, V2, DocumentContent, Format
-from plutino.control.report import config_response
+from plutino.control.history import entry_to_wire
+from plutino.control.progress import Progress
+from plutino.control.report import RefusedDocumentError, config_response, finish_message
 from plutino.control.sections import SECTIONS
 from plutino.control.transfer import ImportResult
 
-__all__ = ["RULESET", "SECTIONS", "V1", "V2", "Changeset", "Controller", "DocumentContent", "Format", "ImportResult", "config_response"]
+__all__ = [
+    "RULESET",
+    "SECTIONS",
+    "V1",
+    "V2",
+    "Changeset",
+    "Controller",
+    "DocumentContent",
+    "Format",
+    "ImportResult",
+    "Progress",
+    "RefusedDocumentError",
+    "config_response",
+    "entry_to_wire",
+    "finish_message",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from plutino.control.environment import Committed, Desired
 from plutino.control.failure import Failure
 from plutino.control.graph import Graph
 from plutino.control.pacer import Pacer
+from plutino.control.progress import Phase, Progress
 from plutino.control.sections import RULE, entry_of
 from plutino.control.staging import Found
 from plutino.control.trigger import started, with_started
@@ -96,6 +97,7 @@ class Checker:
         settle: bool = False,
         keep_triggers: bool = False,
         staged: Found | None = None,
+        progress: Progress | None = None,
     ) -> Draft:
         """The draft of a set of texts (None deletes).
 
@@ -104,11 +106,13 @@ class Checker:
         for reporting when there are failures. ``broken`` names objects that did not check before either.
         """
         draft = Draft(mode in _FORCED)
-        pacer = Pacer()
+        progress = progress or Progress()
+        progress.enter(Phase.CHECK, len(texts))
+        pacer = Pacer(progress)
         found = staged or {}
         reading = _Reading(draft, dict(texts), lambda ref, text: self._item(ref, text, keep_triggers, found.get(ref)), self.failure)
         env = Desired(self._committed, reading.wanted, reading.after, reading.released)
-        refused = await self._check_all(draft, map(reading.item, texts), env, mode, pacer)
+        refused = await self._check_all(draft, _told(texts, reading, progress), env, mode, pacer)
         while refused and settle:
             for ref in refused:
                 del draft.items[ref], reading.wanted[ref]
@@ -124,14 +128,14 @@ class Checker:
         No transition rules hold for it: it is checked like at start-up.
         """
         shown = self.effective(definition)
-        item = Item(ref, self._specs[ref.kind], definition, definition, Change(ref, shown, shown), changed=False, flag=self._flag(ref))
+        item = Item(ref, self._specs[ref.kind], definition, definition, Change(ref, shown, shown), changed=False, flag=self.flag(ref))
         item.prepared = item.spec.check(None, definition, env, Mode.BOOT)
         item.uses = tuple(dict.fromkeys(item.spec.depends_on(definition, env)))
         return item
 
     def shown_text(self, definition: Definition) -> str:
         """A text as an export shows it: a rule's stored trigger stands in it where the text says otherwise."""
-        flag = self._flag(definition.ref)
+        flag = self.flag(definition.ref)
         if flag is None or definition.content is None or started(definition.text) == flag:
             return definition.text
         return with_started(definition.text, flag)
@@ -152,7 +156,8 @@ class Checker:
         section = self._specs[ref.kind].section
         return ".".join(part for part in (section, *entry_of(ref, section)) if part)
 
-    def _flag(self, ref: Ref) -> bool | None:
+    def flag(self, ref: Ref) -> bool | None:
+        """A rule's stored trigger."""
         return self._committed.triggered(ref.name) if ref.kind == RULE else None
 
     def _item(self, ref: Ref, text: str | None, keep_triggers: bool, staged: Definition | PlutinoError | None) -> Item:
@@ -161,7 +166,7 @@ class Checker:
             raise DefinitionError(f"kind {ref.kind}: not known here; known are {', '.join(sorted(self._specs))}")
         stored = self._committed.get(ref)
         before = None if stored is None else self.effective(stored)
-        flag = self._flag(ref)
+        flag = self.flag(ref)
         if text is None:
             if stored is None:
                 raise NotFoundError(f"{ref.kind} {ref.name} is not found")
@@ -264,6 +269,13 @@ class _Reading:
         """Whether the rule's new text decides if it is started."""
         item = self.item(Ref(RULE, rule))
         return item is not None and item.released
+
+
+def _told(texts: Iterable[Ref], reading: _Reading, progress: Progress) -> Iterator[Item | None]:
+    """The items of wanted texts, and to ``progress`` which one it is."""
+    for ref in texts:
+        progress.step(ref)
+        yield reading.item(ref)
 
 
 def _kept_form(definition: Definition | None) -> tuple[str, Blobs] | None:

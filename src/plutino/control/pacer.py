@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 from time import perf_counter
 
-SLICE_SECONDS = 0.004
+from plutino.control.progress import Progress
+
+SLICE_SECONDS = 0.003
 
 
 class Pacer:
     """Tells a loop over many objects when it has worked long enough, so that running rules keep their latency.
 
-    ``if pacer.due(): await pacer.rest()`` costs next to nothing while it is not due.
+    ``if pacer.due(): await pacer.rest()`` costs next to nothing while it is not due. With a ``progress``, ``rest`` ends the work once that
+    is cancelled, so it is given only where nothing has changed yet.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, progress: Progress | None = None) -> None:
+        self._progress = progress
         self._until = perf_counter() + SLICE_SECONDS
 
     def due(self) -> bool:
@@ -22,6 +26,8 @@ class Pacer:
         return perf_counter() >= self._until
 
     async def rest(self) -> None:
-        """Let everything else run once."""
+        """Let everything else run once; CancellationError when the work is cancelled."""
         await asyncio.sleep(0)
+        if self._progress is not None:
+            self._progress.check()
         self._until = perf_counter() + SLICE_SECONDS

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from plutino.control.checker import Item
 from plutino.control.environment import Committed
 from plutino.control.pacer import Pacer
+from plutino.control.progress import Progress
+from plutino.control.run import Run
 from plutino.control.sections import RULE
 from plutino.errors import PlutinoError
 from plutino.model import Ref
@@ -20,18 +22,23 @@ class Reconciler:
         self._host = host
         self._committed = committed
 
-    async def apply(self, steps: Sequence[Item], removals: Sequence[Item], unknown: Collection[Ref]) -> dict[Ref, PlutinoError]:
-        """Activate ``steps``, then take ``removals`` away; gives what failed.
+    async def apply(self, run: Run, unknown: Collection[Ref], progress: Progress) -> dict[Ref, PlutinoError]:
+        """Activate the steps of a run, then take its removals away; gives what failed.
 
-        ``unknown`` are objects that the engine has not got although they are stored, because they did not check.
+        ``unknown`` are objects that the engine has not got although they are stored, because they did not check. When ``progress`` is
+        cancelled, the rest is left; the run tells what was touched.
         """
         failed: dict[Ref, PlutinoError] = {}
-        if not (steps or removals):
+        if not (run.steps or run.removals):
             return failed
         pacer = Pacer()
         self._host.begin()
         try:
-            for item in (*steps, *removals):
+            for item in (*run.steps, *run.removals):
+                if progress.cancelled:
+                    break
+                progress.step(item.ref)
+                run.touched.append(item)
                 try:
                     await self._bring(item, unknown)
                 except PlutinoError as error:

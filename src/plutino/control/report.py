@@ -1,13 +1,47 @@
-"""Wire answers of transfer: the twelve-key object of the original."""
+"""Wire answers of transfer: the twelve-key object of the original, the import status, and the messages of background imports."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
+from msgspec import Struct
 
 from plutino.control.failure import Failure
 from plutino.control.sections import SECTIONS
+from plutino.errors import DocumentError, Fault, PlutinoError
+
+PROCESS_ERROR = "process error"
+"""What the original calls entries that were refused."""
+
+
+class RefusedDocumentError(DocumentError):
+    """A document that could be read, but not be imported; ``response`` is the twelve-key object."""
+
+    def __init__(self, message: str, faults: tuple[Fault, ...], response: dict[str, dict[str, str]]) -> None:
+        super().__init__(message, faults)
+        self.response = response
+
+
+class ImportStatus(Struct, frozen=True):
+    """What the last import came to.
+
+    ``outcome``: ``imported``, ``refused`` (nothing was changed) or ``unreadable`` (the document could not be read). ``response`` is the
+    twelve-key object, ``at`` epoch milliseconds, ``revision`` the state after it.
+    """
+
+    response: dict[str, dict[str, str]]
+    outcome: str
+    message: str
+    format: str
+    partial: bool
+    at: int
+    client: str
+    revision: int
+
+    def as_text(self) -> str:
+        """As it is stored."""
+        return msgspec.json.encode(self).decode()
 
 
 def config_response(failures: Iterable[Failure]) -> dict[str, dict[str, str]]:
@@ -20,11 +54,38 @@ def config_response(failures: Iterable[Failure]) -> dict[str, dict[str, str]]:
     return response
 
 
-def as_text(response: dict[str, dict[str, str]]) -> str:
-    """The object as compact JSON: the message of a refused import, and the stored import status."""
+def as_text(response: Mapping[str, Mapping[str, str] | None]) -> str:
+    """The object as compact JSON: the message of a refused import."""
     return msgspec.json.encode(response).decode()
 
 
-def from_text(text: str) -> dict[str, dict[str, str]]:
-    """What ``as_text`` made; nothing was refused where no import is known."""
-    return msgspec.json.decode(text, type=dict[str, dict[str, str]]) if text else config_response(())
+def stored_status(text: str) -> ImportStatus | None:
+    """What ``ImportStatus.as_text`` made, None when no import is known."""
+    if not text:
+        return None
+    try:
+        return msgspec.json.decode(text, type=ImportStatus)
+    except msgspec.ValidationError:
+        # Earlier versions kept the twelve-key object alone.
+        response = msgspec.json.decode(text, type=dict[str, dict[str, str]])
+        return ImportStatus(response, "refused" if any(response.values()) else "imported", "", "v1", False, 0, "", 0)
+
+
+def finish_message(response: Mapping[str, Mapping[str, str]]) -> str:
+    """The message of a background import that is done."""
+    return _outcome("", response)
+
+
+def error_message(error: PlutinoError) -> str:
+    """The message of a background import that came to nothing."""
+    match error:
+        case RefusedDocumentError(response=response):
+            return f"err:{PROCESS_ERROR}, response:{_outcome(PROCESS_ERROR, response)}"
+        case DocumentError():
+            return f"err:{error.message}, response:{_outcome(error.message, dict.fromkeys(SECTIONS))}"
+        case _:
+            return f"err:{error.message}, response:null"
+
+
+def _outcome(error: str, response: Mapping[str, Mapping[str, str] | None]) -> str:
+    return msgspec.json.encode({"ErrorMsg": error, "ConfigResponse": response}).decode()

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from plutino.control.changeset import Changeset
-from plutino.control.documents.content import DocumentContent, ObjectText, Steps
+from plutino.control.documents.content import DocumentContent, Steps
+from plutino.control.effects import RuleEffect
 from plutino.control.failure import Failure
 from plutino.control.report import config_response
 from plutino.control.sections import GROUPED, RULE, entry_of, kinds_by_section
@@ -41,8 +42,9 @@ class Wanted:
 class ImportResult:
     """What an import did, or would do (dry run).
 
-    ``faults`` lists what was refused and left as it was, ``warnings`` what was passed over, ``ignored`` the entries (``Schema.protobuf_x``)
-    of objects that were there already and stay in a partial import; ``revision`` is the state afterwards.
+    - ``faults``: what was refused and left as it was; ``troubles``: what was applied, but does not run
+    - ``warnings``: what was passed over; ``ignored``: entries (``Schema.protobuf_x``) of objects that were there already and stay
+    - ``effects``: what happens to running rules; ``revision``: the state afterwards
     """
 
     revision: int
@@ -51,6 +53,8 @@ class ImportResult:
     warnings: tuple[Fault, ...]
     failures: tuple[Failure, ...]
     ignored: tuple[str, ...] = ()
+    troubles: tuple[Fault, ...] = ()
+    effects: tuple[RuleEffect, ...] = ()
 
     def config_response(self) -> dict[str, dict[str, str]]:
         """``{section: {entry: error text}}`` with all twelve sections."""
@@ -104,16 +108,6 @@ def spelled(found: Wanted, present: Callable[[Ref], str | None]) -> Steps[dict[R
                 texts[ref] = stored
         yield
     return texts
-
-
-def objects_of(definitions: Iterable[tuple[Definition, str]], specs: Mapping[str, ResourceSpec]) -> list[ObjectText]:
-    """What stands in a document for these definitions with the texts next to them, sorted by name; temporary ones do not."""
-    objects = []
-    for definition, text in sorted(definitions, key=lambda pair: pair[0].ref.name):
-        spec = specs.get(definition.ref.kind)
-        if spec is not None and not definition.temporary:
-            objects.append(ObjectText(spec.section, *entry_of(definition.ref, spec.section), text, blobs=definition.blobs))
-    return objects
 
 
 _UNREADABLE = object()

@@ -60,7 +60,8 @@ class Transfer:
             raise
         if not isinstance(ids, list) or not all(isinstance(id, str) for id in ids):
             raise PlutinoError(f"Invalid body: {msgspec.json.encode(ids).decode()}; a JSON array of rule ids is expected")
-        return download(self._controller.export_rules(ids), call)
+        document, _ = await self._controller.export_rules(ids, form=V1)
+        return download(document, call)
 
     async def _status(self, call: Call) -> Answer:
         return json_answer(self._controller.import_status())

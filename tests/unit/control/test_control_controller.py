@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from plutino.control import V1
 from plutino.errors import ConflictError, DefinitionError, DocumentError, NotFoundError, PlanError, PlutinoError
 from plutino.model import Ref
 from plutino.spi import Mode, Origin
@@ -309,7 +310,7 @@ async def test_temporary_objects_live_in_memory(at: Bench) -> None:
     assert (at.host.rules, at.control.revision, at.control.triggered("t")) == ({"t": "running"}, 0, False)
     assert '"rules":{}' in at.control.export_document()
     with pytest.raises(NotFoundError, match="t not found"):
-        at.control.export_rules(["t"])
+        await at.control.export_rules(["t"], form=V1)
     await at.write(t={"temp": True, "x": 1})
     assert at.control.triggered("t") is None
     await at.reopen()
@@ -344,7 +345,7 @@ async def test_rollback_restores_texts_and_leaves_triggers(at: Bench) -> None:
     await at.write(q={"again": 1})
     await at.control.trigger("q", False)
     shown = await at.control.rollback(2, origin=Origin("rollback"), dry_run=True)
-    assert sorted(f"{c.verb} {c.ref.name}" for c in shown.changes) == ["created r", "deleted q", "updated s"]
+    assert sorted(f"{c.verb} {c.ref.name}" for c in shown.changeset.changes) == ["created r", "deleted q", "updated s"]
     outcome = await at.control.rollback(2, origin=Origin("rollback"))
     assert (at.texts(), outcome.revision) == (then, 8)
     await at.control.trigger("r", False)
@@ -385,7 +386,7 @@ async def test_a_stop_during_an_import_counts(at: Bench) -> None:
 async def test_a_cancelled_change_is_made_or_not(at: Bench) -> None:
     """When the caller is cancelled after the commit has begun, the engine still follows; the door is free afterwards."""
     task = asyncio.ensure_future(at.control.apply({R: "{}", Q: "{}"}, mode=Mode.PARTIAL, origin=ORIGIN))
-    while not at.control._lock.locked():
+    while not at.control.busy:
         await asyncio.sleep(0)
     for _ in range(3):
         await asyncio.sleep(0)

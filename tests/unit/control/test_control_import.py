@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from plutino.control import SECTIONS, ImportResult
+from plutino.control import SECTIONS, V1, ImportResult
 from plutino.errors import ConflictError, DocumentError, NotFoundError
 from unit.control.fakes import ORIGIN, Bench, bench, document, dumps
 
@@ -194,16 +194,16 @@ async def test_warnings_are_told(at: Bench) -> None:
 async def test_rules_are_exported_with_what_they_use(at: Bench) -> None:
     """A selective export holds the rules and the closure of their uses, nothing else; unknown rules are refused by name."""
     await load(at, PLANT)
-    found = json.loads(at.control.export_rules(["r"]))
+    found = json.loads((await at.control.export_rules(["r"], form=V1))[0])
     assert found == {
         **EMPTY,
         "rules": {"r": dumps(ON_S)},
         "streams": {"s": '{"uses":["source_config:mqtt.c1"]}'},
         "sourceConfig": {"mqtt": '{"c1":{}}'},
     }
-    assert json.loads(at.control.export_rules([])) == EMPTY
+    assert json.loads((await at.control.export_rules([], form=V1))[0]) == EMPTY
     with pytest.raises(NotFoundError, match="nosuch, none not found"):
-        at.control.export_rules(["r", "nosuch", "none"])
+        await at.control.export_rules(["r", "nosuch", "none"], form=V1)
 
 
 async def test_an_import_on_an_old_revision_is_a_conflict(at: Bench) -> None:

@@ -140,7 +140,7 @@ async def test_revision_that_has_passed(api: Api) -> None:
     """A client that looked at an older state does not overwrite a newer one."""
     await api.stream("a")
     reply = await api.ask("POST", "/data/import?baseRevision=0", _document())
-    assert reply.status == 400
+    assert reply.status == 409
     assert "revision" in reply.json["message"]
     assert (await api.ask("POST", "/data/import?baseRevision=x", _document())).status == 400
 

@@ -1,0 +1,167 @@
+"""Applier: carries a checked run out, ``commit → take over → reconcile``, or takes it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+
+from plutino.catalog import Catalog, TaskRecord
+from plutino.control.checker import Checker, Draft, Item
+from plutino.control.environment import Committed
+from plutino.control.failure import Failure
+from plutino.control.graph import Graph, in_order
+from plutino.control.pacer import Pacer
+from plutino.control.progress import Phase, Progress
+from plutino.control.reconciler import Reconciler
+from plutino.control.run import Run
+from plutino.errors import CancellationError, PlutinoError
+from plutino.model import Ref
+from plutino.spi import Change, Host, Mode, Origin
+
+CANCELLED = "cancel"
+RUNNING = "running"
+"""Statuses of tasks that are stored with a commit."""
+
+
+class Applier:
+    """Keeps catalog, environment, graph and engine together. Its calls must not overlap, nor be interrupted."""
+
+    def __init__(self, catalog: Catalog, host: Host, committed: Committed, graph: Graph, checker: Checker) -> None:
+        self._catalog = catalog
+        self._committed = committed
+        self._graph = graph
+        self._checker = checker
+        self._reconciler = Reconciler(host, committed)
+        # Objects that do not check against the committed state. True: the engine has not got them, False: an older version still runs.
+        self.broken: dict[Ref, bool] = {}
+
+    async def arrange(self, run: Run, progress: Progress | None = None) -> None:
+        """Put creates and replaces into dependency order, deletes into the reverse."""
+        pacer = Pacer(progress)
+        active = {item.ref: item for item in run.draft.active()}
+        order = await in_order(active, lambda ref: active[ref].uses if ref in active else self._graph.uses(ref), pacer)
+        run.steps = [active[ref] for ref in order]
+        gone = {item.ref: item for item in run.draft.deletions()}
+        run.removals = [gone[ref] for ref in reversed(await in_order(gone, self._graph.uses, pacer))]
+
+    async def carry_out(
+        self, run: Run, origin: Origin, progress: Progress, *, status: Callable[[], str] | None = None, message: str = ""
+    ) -> None:
+        """Commit, take over, reconcile. What cannot be brought to the engine is added to the run's failures.
+
+        ``status`` gives the text that is stored as import status, for now and once the engine has followed; ``message`` is stored with the
+        task that the change belongs to. CancellationError when the change was cancelled on the way: everything is as before then.
+        """
+        broken, flags = dict(self.broken), self._flags(run)
+        progress.enter(Phase.COMMIT)
+        await self._commit(run, origin, progress, status() if status is not None else None, message)
+        self._committed.replace((item.ref, item.after) for item in run.draft.items.values() if item.respelled)
+        await self.connect(run)
+        for ref in (*run.draft.stranded, *(item.ref for item in run.removals)):
+            if self._committed.get(ref) is None:
+                self.broken.pop(ref, None)
+            else:
+                self.broken.setdefault(ref, False)
+        refused = len(run.failures)
+        await self.reconcile(run, run.draft.stranded.values(), progress)
+        if progress.cancelled:
+            await self._take_back(run, origin, progress, broken, flags)
+            raise CancellationError(f"{progress.reason}; everything that was changed was taken back")
+        if status is not None and len(run.failures) > refused:
+            await self._catalog.commit({}, base_revision=self._catalog.revision, origin=origin, import_status=status())
+
+    async def connect(self, run: Run) -> None:
+        """Take over what uses what."""
+        pacer = Pacer()
+        for item in (*run.steps, *run.removals):
+            self._graph.put(item.ref, item.uses)
+            if pacer.due():
+                await pacer.rest()
+
+    async def reconcile(self, run: Run, stopped: Iterable[Failure], progress: Progress) -> None:
+        """Bring the engine there, and show the errors of what it has not got. Ends early when the change is cancelled."""
+        progress.enter(Phase.APPLY, len(run.steps) + len(run.removals))
+        unknown = {ref for ref, absent_there in self.broken.items() if absent_there}
+        failed = await self._reconciler.apply(run, unknown, progress)
+        for item in run.steps:
+            self.broken.pop(item.ref, None)
+        for ref, error in failed.items():
+            if self._committed.get(ref) is not None:
+                self.broken[ref] = True
+            run.failures.append(self._checker.failure(ref, error))
+        for failure in stopped:
+            if failure.ref is not None and self.broken.get(failure.ref):
+                self._reconciler.show(failure.ref, failure.error.message)
+
+    async def _commit(self, run: Run, origin: Origin, progress: Progress, status: str | None, message: str) -> None:
+        items = run.draft.items.values()
+        kept = {item.ref: None if item.after is None else item.after.text for item in items if item.respelled}
+        released = [i.ref.name for i in items if i.released and self._committed.triggered(i.ref.name) == i.flag and i.flag is not None]
+        task: TaskRecord | None = progress.record(RUNNING, message) if progress.record is not None else None
+        if kept or released or status is not None or task is not None:
+            await self._catalog.commit(
+                kept,
+                base_revision=self._catalog.revision,
+                origin=origin,
+                outcome=run.outcome(),
+                temporary=[item.ref for item in items if item.respelled and item.after is not None and item.after.temporary],
+                released=released,
+                import_status=status,
+                blobs={item.ref: item.after.blobs for item in items if item.respelled and item.after is not None},
+                task=task,
+            )
+
+    def _flags(self, run: Run) -> dict[str, bool]:
+        """The stored triggers that a run's commit will end."""
+        released = (item.ref.name for item in run.draft.items.values() if item.released)
+        return {name: flag for name in released if (flag := self._committed.triggered(name)) is not None}
+
+    async def _take_back(self, run: Run, origin: Origin, progress: Progress, broken: Mapping[Ref, bool], flags: Mapping[str, bool]) -> None:
+        """Undo a run that was committed: texts, bytes and triggers in one transaction, then what the engine has heard of."""
+        items = [item for item in run.draft.items.values() if item.respelled]
+        progress.enter(Phase.ROLLBACK, len(items))
+        kept = {item.ref: item.stored for item in items}
+        temporary = [item.ref for item in items if item.stored is not None and item.stored.temporary]
+        await self._catalog.commit(
+            {ref: None if stored is None else stored.text for ref, stored in kept.items()},
+            base_revision=self._catalog.revision,
+            origin=Origin(origin.source, origin.client, f"cancelled: {origin.summary}" if origin.summary else "cancelled"),
+            outcome=f"taken back {len(items)}",
+            temporary=temporary,
+            blobs={ref: stored.blobs for ref, stored in kept.items() if stored is not None},
+            triggers={name: flag for name, flag in flags.items() if self._committed.triggered(name) is None},
+            task=progress.record(CANCELLED, progress.reason) if progress.record is not None else None,
+        )
+        self._committed.replace(kept.items())
+        back = await self._backwards(run)
+        await self.arrange(back)
+        await self.connect(back)
+        self.broken = {**broken, **{failure.ref: True for failure in back.failures if failure.ref is not None}}
+        touched = {item.ref for item in run.touched}
+        back.steps = [item for item in back.steps if item.ref in touched]
+        back.removals = [item for item in back.removals if item.ref in touched]
+        await self.reconcile(back, back.failures, Progress())
+        # What is still not there shows as before; what was not touched never changed.
+        self.broken.update({ref: absent for ref, absent in broken.items() if ref not in touched})
+
+    async def _backwards(self, run: Run) -> Run:
+        """The run that brings the engine back, checked like at start-up: what was there may stay, whatever it is."""
+        back, pacer = Run(Draft(forced=True), []), Pacer()
+        followers = {item.ref: item for item in run.steps if item.ref not in run.draft.items}
+        for ref, item in {**run.draft.items, **followers}.items():
+            if not (item.changed or item.ref in followers):
+                continue
+            old = self._committed.get(ref)
+            undone = Item(ref, item.spec, item.after, old, Change(ref, item.after, old), True, self._checker.flag(ref))
+            back.draft.items[ref] = undone
+            if old is not None and old.content is not None:
+                try:
+                    undone.prepared = item.spec.check(None, old, self._committed, Mode.BOOT)
+                except PlutinoError as error:
+                    back.failures.append(self._checker.failure(ref, error))
+                    del back.draft.items[ref]
+                with suppress(PlutinoError):
+                    undone.uses = tuple(dict.fromkeys(item.spec.depends_on(old, self._committed)))
+            if pacer.due():
+                await pacer.rest()
+        return back

@@ -1,0 +1,223 @@
+"""Import: bring the state to a document, whole or not at all, or as far as it goes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from msgspec import Struct
+
+from plutino.catalog import uninterrupted
+from plutino.catalog.blobs import pieces
+from plutino.control.documents import V1, DocumentContent, Format, Steps, finish, paced
+from plutino.control.door import ABORT, Door, goes_on
+from plutino.control.effects import effects_of
+from plutino.control.failure import Failure
+from plutino.control.progress import Phase, Progress
+from plutino.control.report import ImportStatus, RefusedDocumentError, config_response, finish_message
+from plutino.control.run import Run
+from plutino.control.staging import Staging
+from plutino.control.transfer import ImportResult, Wanted, absent, spelled, wanted
+from plutino.errors import ConflictError, DocumentError, PlutinoError
+from plutino.model import Ref
+from plutino.spi import KeptWhenPresent, Mode, Origin
+from plutino.spi.staging import SIZE_LIMIT
+
+OVERWRITE, SKIP, FAIL = "overwrite", "skip", "fail"
+BY_KIND = ""
+
+T = TypeVar("T")
+
+
+class ImportOptions(Struct, frozen=True):
+    """How a document is imported.
+
+    - ``partial``: on top of what is there; else what the document does not name is deleted
+    - ``dry_run``: only tell what would change
+    - ``on_error``: ``abort`` (anything refused: nothing changes) or ``continue`` (what is refused stays as it was and is reported)
+    - ``on_conflict``: what becomes of objects that are there already: ``overwrite``, ``skip`` (they stay and are reported as ignored),
+      ``fail`` (that is a fault), or empty: ``overwrite``, but a partial import skips plugins, schemas and services
+    - ``base_revision``: RevisionConflictError when the state is not at this revision any more
+    - ``wait``: wait for another import to end; else BusyError
+    """
+
+    partial: bool = False
+    dry_run: bool = False
+    on_error: str = ABORT
+    on_conflict: str = BY_KIND
+    base_revision: int | None = None
+    wait: bool = True
+
+
+class Importer:
+    """Takes documents of any format through the door."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    async def run(
+        self, document: Any, options: ImportOptions, origin: Origin, *, form: Format[Any] = V1, progress: Progress | None = None
+    ) -> ImportResult:
+        """Import a document: text, or bytes where its format has bytes.
+
+        DocumentError when it cannot be read; RefusedDocumentError when anything in it is refused and nothing is left out: the message is
+        that of the format, and the faults say where.
+        """
+        go_on = goes_on(options.on_error)
+        if options.on_conflict not in (BY_KIND, OVERWRITE, SKIP, FAIL):
+            raise PlutinoError(f"onConflict: {options.on_conflict}; {OVERWRITE}, {SKIP} or {FAIL} is expected")
+        progress = progress or Progress()
+        async with self._door.importing(f"an import by {origin.client or origin.source}", options.wait):
+            progress.enter(Phase.READ)
+            try:
+                content = await progress.interruptible(away(form, form.read(document)))
+            except DocumentError as error:
+                if not options.dry_run:
+                    await self._tell_unreadable(error, options, form, origin)
+                raise
+            found = wanted(content, self._door.specs)
+            mode = form.on_top if options.partial else Mode.FULL
+            async with self._holding(content, found), self._door.staging(found.blobs) as staging:
+                progress.enter(Phase.STAGE, len(found.texts))
+                texts, _, _ = await self._heeded(found, mode, options)
+                await progress.interruptible(staging.stage(texts, mode))
+                async with self._door.turn(progress):
+                    await self._door.expect(options.base_revision)
+                    return await self._in_turn(_Import(content, found, form, mode, options, origin, go_on), staging, progress)
+
+    async def _in_turn(self, wish: _Import, staging: Staging, progress: Progress) -> ImportResult:
+        door, options = self._door, wish.options
+        texts, ignored, clashes = await self._heeded(wish.found, wish.mode, options)
+        if not options.partial:
+            texts.update(absent(wish.found, door.committed.everything(), door.specs))
+        staged = await progress.interruptible(staging.stage(texts, wish.mode))
+        draft = await door.checker.check(texts, wish.mode, broken=door.applier.broken, settle=wish.go_on, staged=staged, progress=progress)
+        run = Run(draft, [*wish.found.failures, *clashes, *draft.failures])
+        if run.failures and not wish.go_on:
+            if not options.dry_run:
+                await self._store(wish.status(run.failures, door, "refused"), wish.origin)
+            raise RefusedDocumentError(wish.form.refusal(run.failures), wish.content.placed(run.failures), config_response(run.failures))
+        base, refused = door.catalog.revision, len(run.failures)
+        await door.applier.arrange(run, progress)
+        run.effects = await effects_of(run.steps, run.removals, door.host, progress)
+        if not options.dry_run:
+            message = finish_message(config_response(run.failures))
+            status = _status_of(wish, run, door)
+            await uninterrupted(door.applier.carry_out(run, wish.origin, progress, status=status, message=message))
+        return ImportResult(
+            revision=door.catalog.revision,
+            changeset=door.changeset(run.changes(True), base),
+            faults=wish.content.placed(run.failures[:refused]),
+            warnings=wish.content.warnings,
+            failures=tuple(run.failures),
+            ignored=ignored,
+            troubles=wish.content.placed(run.failures[refused:]),
+            effects=run.effects,
+        )
+
+    async def _heeded(
+        self, found: Wanted, mode: Mode, options: ImportOptions
+    ) -> tuple[dict[Ref, str | None], tuple[str, ...], list[Failure]]:
+        """The texts that count, the entries of objects that stay as they are, and those that must not be there."""
+        texts = await paced(spelled(found, self._present_text))
+        place = self._door.checker.place
+        match options.on_conflict:
+            case "skip":
+                staying = [ref for ref in texts if self._door.committed.get(ref) is not None]
+            case "fail":
+                clashing = [ref for ref in texts if self._door.committed.get(ref) is not None]
+                for ref in clashing:
+                    del texts[ref]
+                return texts, (), [self._door.checker.failure(ref, _clash(ref)) for ref in clashing]
+            case "" if mode is Mode.PARTIAL:
+                staying = [ref for ref, text in texts.items() if self._stays(ref, text)]
+            case _:
+                staying = []
+        for ref in staying:
+            del texts[ref]
+        return texts, tuple(map(place, staying)), []
+
+    def _present_text(self, ref: Ref) -> str | None:
+        stored = self._door.committed.get(ref)
+        return None if stored is None else self._door.checker.shown_text(stored)
+
+    def _stays(self, ref: Ref, text: str | None) -> bool:
+        spec, stored = self._door.specs.get(ref.kind), self._door.committed.get(ref)
+        return stored is not None and stored.text != text and isinstance(spec, KeptWhenPresent) and spec.kept_when_present
+
+    @asynccontextmanager
+    async def _holding(self, content: DocumentContent, found: Wanted) -> AsyncIterator[None]:
+        """Keep the bytes that came with a document; after the block they stay only if they were committed."""
+        store, held = self._door.catalog.blob_store, list[str]()
+        try:
+            for ref, files in found.files.items():
+                kept = []
+                for role, path in files:
+                    blob = await store.put(pieces(content.data(path)), limit=SIZE_LIMIT, what=f"file {path}")
+                    held.append(blob.digest)
+                    kept.append((role, blob.digest))
+                found.blobs[ref] = tuple(sorted(kept))
+            yield
+        finally:
+            for digest in held:
+                store.release(digest)
+            if held:
+                async with self._door.lock:
+                    await self._door.catalog.collect()
+
+    async def _tell_unreadable(self, error: DocumentError, options: ImportOptions, form: Format[Any], origin: Origin) -> None:
+        async with self._door.lock:
+            status = ImportStatus(
+                response=config_response(()),
+                outcome="unreadable",
+                message=error.message,
+                format=form.name,
+                partial=options.partial,
+                at=self._door.catalog.now_ms(),
+                client=origin.client,
+                revision=self._door.catalog.revision,
+            )
+            await self._store(status, origin)
+
+    async def _store(self, status: ImportStatus, origin: Origin) -> None:
+        await self._door.catalog.commit({}, base_revision=self._door.catalog.revision, origin=origin, import_status=status.as_text())
+
+
+class _Import(Struct, frozen=True):
+    """One import whose turn has come."""
+
+    content: DocumentContent
+    found: Wanted
+    form: Format[Any]
+    mode: Mode
+    options: ImportOptions
+    origin: Origin
+    go_on: bool
+
+    def status(self, failures: list[Failure], door: Door, outcome: str) -> ImportStatus:
+        return ImportStatus(
+            response=config_response(failures),
+            outcome=outcome,
+            message=f"{len(failures)} entries were refused" if failures else "",
+            format=self.form.name,
+            partial=self.options.partial,
+            at=door.catalog.now_ms(),
+            client=self.origin.client,
+            revision=door.catalog.revision,
+        )
+
+
+def _status_of(wish: _Import, run: Run, door: Door) -> Callable[[], str]:
+    """The status text of an import that is applied, as it is when it is asked for."""
+    return lambda: wish.status(run.failures, door, "imported").as_text()
+
+
+def _clash(ref: Ref) -> ConflictError:
+    return ConflictError(f"{ref.kind} {ref.name} exists already; remove the entry, or import with onConflict=overwrite or skip")
+
+
+async def away(form: Format[Any], steps: Steps[T]) -> T:
+    """The result of ``steps`` without holding up others; formats with bytes pack and unpack them, which takes long in one piece."""
+    return await asyncio.to_thread(finish, steps) if form.carries_bytes else await paced(steps)
