@@ -82,9 +82,11 @@ class UploadKind:
         return Definition(ref, text, UploadContent(name, source=file or content))
 
     async def stage(self, definition: Definition, area: Area) -> Definition:
-        _, content, file = _read(definition.text)
+        name, content, file = _read(definition.text)
         blob = await (area.fetch(ROLE, file) if file else area.put(ROLE, content.encode()))
-        return msgspec.structs.replace(definition, content=UploadContent(definition.ref.name, blob.digest, blob.size))
+        # Bytes written into the text are kept once, beside it.
+        text = _by_blob(name, blob.digest) if file.startswith("data:") else definition.text
+        return msgspec.structs.replace(definition, text=text, content=UploadContent(name, blob.digest, blob.size))
 
     def portable(self, definition: Definition, read: Callable[[str], bytes]) -> str:
         name, _, file = _read(definition.text)
@@ -217,6 +219,10 @@ def _read(text: str) -> tuple[str, str, str]:
         raise DefinitionError(f"invalid body: Error decoding file json: {error.message}") from None
     _validate(body)
     return body["name"], body.get("content", ""), body.get("file", "")
+
+
+def _by_blob(name: str, digest: str) -> str:
+    return msgspec.json.encode({"name": name, "file": SCHEME + digest}).decode()
 
 
 def _validate(body: dict[str, Any]) -> None:

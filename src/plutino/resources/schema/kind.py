@@ -14,7 +14,7 @@ from plutino.model import Definition, Ref, SchemaContent
 from plutino.resources.schema.body import Info, check_name, info_of, text_of, validate
 from plutino.resources.schema.endpoints import endpoints
 from plutino.resources.schema.files import SIZE_LIMIT, Placing, are_there, placing_of, put_files, read_texts, take_files
-from plutino.spi import Action, Area, Environment, Host, Mode
+from plutino.spi import Action, Area, Blob, Environment, Host, Mode
 from plutino.spi.gojson import GoJsonError, decode
 from plutino.spi.proto import compile_proto
 from plutino.spi.staging import SCHEME
@@ -46,23 +46,24 @@ class SchemaKind:
         info = _read(definition.text)
         content = SchemaContent(info.type, info.name, info.version)
         if info.so_file:
-            content = replace(content, so_sha256=(await area.fetch(_SO_FILE, info.so_file)).digest)
+            blob = await area.fetch(_SO_FILE, info.so_file)
+            content = replace(content, so_sha256=blob.digest)
+            info = replace(info, so_file=_kept(info.so_file, blob))
         if info.content or info.file:
             text = info.content.encode()
             blob = await (area.put(_FILE, text) if text else area.fetch(_FILE, info.file, limit=SIZE_LIMIT))
             content = replace(content, sha256=blob.digest)
+            info = replace(info, file=_kept(info.file, blob))
             if info.type == "protobuf":
                 texts = await asyncio.to_thread(read_texts, blob.path, info.name)
                 compiled = await asyncio.to_thread(compile_proto, f"{info.name}.proto", texts)
                 content = replace(content, messages=compiled.messages, descriptors=compiled.descriptors)
-        return replace(definition, content=content)
+        return replace(definition, text=definition.text if info == _read(definition.text) else text_of(info), content=content)
 
     def portable(self, definition: Definition, read: Callable[[str], bytes]) -> str:
-        info = _read(definition.text)
-        if not info.file.startswith(SCHEME):
-            return definition.text
-        data = base64.b64encode(read(info.file.removeprefix(SCHEME))).decode()
-        return text_of(replace(info, file=f"data:application/octet-stream;base64,{data}"))
+        written = _read(definition.text)
+        info = replace(written, file=_carried(written.file, read), so_file=_carried(written.so_file, read))
+        return definition.text if info == written else text_of(info)
 
     def depends_on(self, definition: Definition, env: Environment) -> Iterable[Ref]:
         return ()
@@ -89,6 +90,18 @@ class SchemaKind:
 
     def secrets(self, definition: Definition, env: Environment) -> Iterable[tuple[str, ...]]:
         return ()
+
+
+def _kept(url: str, blob: Blob) -> str:
+    """The URL under which bytes are stored: those that a text brings along are kept once, beside it."""
+    return SCHEME + blob.digest if url.startswith("data:") else url
+
+
+def _carried(url: str, read: Callable[[str], bytes]) -> str:
+    """The URL for another server."""
+    if not url.startswith(SCHEME):
+        return url
+    return "data:application/octet-stream;base64," + base64.b64encode(read(url.removeprefix(SCHEME))).decode()
 
 
 def _read(text: str) -> Info:
