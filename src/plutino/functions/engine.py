@@ -10,7 +10,7 @@ from typing import Any
 from plutino.errors import EvaluationError
 from plutino.model.moment import now, to_epoch_ms
 from plutino.model.value import to_bool, to_datetime, to_float, to_int, to_text
-from plutino.spi import Arg, ArgCheck, FunctionSpec
+from plutino.spi import Arg, ArgCheck, FunctionSpec, Nulls
 from plutino.spi.function import Literal
 from plutino.spi.state import keyed_state
 
@@ -79,6 +79,7 @@ FUNCTIONS = (
         call=_delay,
         about="The second argument; rules never block",
         args=(Arg("ms"), Arg("value")),
+        nulls=Nulls.NULL,
         examples=(("delay(5, 'x')", "x"),),
     ),
     FunctionSpec(
