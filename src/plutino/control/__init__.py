@@ -2,7 +2,7 @@
 
 from plutino.control.changeset import Changeset
 from plutino.control.controller import Controller
-from plutino.control.documents import RULESET, V1, V2, DocumentContent, Format
+from plutino.control.documents import BUNDLE, RULESET, V1, V2, DocumentContent, Format
 from plutino.control.history import entry_to_wire
 from plutino.control.progress import Progress
 from plutino.control.report import RefusedDocumentError, config_response, finish_message
@@ -10,6 +10,7 @@ from plutino.control.sections import SECTIONS
 from plutino.control.transfer import ImportResult
 
 __all__ = [
+    "BUNDLE",
     "RULESET",
     "SECTIONS",
     "V1",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import msgspec
 
-from plutino.control import RULESET, V2, Controller, ImportResult
+from plutino.control import BUNDLE, RULESET, V2, Controller, ImportResult
+from plutino.control.documents.bundle import verify
 from plutino.errors import PlutinoError
 from plutino.rest.importing import (
     BODY,
@@ -16,6 +18,7 @@ from plutino.rest.importing import (
     download,
     is_dry_run,
     left_out,
+    report_answer,
     result_headers,
     result_lists,
     run_import,
@@ -27,15 +30,19 @@ from plutino.spi.wire import JSON, with_prefix
 
 _BAD_REQUEST = ": bad request"
 _UNREADABLE = "Fail to read file"
+_ZIP = {"type": "string", "format": "binary", "description": "A bundle: zip archive with a manifest, a file per object, and their bytes"}
+_BUNDLE_QUERY = {"partial": "1: on top of what is there; else the bundle replaces everything", **QUERY}
 _V2_QUERY = {"partial": "0: the document replaces everything; else it is laid over what is there", **QUERY}
 
 
 class Formats:
-    """The endpoints; ``access`` says which files and hosts a document may be read from."""
+    """The endpoints; ``access`` says which files and hosts a document may be read from. Where there are ``trusted`` keys (Ed25519, PEM), a
+    bundle must be signed by one of them."""
 
-    def __init__(self, controller: Controller, access: Access) -> None:
+    def __init__(self, controller: Controller, access: Access, trusted: Sequence[bytes] = ()) -> None:
         self._controller = controller
         self._access = access
+        self._trusted = trusted
 
     @property
     def actions(self) -> Sequence[Action]:
@@ -46,6 +53,10 @@ class Formats:
             Action("POST", "/v2/data/import", self._import_v2, "Import a YAML document", BODY, tags=tags, query=_V2_QUERY),
             Action("POST", "/ruleset/export", self._export_ruleset, "Streams, tables and rules", reply={"type": "object"}, tags=tags),
             Action("POST", "/ruleset/import", self._import_ruleset, "Import streams, tables and rules", BODY, tags=tags, query=QUERY),
+            Action("GET", "/data/bundle", self._export_bundle, "The whole configuration with its bytes", reply=_ZIP, tags=tags),
+            Action(
+                "POST", "/data/bundle", self._import_bundle, "Import a bundle", _ZIP, {"type": "object"}, tags=tags, query=_BUNDLE_QUERY
+            ),
         )
 
     async def _export_v2(self, call: Call) -> Answer:
@@ -69,6 +80,15 @@ class Formats:
         counts = result.changeset.kinds()
         streams, tables, rules = (counts.get(kind, 0) for kind in ("stream", "table", "rule"))
         return _answer(call, result, f"imported {streams} streams, {tables} tables and {rules} rules")
+
+    async def _export_bundle(self, call: Call) -> Answer:
+        return download(await self._controller.export(BUNDLE), call)
+
+    async def _import_bundle(self, call: Call) -> Answer:
+        if self._trusted:
+            await asyncio.to_thread(verify, call.body, self._trusted)
+        result = await run_import(call, self._controller, call.body, BUNDLE, partial=call.query.get("partial") == "1")
+        return changes_answer(result) if is_dry_run(call) else report_answer(result, call)
 
 
 def _answer(call: Call, result: ImportResult, text: str) -> Answer:

@@ -98,6 +98,15 @@ def changes_answer(result: ImportResult) -> Answer:
     return Answer(msgspec.json.encode({**result.changeset.to_wire(), **result_lists(result)}), 200, JSON, result_headers(result))
 
 
+def report_answer(result: ImportResult, call: Call) -> Answer:
+    """The answer of an import with the twelve-key object; ``ignored`` for those that ask for JSON by name."""
+    lists = result_lists(result)
+    if not wants_json(call):
+        lists.pop("ignored", None)
+    body = {"ErrorMsg": left_out(result.faults), "ConfigResponse": result.config_response(), **lists}
+    return Answer(msgspec.json.encode(body), 200, JSON, result_headers(result))
+
+
 def left_out(faults: Sequence[Fault]) -> str:
     """The sum of what was refused, empty when nothing was."""
     return f"{len(faults)} entries were refused and left out" if faults else ""

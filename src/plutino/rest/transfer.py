@@ -15,16 +15,13 @@ from plutino.rest.importing import (
     document_text,
     download,
     is_dry_run,
-    left_out,
-    result_headers,
-    result_lists,
+    report_answer,
     run_import,
-    wants_json,
 )
 from plutino.spi import Action, Answer, Call
 from plutino.spi.access import Access
 from plutino.spi.gojson import GoJsonError, decode
-from plutino.spi.wire import JSON, json_answer, with_prefix
+from plutino.spi.wire import json_answer, with_prefix
 
 _DOCUMENT = {"type": "object", "description": "Twelve sections of entries, each a text", "additionalProperties": {"type": "object"}}
 _IDS = {"type": "array", "items": {"type": "string"}, "description": "Rule ids"}
@@ -69,10 +66,4 @@ class Transfer:
     async def _import(self, call: Call) -> Answer:
         document = await document_text(call, "server.configurationInfo", self._access)
         result = await run_import(call, self._controller, document, V1, partial=call.query.get("partial") == "1")
-        if is_dry_run(call):
-            return changes_answer(result)
-        lists = result_lists(result)
-        if not wants_json(call):
-            lists.pop("ignored", None)
-        body = {"ErrorMsg": left_out(result.faults), "ConfigResponse": result.config_response(), **lists}
-        return Answer(msgspec.json.encode(body), 200, JSON, result_headers(result))
+        return changes_answer(result) if is_dry_run(call) else report_answer(result, call)

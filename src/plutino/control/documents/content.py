@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar
 
@@ -68,7 +68,7 @@ class DocumentContent:
     refused: tuple[Refused, ...] = ()
     warnings: tuple[Fault, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
-    data: Callable[[str], Iterator[bytes]] = lambda path: iter(())
+    data: Callable[[str], Iterable[bytes]] = lambda path: ()
 
     def placed(self, failures: Iterable[Failure]) -> tuple[Fault, ...]:
         """Failures with file, line and column of their entries; of things that are not in the document these stay empty."""

@@ -41,7 +41,9 @@ def read(text: str, sections: Sequence[str] = SECTIONS) -> Steps[DocumentContent
     for section, entries in found.items():
         for name, entry in entries.items():
             if section in GROUPED:
-                _read_group(section, name, entry, objects, refused)
+                keys, wrong = read_group(section, name, entry.text, entry.offset)
+                objects += keys
+                refused += wrong
             else:
                 objects.append(ObjectText(section, name, "", entry.text, entry.offset))
         yield
@@ -66,29 +68,31 @@ def write(objects: Sequence[ObjectText], _: Callable[[str], bytes], sections: Se
     return msgspec.json.encode(found).decode()
 
 
+def read_group(section: str, group: str, text: str, offset: int = 0) -> tuple[list[ObjectText], list[Refused]]:
+    """The keys of one type, each an object of its own."""
+    try:
+        keys = _keys(text)
+    except DefinitionError as error:
+        return [], [Refused(Failure(section, group, "", error), offset)]
+    objects: list[ObjectText] = []
+    refused: list[Refused] = []
+    for key, raw in keys.items():
+        if "." in key:
+            # The last dot of a stored name divides type and key.
+            dotted = DefinitionError(f"Invalid confKey: id '{key}' contains invalid characters: a dot is not allowed")
+            refused.append(Refused(Failure(section, group, key, dotted), offset))
+            continue
+        properties = bytes(raw).decode()
+        objects.append(ObjectText(section, group, key, "{}" if properties == "null" else properties, offset))
+    return objects, refused
+
+
 def refusal(failures: Sequence[Failure]) -> str:
     """The twelve-key object as text."""
     return as_text(config_response(failures))
 
 
 FORMAT: Format[str] = Format("v1", read, write, refusal)
-
-
-def _read_group(section: str, group: str, entry: Entry, objects: list[ObjectText], refused: list[Refused]) -> None:
-    """The keys of one type, each an object of its own."""
-    try:
-        keys = _keys(entry.text)
-    except DefinitionError as error:
-        refused.append(Refused(Failure(section, group, "", error), entry.offset))
-        return
-    for key, raw in keys.items():
-        if "." in key:
-            # The last dot of a stored name divides type and key.
-            dotted = DefinitionError(f"Invalid confKey: id '{key}' contains invalid characters: a dot is not allowed")
-            refused.append(Refused(Failure(section, group, key, dotted), entry.offset))
-            continue
-        properties = bytes(raw).decode()
-        objects.append(ObjectText(section, group, key, "{}" if properties == "null" else properties, entry.offset))
 
 
 def _keys(text: str) -> Mapping[str, Raw]:
