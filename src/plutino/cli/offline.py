@@ -129,6 +129,10 @@ class NoEngine:
         """No rule is known."""
         return None
 
+    def scanned(self, rule: str) -> Sequence[tuple[str, Mapping[str, Any]]] | None:
+        """No rule is known."""
+        return None
+
     def tap(self, rule: str, listener: Tap) -> Callable[[], None]:
         """No rule is known."""
         raise NotFoundError(f"Rule {rule} is not found")

@@ -19,6 +19,7 @@ from plutino.execution.lookups import LookupCode
 from plutino.execution.windows import WindowOperator
 from plutino.execution.windows.boundaries import BoundaryWindow
 from plutino.execution.windows.counting import CountWindow
+from plutino.execution.windows.interval import IntervalWindow
 from plutino.execution.windows.session import SessionWindow
 from plutino.execution.windows.sliding import SlidingWindow
 from plutino.execution.windows.states import StateWindow
@@ -171,6 +172,8 @@ def _make_operator(
             return SessionWindow(spec.unit, spec.step, spec.length, spec.hop, event_time=event_time)
         case "countwindow":
             return CountWindow(spec.length, spec.hop)
+        case "interval":
+            return IntervalWindow(spec.length, spec.outer)
         case "statewindow":
             return StateWindow(begin, close, partition, memories)
         case _:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from plutino.errors import EvaluationError
 from plutino.execution.entry import Entry, Span, pack_entry, unpack_entry
@@ -260,6 +260,16 @@ class BufferedProgram:
         output = self._room()
         self._give(self._window.advance(now), output)
         return self._leave(output, now)
+
+    def scanned(self) -> Sequence[tuple[str, Mapping[str, Any]]] | None:
+        if not self._tables:
+            return None
+        return [
+            (source.stream, entry.whole or {name: v for name, v in zip(source.need.columns, entry.row, strict=False) if v is not UNSET})
+            for number, table in self._tables.items()
+            for source in (self._code.sources[number],)
+            for entry in table
+        ]
 
     @property
     def tables(self) -> Sequence[str]:

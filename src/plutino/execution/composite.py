@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -10,7 +11,7 @@ from msgspec import Struct
 from plutino.execution.kernels import loose
 from plutino.model import Batch, RowError, row_type
 from plutino.model.row import from_dicts
-from plutino.spi import InputNeed, Program
+from plutino.spi import InputNeed, Program, Scanning
 from plutino.spi.suspension import Suspended
 
 
@@ -94,6 +95,9 @@ class UnionProgram:
     def next_deadline(self) -> int | None:
         return min((d for program in self._programs if (d := program.next_deadline()) is not None), default=None)
 
+    def scanned(self) -> Sequence[tuple[str, Mapping[str, Any]]] | None:
+        return all_scanned(self._programs)
+
     def snapshot(self) -> bytes:
         return msgspec.msgpack.encode([program.snapshot() for program in self._programs])
 
@@ -171,6 +175,9 @@ class ChainProgram:
         programs = (*self._inner.values(), self._outer)
         return min((d for program in programs if (d := program.next_deadline()) is not None), default=None)
 
+    def scanned(self) -> Sequence[tuple[str, Mapping[str, Any]]] | None:
+        return all_scanned((*self._inner.values(), self._outer))
+
     def snapshot(self) -> bytes:
         return msgspec.msgpack.encode([[p.snapshot() for p in self._inner.values()], self._outer.snapshot()])
 
@@ -205,6 +212,13 @@ def _portion(batch: Batch, guarded: bool, errors: list[RowError] | None) -> Batc
         guarded=batch.guarded and guarded,
         errors=errors,
     )
+
+
+def all_scanned(programs: Collection[Program]) -> Sequence[tuple[str, Mapping[str, Any]]] | None:
+    """The rows of the scan tables of several programs, None when none has any."""
+    found = [program.scanned() for program in programs if isinstance(program, Scanning)]
+    kept = [rows for rows in found if rows is not None]
+    return [row for rows in kept for row in rows] if kept else None
 
 
 def pushed(program: Program, stream: str, batch: Batch) -> Batch | None:

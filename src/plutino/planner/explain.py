@@ -32,6 +32,7 @@ _WINDOW_NAMES = {
     "sessionwindow": "SESSION_WINDOW",
     "countwindow": "COUNT_WINDOW",
     "statewindow": "STATE_WINDOW",
+    "interval": "INTERVAL",
 }
 
 

@@ -48,7 +48,8 @@ class WindowSpec(Struct, frozen=True):
     """A window constructor with lengths in milliseconds (rows for a count window); ``size`` is the length as written.
 
     ``unit`` and ``step`` decide how the first boundary is aligned (sql reference §5.2). ``hop``: distance of hopping windows, time-out of
-    sessions, distance of count windows. ``begin``/``emit``: conditions of a state window (one alone serves as both).
+    sessions, distance of count windows. ``begin``/``emit``: conditions of a state window (one alone serves as both). The kind ``interval``
+    stands for WITHIN of a join: ``outer`` is the source whose rows are kept without a partner too.
     """
 
     kind: str
@@ -63,6 +64,7 @@ class WindowSpec(Struct, frozen=True):
     partition: tuple[Bound, ...] = ()
     version: str = ""
     size: int = 0
+    outer: int | None = None
 
 
 class Window(Struct, frozen=True):

@@ -44,7 +44,7 @@ from plutino.planner.plan import (
 from plutino.planner.printing import printed
 from plutino.planner.scope import Scope, SourceScope, error_at, open_scope
 from plutino.planner.select_list import SelectList, bind_select_list, evaluation_order
-from plutino.planner.windows import bind_window
+from plutino.planner.windows import bind_interval, bind_window
 from plutino.spi import Environment, RuleOptions
 from plutino.sql import tree
 
@@ -98,7 +98,7 @@ def _plan_select(select: tree.Select, env: Environment, options: RuleOptions, ru
         if source.query is not None
     }
     if derived and options.is_event_time:
-        if select.window is not None:
+        if select.window is not None or any(join.within is not None for join in select.joins):
             raise UnsupportedError("a window over a query in FROM cannot follow event time; put the window into that query")
         # rows leave the inner query in the order of their time
         options = replace(options, is_event_time=False)
@@ -144,7 +144,9 @@ def _bind(select: tree.Select, scope: Scope, binder: Binder, options: RuleOption
     with binder.within("order"):
         order = tuple(SortKey(binder.bind(k.expr), k.descending) for k in select.order_by)
     with binder.within("when"):
-        window = None if select.window is None else bind_window(select.window, binder, options)
+        window = bind_interval(select, scope, binder)
+        if select.window is not None:
+            window = bind_window(select.window, binder, options)
         joins = tuple((j.kind, None if j.on is None else binder.bind(j.on)) for j in select.joins)
     grouped = bool(select.group_by) or selected > 0
     tables = tuple(source for source in scope.sources.values() if source.content.is_lookup)
@@ -253,7 +255,7 @@ def _check(select: tree.Select, scope: Scope, options: RuleOptions, clauses: _Cl
             raise PlanError(f"disableBufferFullDiscard can't be enabled with shared stream {source.stream}")
     if select.window is not None and not streams:
         raise PlanError("cannot run window for TABLE sources")
-    if len(streams) > 1 and (select.window is None or select.window.kind == "statewindow"):
+    if len(streams) > 1 and (clauses.window is None or clauses.window.window.kind == "statewindow"):
         raise PlanError("a time window or count window is required to join multiple streams")
     hits = (p for i in clauses.listed.items for p in walk(i.expr) if isinstance(p, HitValue) and p.clause == "select")
     if clauses.grouped and (hit := next(hits, None)) is not None:

@@ -5,17 +5,35 @@ from __future__ import annotations
 from plutino.errors import PlanError
 from plutino.planner.binder import Binder
 from plutino.planner.plan import Scan, Window, WindowSpec
-from plutino.planner.scope import SourceScope
+from plutino.planner.scope import Scope, SourceScope, error_at
 from plutino.spi import RuleOptions
 from plutino.sql import tree
 
 UNIT_MS = {"dd": 86_400_000, "hh": 3_600_000, "mi": 60_000, "ss": 1000, "ms": 1}
+INTERVAL = "interval"
 
 
 def bind_window(window: tree.Window, binder: Binder, options: RuleOptions) -> Window:
     """The window of GROUP BY. Its ``input`` is a placeholder; the planner puts it in its place."""
     condition = None if window.filter is None else binder.bind(window.filter)
     return Window(_nothing(binder), _spec(window, binder, options), condition)
+
+
+def bind_interval(select: tree.Select, scope: Scope, binder: Binder) -> Window | None:
+    """WITHIN of a join as the window that it is: the rows of two streams that are close in time."""
+    bounded = [(i, join, join.within) for i, join in enumerate(select.joins, 1) if join.within is not None]
+    if not bounded:
+        return None
+    right, join, (unit, length) = bounded[0]
+    streams = [i for i, source in enumerate(scope.sources.values()) if not source.content.is_table]
+    if select.window is not None:
+        raise error_at(join, "WITHIN bounds a join without a window; leave out one of the two", binder.text)
+    if len(bounded) > 1 or streams != [0, right]:
+        raise error_at(join, "WITHIN joins two streams, the one in FROM and the joined one; everything else must be a table", binder.text)
+    if join.kind not in ("INNER", "LEFT", "RIGHT"):
+        raise error_at(join, f"WITHIN stands with INNER, LEFT and RIGHT joins, not with {join.kind} JOIN", binder.text)
+    outer = {"LEFT": 0, "RIGHT": right}.get(join.kind)
+    return Window(_nothing(binder), WindowSpec(INTERVAL, unit, length, length * UNIT_MS[unit], size=length, outer=outer))
 
 
 def _nothing(binder: Binder) -> Scan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random as random_module
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from plutino.errors import NotFoundError
@@ -19,7 +19,7 @@ from plutino.runtime.lifecycle import Lifecycle
 from plutino.runtime.ping import ping
 from plutino.runtime.pipeline import Pipeline
 from plutino.runtime.states import CANCELED, UPDATED, State
-from plutino.spi import Clock, Deployment, HttpIngress, Registry, SourceContext, StateStore, Tap
+from plutino.spi import Clock, Deployment, HttpIngress, Registry, Scanning, SourceContext, StateStore, Tap
 from plutino.spi.bus import Bus
 
 
@@ -143,6 +143,12 @@ class Engine:
         """Sources and edges of the last run, None when the rule never ran."""
         pipeline = self._pipelines.get(rule)
         return pipeline.run.topology() if pipeline is not None and pipeline.run is not None else None
+
+    def scanned(self, rule: str) -> Sequence[tuple[str, Mapping[str, Any]]] | None:
+        """What the scan tables of a rule hold, None when it has none or never ran."""
+        pipeline = self._pipelines.get(rule)
+        program = None if pipeline is None or pipeline.run is None else pipeline.run.program
+        return program.scanned() if isinstance(program, Scanning) else None
 
     def errors(self, rule: str) -> tuple[ErrorEntry, ...]:
         """Recent errors of a rule and of the streams it reads, oldest first: a sample, secrets masked."""

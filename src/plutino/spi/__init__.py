@@ -22,7 +22,7 @@ from plutino.spi.discovery import Registry, discover
 from plutino.spi.format import DecodePlan, Decoder, Encoder, FormatSpec
 from plutino.spi.function import Arg, ArgCheck, FunctionKind, FunctionSpec, Nulls
 from plutino.spi.host import Deployment, FeedRequest, Host, HttpIngress, IngressHandler, LookupRequest, RuleOptions, SinkRequest, Tap
-from plutino.spi.program import Guard, InputNeed, Program
+from plutino.spi.program import Guard, InputNeed, Program, Scanning
 from plutino.spi.resource import (
     Action,
     Answer,
@@ -92,6 +92,7 @@ __all__ = [
     "Registry",
     "ResourceSpec",
     "RuleOptions",
+    "Scanning",
     "Sink",
     "SinkContext",
     "SinkRequest",

@@ -152,6 +152,10 @@ class Host(Protocol):
         """Sources and edges of the last run (rest reference §3.7), None when the rule never ran."""
         ...
 
+    def scanned(self, rule: str) -> Sequence[tuple[str, Mapping[str, Any]]] | None:
+        """Table and columns of every row that the scan tables of a rule hold, None when it has none or never ran."""
+        ...
+
     def tap(self, rule: str, listener: Tap) -> Callable[[], None]:
         """Let ``listener`` see every result of a rule from now on, across its updates and restarts; the result of this call ends that.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -42,6 +42,15 @@ class InputNeed(Struct, frozen=True):
     kinds: Mapping[str, str] = {}
     guard: Guard | None = None
     twin: Callable[[Batch], Batch | None] | None = None
+
+
+@runtime_checkable
+class Scanning(Protocol):
+    """What a ``Program`` has besides, when it may keep the rows of scan tables."""
+
+    def scanned(self) -> Sequence[tuple[str, Mapping[str, Any]]] | None:
+        """Table and columns (those the rule reads) of every row kept, in order; None when the rule reads no scan table."""
+        ...
 
 
 class Program(Protocol):

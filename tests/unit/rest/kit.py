@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,6 +90,9 @@ class FakeHost:
 
     def topology(self, rule: str) -> dict[str, Any] | None:
         return {"sources": [], "edges": {}} if self.states.get(rule) == "running" else None
+
+    def scanned(self, rule: str) -> Sequence[tuple[str, Mapping[str, Any]]] | None:
+        return None
 
     def tap(self, rule: str, listener: Tap) -> Callable[[], None]:
         raise NotFoundError(f"rule {rule} has no results here")

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from plutino.compiler import describe
-from plutino.errors import DefinitionError, NotFoundError, PlutinoError, SqlSyntaxError
+from plutino.errors import DefinitionError, NotFoundError, PlutinoError, SqlSyntaxError, UnsupportedError
 from plutino.model import Definition, Ref
 from plutino.planner import Plan, explain
 from plutino.resources.rule import live
@@ -38,6 +38,8 @@ class Rules(Protocol):
 
     def columns(self, rule: str) -> tuple[str, ...]: ...
 
+    def obstacle(self, rule: str) -> str: ...
+
 
 def endpoints(rules: Rules) -> Sequence[Action]:
     """The actions of the kind."""
@@ -61,6 +63,7 @@ def endpoints(rules: Rules) -> Sequence[Action]:
         Action("POST", f"{one}/restart", on.restart, "Stop a rule and start it", tags=tags),
         Action("GET", f"{one}/topo", on.topology, "Operators of a rule and how they are connected", reply=_OBJECT, tags=tags),
         Action("GET", f"{one}/schema", on.schema, "Output columns of a rule", reply=_OBJECT, tags=tags),
+        Action("GET", f"{one}/scantables", on.scan_tables, "Rows that the scan tables of a rule hold", reply=_LIST, tags=tags),
         Action("GET", f"{one}/explain", on.explain, "Logical plan of a rule", query=_EXPLAIN_QUERY, tags=tags),
         Action("GET", f"{one}/tail", on.tail, "Live results of a rule as server-sent events", tags=tags),
         Action("PUT", f"{one}/reset_state", on.reset_state, "Move a source of a running rule to another offset", body=_OBJECT, tags=tags),
@@ -196,7 +199,7 @@ class _Endpoints:
         try:
             _registered(id, call.control.environment)
             ran = host.state(id) == "running"
-            await _activate(id, call.control)
+            await self._activate(id, call.control)
             if ran:
                 await host.restart(id)
         except PlutinoError as error:
@@ -206,7 +209,13 @@ class _Endpoints:
 
     async def _start(self, id: str, control: Control) -> None:
         _registered(id, control.environment)
+        await self._activate(id, control)
+
+    async def _activate(self, id: str, control: Control) -> None:
         await _activate(id, control)
+        obstacle = self.rules.obstacle(id)
+        if obstacle:
+            raise UnsupportedError(obstacle)
 
     async def _stop(self, id: str, control: Control) -> None:
         _registered(id, control.environment)
@@ -237,6 +246,16 @@ class _Endpoints:
         _topology(call, "get rule schema error")
         columns = self.rules.columns(call.params["id"])
         return json_answer({name: {"hasIndex": True, "index": index} for index, name in enumerate(columns)})
+
+    async def scan_tables(self, call: Call) -> Answer:
+        id = call.params["id"]
+        _topology(call, "failed to get topology for rule " + id)
+        rows = call.control.host.scanned(id)
+        if rows is None:
+            raise PlutinoError(f"scan table error: join node is not found for {id}")
+        if not rows:
+            raise PlutinoError("scan table error: unable to find tuples for the given scan table")
+        return json_answer([{"emitter": table, "content": dict(row)} for table, row in rows])
 
     async def explain(self, call: Call) -> Answer:
         env = call.control.environment
