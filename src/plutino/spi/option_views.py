@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,12 +9,7 @@ from msgspec import NODEFAULT, Struct
 
 from plutino.model import format_duration
 from plutino.spi.option_model import Option, Shape, encode_options, flat_options
-
-MASK = "******"
-"""Stands for every secret value."""
-
-_SECRET_WORDS = ("pass", "token", "secret", "key", "credential", "auth")
-_URL_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):([^@/\s]+)@")
+from plutino.spi.secrets import MASK, holds_headers, is_open, is_secret_header, masked_text, secret_number, sounds_secret
 
 Models = type[Struct] | Sequence[type[Struct]]
 
@@ -35,16 +29,17 @@ def json_schema(model: type[Struct]) -> dict[str, Any]:
 
 
 def mask(models: Models, props: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of properties in which secrets are replaced by MASK.
-
-    Secret are the options marked so, text under unknown names that sound secret (runtime reference §0), and passwords inside URLs.
-    """
+    """A copy of properties in which secrets are replaced by MASK, those inside of longer values too."""
     secrets = set(secret_paths(models, props))
     return {k: _masked(v, (k,), secrets) for k, v in props.items()}
 
 
 def secret_paths(models: Models, props: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """Paths of the secret values in properties, names as written, list positions as decimal text."""
+    """Paths of the values in properties that are secret as a whole, names as written, list positions as decimal text.
+
+    These are the options marked so, values under unknown names that sound secret (runtime reference §0), and headers that may carry
+    credentials. Secret parts of other values (passwords inside addresses) are found by ``secrets.secret_spans``.
+    """
     known: dict[str, Option] = {}
     for model in (models,) if isinstance(models, type) else models:
         for option in flat_options(model):
@@ -57,47 +52,53 @@ def secret_paths(models: Models, props: Mapping[str, Any]) -> Iterator[tuple[str
                 yield (name, *path)
         elif found is not None and found.opt.secret:
             yield from _leaves(value, (name,))
-        elif found is not None and not isinstance(value, Mapping | list):
-            if isinstance(value, str) and _URL_PASSWORD.search(value):
-                yield (name,)
-        else:
-            yield from _guessed(name, value, (name,))
+        elif found is None or isinstance(value, Mapping | list):
+            yield from guessed_paths(name, value, (name,), declared=found is not None)
 
 
-def _guessed(name: str, value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def guessed_paths(name: str, value: Any, path: tuple[str, ...], *, declared: bool = False) -> Iterator[tuple[str, ...]]:
+    """Paths of the values under ``path`` that are taken for secrets by their names alone.
+
+    ``declared``: the name itself is known to stand for something else.
+    """
     if isinstance(value, Mapping):
+        headers = holds_headers(name)
         for k, v in value.items():
-            yield from _guessed(str(k), v, (*path, str(k)))
-    elif isinstance(value, list):
+            member = str(k)
+            if headers and not isinstance(v, Mapping):
+                if is_secret_header(member):
+                    yield from _leaves(v, (*path, member))
+            else:
+                yield from guessed_paths(member, v, (*path, member))
+    elif isinstance(value, list | tuple):
         for i, v in enumerate(value):
-            yield from _guessed(name, v, (*path, str(i)))
-    elif isinstance(value, str) and value:
-        lowered = name.lower()
-        if any(w in lowered for w in _SECRET_WORDS) or _URL_PASSWORD.search(value):
+            yield from guessed_paths(name, v, (*path, str(i)), declared=declared)
+    elif not declared and isinstance(value, str):
+        if sounds_secret(name) and not is_open(value):
             yield path
+    elif not declared and isinstance(value, int | float) and not isinstance(value, bool) and secret_number(name):
+        yield path
 
 
 def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     if isinstance(value, Mapping):
         for k, v in value.items():
             yield from _leaves(v, (*path, str(k)))
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         for i, v in enumerate(value):
             yield from _leaves(v, (*path, str(i)))
-    elif value not in (None, ""):
+    elif value is not None and not (isinstance(value, str) and is_open(value)):
         yield path
 
 
 def _masked(value: Any, path: tuple[str, ...], secrets: set[tuple[str, ...]]) -> Any:
     if path in secrets:
-        if isinstance(value, str) and _URL_PASSWORD.search(value):
-            return _URL_PASSWORD.sub(rf"\1:{MASK}@", value)
         return MASK
     if isinstance(value, Mapping):
         return {k: _masked(v, (*path, str(k)), secrets) for k, v in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_masked(v, (*path, str(i)), secrets) for i, v in enumerate(value)]
-    return value
+    return masked_text(value) if isinstance(value, str) else value
 
 
 _FIELD_TYPE = {"string": "string", "int": "int", "float": "float", "bool": "bool", "duration": "string", "any": "object", "map": "object"}

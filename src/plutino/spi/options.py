@@ -10,7 +10,8 @@ from plutino.spi.option_model import (
     options_of,
     unknown_options,
 )
-from plutino.spi.option_views import MASK, json_schema, mask, option_fields, secret_paths
+from plutino.spi.option_views import guessed_paths, json_schema, mask, option_fields, secret_paths
+from plutino.spi.secrets import MASK
 from plutino.spi.tls import Tls, ssl_context
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "decode_options",
     "encode_options",
     "flat_options",
+    "guessed_paths",
     "json_schema",
     "mask",
     "option_fields",

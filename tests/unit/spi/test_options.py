@@ -150,7 +150,6 @@ def test_secrets_are_masked_wherever_they_are() -> None:
         "empty": {"password": ""},
     }
     assert set(secret_paths(Options, props)) == {
-        ("url",),
         ("access", "apiToken"),
         ("headers", "Authorization"),
         ("saslPassword",),
