@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -20,7 +20,7 @@ from plutino.spi.function import Arg, FunctionSpec
 from plutino.spi.gojson import GoJsonError, Shape, bind, decode
 from plutino.spi.multipart import boundary_of, parts_of
 from plutino.spi.resource import Call, Environment
-from plutino.spi.staging import SCHEME, Area, Blob
+from plutino.spi.staging import SCHEME, Area, Blob, DeclaredConnector
 from plutino.spi.wire import with_prefix
 
 ROLE = "file"
@@ -50,6 +50,7 @@ _FIELDS = {"name": "string", "file": "string", "shellParas": "[]string", "functi
 _LISTS = ("shellParas", "functions")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _SYMBOL = re.compile(r"[a-zA-Z0-9_\-]+")
+_CREDENTIALS = re.compile(r"//[^/?#]*@")
 _MULTIPART = "multipart/form-data"
 
 
@@ -133,6 +134,10 @@ def check_url(url: str, suffixes: tuple[str, ...], what: str) -> None:
 
 async def fetch(area: Area, request: Request) -> Blob:
     """The bytes of a package, held to their checksum if one is given; PlutinoError with the wire text."""
+    if request.sha256:
+        with suppress(PlutinoError):
+            # What is here already need not come from anywhere; what is not, comes from the URL.
+            return await area.fetch(ROLE, SCHEME + request.sha256, limit=PACKAGE_LIMIT)
     try:
         blob = await area.fetch(ROLE, request.file, limit=PACKAGE_LIMIT)
     except PlutinoError as error:
@@ -163,8 +168,14 @@ def portable_text(definition: Definition, request: Request, read: Callable[[str]
 
 
 def shown(url: str) -> str:
-    """A URL for an error text: the bytes of a ``data:`` URL are left out."""
-    return url[:200]
+    """A URL for an error text: without credentials, and without most of the bytes of a ``data:`` URL."""
+    return _CREDENTIALS.sub("//", url, count=1)[:200]
+
+
+def secret_url(request: Request) -> Iterator[tuple[str, ...]]:
+    """The path of the URL in a content whose ``request`` this is, if credentials stand in it (``ResourceSpec.secrets``)."""
+    if _CREDENTIALS.search(request.file) is not None:
+        yield ("request", "file")
 
 
 # --- what packages declare
@@ -211,6 +222,27 @@ def check_new_functions(names: tuple[str, ...], owner: Ref, env: Environment) ->
         found = env.function(name)
         if found is not None and found.owner != owner:
             raise ConflictError(f"function name {name} already exists; it belongs to {found.owner}")
+
+
+def check_new_connectors(declared: tuple[DeclaredConnector, ...], owner: Ref, env: Environment) -> None:
+    """ConflictError when another object has brought one of these sources or sinks; built-in ones go first wherever names are equal."""
+    for made in declared:
+        found = env.connector(made.role, made.name)
+        if found is not None and found.owner != owner:
+            raise ConflictError(f"{made.role} name {made.name} already exists; it belongs to {found.owner}")
+
+
+def check_yaml(archive: Archive, name: str) -> None:
+    """DefinitionError unless a file is there and holds configurations in YAML."""
+    import yaml
+
+    text = archive.text(name, MANIFEST_LIMIT)
+    try:
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise DefinitionError(f"{name}: {' '.join(str(error).split())}") from None
+    if value is not None and not isinstance(value, dict):
+        raise DefinitionError(f"{name}: {type(value).__name__}; an object of configurations is expected")
 
 
 def check_script(has_script: bool, settings: Mapping[str, Any]) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 from msgspec import Struct
 
 from plutino.compiler import CompiledRule, compile_plan
-from plutino.errors import ConflictError, PlutinoError, SqlSyntaxError, UnsupportedError
+from plutino.errors import ConflictError, PlutinoError, SqlSyntaxError
 from plutino.model import Definition, Ref
 from plutino.planner import Plan, plan_rule
 from plutino.resources.rule.body import INVALID, check_options, options_of, read, select_of, sql_fault, validate
 from plutino.resources.rule.calls import called_functions
 from plutino.resources.rule.endpoints import endpoints
-from plutino.resources.rule.properties import sink_refs
+from plutino.resources.rule.properties import brought_connector, sink_refs
 from plutino.resources.rule.provision import Provision, waiting_format
 from plutino.spi import Action, Deployment, Environment, FeedRequest, FunctionSpec, Host, Mode, RuleOptions, SinkRequest
 from plutino.spi.options import secret_paths
@@ -61,6 +61,7 @@ class RuleKind:
         self._deployed: dict[str, Ingredients] = {}
         self._columns: dict[str, tuple[str, ...]] = {}
         self._sources: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._obstacles: dict[str, str] = {}
 
     @property
     def actions(self) -> Sequence[Action]:
@@ -86,7 +87,7 @@ class RuleKind:
             found.update(dict.fromkeys(self._provision.feed_refs(name, env)))
         for _, connector, properties in actions_of(definition.content):
             if isinstance(properties, dict):
-                found.update(dict.fromkeys(sink_refs(connector, properties)))
+                found.update(dict.fromkeys(sink_refs(connector, properties, env)))
         for name in _own_functions(definition, env):
             brought = env.function(name)
             # One that is missing is most likely a script: the rule is looked at again when it comes.
@@ -112,12 +113,16 @@ class RuleKind:
                 self._deployed.pop(before.ref.name, None)
                 self._columns.pop(before.ref.name, None)
                 self._sources.pop(before.ref.name, None)
+                self._obstacles.pop(before.ref.name, None)
                 await host.remove(before.ref.name)
             return
         name = after.ref.name
         if prepared.obstacle:
             self._deployed.pop(name, None)
-            raise UnsupportedError(prepared.obstacle)
+            self._obstacles[name] = prepared.obstacle
+            host.fail(name, prepared.obstacle)
+            return
+        self._obstacles.pop(name, None)
         if self._deployed.get(name) == prepared.made_of and _is_as_wanted(host.state(name), prepared.deployment.triggered):
             return
         self._deployed[name] = prepared.made_of
@@ -145,6 +150,10 @@ class RuleKind:
         """Output columns of a deployed rule, those with an alias first."""
         return self._columns.get(rule, ())
 
+    def obstacle(self, rule: str) -> str:
+        """Why a rule does not run here although nothing is wrong with it; empty when it can."""
+        return self._obstacles.get(rule, "")
+
     def _prepare(self, definition: Definition, env: Environment) -> Prepared:
         name, content = definition.ref.name, definition.content
         check_options(content)
@@ -165,7 +174,7 @@ class RuleKind:
             triggered=content.get("triggered", True) if flag is None else flag,
             shape=compiled.shape,
         )
-        return Prepared(deployment, made_of, compiled.columns, _obstacle(feeds, sinks, env))
+        return Prepared(deployment, made_of, compiled.columns, _obstacle(made_of, env))
 
     def _compile(self, definition: Definition, env: Environment) -> CompiledRule:
         content = definition.content
@@ -190,9 +199,16 @@ class RuleKind:
         return kept[1] if kept is not None and kept[0] == sql else sources_of(select_of(sql))
 
 
-def _obstacle(feeds: tuple[FeedRequest, ...], sinks: tuple[SinkRequest, ...], env: Environment) -> str:
-    requests: tuple[FeedRequest | SinkRequest, ...] = (*feeds, *sinks)
+def _obstacle(made_of: Ingredients, env: Environment) -> str:
+    """Why a rule that is all right does not run here: something that it uses is known, but not executed. Empty when it runs."""
+    for function in made_of.functions:
+        if function.unavailable:
+            return function.unavailable
+    requests: tuple[FeedRequest | SinkRequest, ...] = (*made_of.feeds, *made_of.sinks)
     for request in requests:
+        brought = brought_connector("source" if isinstance(request, FeedRequest) else "sink", request.connector, env)
+        if brought is not None and brought.declared.unavailable:
+            return brought.declared.unavailable
         format = waiting_format(request, env)
         if format is not None:
             where = f"stream {request.stream}" if isinstance(request, FeedRequest) else f"action {request.name}"

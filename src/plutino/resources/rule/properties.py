@@ -9,7 +9,7 @@ import msgspec
 
 from plutino.errors import ProvisionError
 from plutino.model import Ref, StreamContent
-from plutino.spi import Environment
+from plutino.spi import Environment, UserConnector
 from plutino.spi.schemas import schema_ref
 from plutino.spi.wire import current_spelling
 
@@ -20,8 +20,9 @@ _RESPELT = ("kafka", "sql")
 
 
 def source_refs(content: StreamContent, env: Environment) -> Iterator[Ref]:
-    """Stored objects that a stream's properties come from, whether they exist or not."""
+    """Stored objects that a stream's properties come from, whether they exist or not, and the one that brings its type."""
     connector = content.connector
+    yield from _owner("source", connector, env)
     yield Ref("source_config", f"{connector}.default")
     for key in _keys(content):
         yield Ref("source_config", f"{connector}.{key}")
@@ -43,8 +44,9 @@ def source_properties(content: StreamContent, env: Environment) -> tuple[dict[st
     return _over(merged, _stream_options(content)), selector
 
 
-def sink_refs(connector: str, action: Mapping[str, Any]) -> Iterator[Ref]:
-    """Stored objects that an action's properties come from."""
+def sink_refs(connector: str, action: Mapping[str, Any], env: Environment) -> Iterator[Ref]:
+    """Stored objects that an action's properties come from, and the one that brings its type."""
+    yield from _owner("sink", connector, env)
     if action.get(_SINK):
         yield Ref("sink_config", f"{connector}.{action[_SINK]}")
     if action.get(_SELECTOR):
@@ -69,6 +71,20 @@ def sink_properties(connector: str, action: Mapping[str, Any], env: Environment)
     if not isinstance(selector, str):
         raise ProvisionError(f"{_SELECTOR}: {selector!r}; the id of a connection is expected")
     return _over(written, _connection(connector, selector, env)), selector
+
+
+def brought_connector(role: str, connector: str, env: Environment) -> UserConnector | None:
+    """The type of ``source`` or ``sink`` that a stored object brings, if this process does not have it built in."""
+    spec = env.registry.connectors.get(connector)
+    if spec is not None and (spec.sink if role == "sink" else spec.source or spec.lookup) is not None:
+        return None
+    return env.connector(role, connector)
+
+
+def _owner(role: str, connector: str, env: Environment) -> Iterator[Ref]:
+    brought = brought_connector(role, connector, env)
+    if brought is not None:
+        yield brought.owner
 
 
 def _configured(content: StreamContent, env: Environment) -> dict[str, Any]:

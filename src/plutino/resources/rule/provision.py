@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,7 +17,19 @@ from plutino.errors import PlanError, PlutinoError, ProvisionError
 from plutino.model import Definition, Ref, StreamContent
 from plutino.resources.rule.properties import sink_properties, sink_refs, source_properties, source_refs
 from plutino.runtime import check_feed, check_sink
-from plutino.spi import Environment, FeedRequest, IngressHandler, RuleOptions, SinkContext, SinkRequest, SourceContext, SystemClock
+from plutino.spi import (
+    Environment,
+    FeedRequest,
+    IngressHandler,
+    LookupSpec,
+    RuleOptions,
+    SinkContext,
+    SinkRequest,
+    SinkSpec,
+    SourceContext,
+    SourceSpec,
+    SystemClock,
+)
 from plutino.spi.access import Access
 from plutino.spi.bus import Bus
 from plutino.spi.options import decode_options
@@ -70,7 +83,7 @@ class Provision:
         kept = self._sinks.get(key)
         if kept is not None and (not kept[0] or kept[1] == _inputs(kept[0], env)):
             return kept[2]
-        refs = tuple(sink_refs(connector, action))
+        refs = tuple(sink_refs(connector, action, env))
         request = self._make_sink(connector, name, action, env)
         _make_room(self._sinks)
         self._sinks[key] = (refs, _inputs(refs, env), request)
@@ -79,13 +92,13 @@ class Provision:
     def _make_feed(self, stream: str, content: StreamContent, env: Environment) -> FeedRequest:
         connector = env.registry.connectors.get(content.connector)
         spec = None if connector is None else connector.lookup if content.is_lookup else connector.source
-        if spec is None:
+        if spec is None and env.connector("source", content.connector) is None:
             raise ProvisionError(f"source type {content.connector} not found")
         properties, selector = source_properties(content, env)
         content = with_columns(content, env)
         datasource = content.option("DATASOURCE")
-        context = self._check_contexts(env)[0]
-        _refusing(lambda: spec.create(decode_options(spec.options, properties), datasource, context))
+        if spec is not None:
+            _refusing(partial(_make_source, spec, properties, datasource, self._check_contexts(env)[0]))
         retained = int(content.option("RETAIN_SIZE") or 0)
         if content.is_table and not retained:
             retained = _RETAINED_OF_FILES if content.connector == "file" else 1
@@ -104,6 +117,8 @@ class Provision:
             is_table=content.is_table,
             retain_size=retained,
         )
+        if spec is None:
+            return request  # what a plugin's source wants is known to the plugin
         # Everything else is checked as if the format were there.
         checked = request if waiting_format(request, env) is None else replace(request, format=_ALWAYS_THERE)
         check_feed(checked, RuleOptions(), env.registry)
@@ -112,12 +127,13 @@ class Provision:
     def _make_sink(self, connector: str, name: str, action: Mapping[str, Any], env: Environment) -> SinkRequest:
         found = env.registry.connectors.get(connector)
         spec = None if found is None else found.sink
-        if spec is None:
+        if spec is None and env.connector("sink", connector) is None:
             raise ProvisionError(f"sink {connector} is not defined")
         properties, selector = _sink_properties(connector, action, env)
-        context = self._check_contexts(env)[1]
-        _refusing(lambda: spec.create(decode_options(spec.options, properties), context))
         request = SinkRequest(name, connector, properties, selector)
+        if spec is None:
+            return request
+        _refusing(partial(_make_sink, spec, properties, self._check_contexts(env)[1]))
         message_of(_format(properties), str(properties.get("schemaId", "")), env)
         checked = request
         if waiting_format(request, env) is not None:
@@ -168,14 +184,23 @@ def _sink_properties(connector: str, action: Mapping[str, Any], env: Environment
         return sink_properties(connector, action, env)
     except ProvisionError:
         # Without its connection, what the sink misses most tells more; only a sink that could work alone is refused for the connection.
-        spec = env.registry.connectors[connector].sink
+        found = env.registry.connectors.get(connector)
+        spec = None if found is None else found.sink
         selector = action.get("connectionSelector")
         if spec is None or not isinstance(selector, str) or env.get(Ref("connection", f"{connector}.{selector}")) is not None:
             raise
         properties = {name: value for name, value in action.items() if name != "connectionSelector"}
         context = _sink_context(Access(str(env.settings.get("data_dir", "."))))
-        _refusing(lambda: spec.create(decode_options(spec.options, properties), context))
+        _refusing(partial(_make_sink, spec, properties, context))
         raise
+
+
+def _make_source(spec: SourceSpec | LookupSpec, properties: Mapping[str, Any], datasource: str, context: SourceContext) -> None:
+    spec.create(decode_options(spec.options, properties), datasource, context)
+
+
+def _make_sink(spec: SinkSpec, properties: Mapping[str, Any], context: SinkContext) -> None:
+    spec.create(decode_options(spec.options, properties), context)
 
 
 def _refusing(make: Callable[[], object]) -> None:
