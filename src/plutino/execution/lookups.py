@@ -47,12 +47,14 @@ class Message(Struct):
 class Group(Struct):
     """What one push made, in order: messages, and errors that stand between them.
 
-    ``stage`` lookups are done; ``asked`` says per message, and row, which query it waits for (None: none). ``ready``: no lookup is left.
+    ``rows`` it had when it began to wait. ``stage`` lookups are done; ``asked`` says per message, and row, which query it waits for (None:
+    none). ``ready``: no lookup is left.
     """
 
     token: int
     arrival: int
     items: list[Message | StageError]
+    rows: int = 0
     stage: int = 0
     asked: list[list[int | None]] = []
     ready: bool = False
@@ -74,13 +76,15 @@ class Held:
 class Waiting:
     """The groups of one program that wait, oldest first."""
 
-    __slots__ = ("_codes", "_groups", "_memories", "_next", "counts")
+    __slots__ = ("_codes", "_groups", "_memories", "_next", "counts", "rows")
 
     def __init__(self, codes: Sequence[LookupCode], memories: Sequence[Any]) -> None:
         self._codes = codes
         self._memories = memories
         self._groups: deque[Group] = deque()
         self._next = 0
+        self.rows = 0
+        """How many rows wait."""
         self.counts = [[0, 0, 0] for _ in codes]
         """Per lookup messages in, messages out, errors."""
 
@@ -89,15 +93,11 @@ class Waiting:
         """The token of the oldest group."""
         return self._groups[0].token if self._groups else None
 
-    @property
-    def rows(self) -> int:
-        """How many rows wait."""
-        return sum(len(i.rows) for g in self._groups for i in g.items if isinstance(i, Message))
-
     def add(self, items: list[Message | StageError], arrival: int) -> Group:
         """Let the items of one push wait."""
-        group = Group(self._next, arrival, items)
+        group = Group(self._next, arrival, items, _rows(items))
         self._next += 1
+        self.rows += group.rows
         self._groups.append(group)
         return group
 
@@ -154,7 +154,9 @@ class Waiting:
         """The groups that are ready and wait for nobody, oldest first; they wait no more."""
         found: list[Group] = []
         while self._groups and self._groups[0].ready:
-            found.append(self._groups.popleft())
+            group = self._groups.popleft()
+            self.rows -= group.rows
+            found.append(group)
         return found
 
     def unanswered(self) -> list[Group]:
@@ -168,8 +170,14 @@ class Waiting:
     def restore(self, state: Any) -> None:
         self._next, groups = state
         self._groups.clear()
-        for token, arrival, stage, items in groups:
-            self._groups.append(Group(token, arrival, [_unpack(item) for item in items], stage, ready=stage == len(self._codes)))
+        for token, arrival, stage, packed in groups:
+            items = [_unpack(item) for item in packed]
+            self._groups.append(Group(token, arrival, items, _rows(items), stage, ready=stage == len(self._codes)))
+        self.rows = sum(group.rows for group in self._groups)
+
+
+def _rows(items: Sequence[Message | StageError]) -> int:
+    return sum(len(item.rows) for item in items if isinstance(item, Message))
 
 
 def _joined(code: LookupCode, message: Message, asked: Sequence[int | None], answers: Sequence[LookupAnswer]) -> list[Row]:

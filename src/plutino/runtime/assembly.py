@@ -14,11 +14,13 @@ from plutino.runtime.contexts import no_connection, no_header, sink_context
 from plutino.runtime.facilities import Facilities
 from plutino.runtime.feed import Feed
 from plutino.runtime.feeds import Feeds, common_format
+from plutino.runtime.lookups import Lookups
+from plutino.runtime.pending import Pending
 from plutino.runtime.run import Keeper, Run
 from plutino.runtime.sinks import Outlet
 from plutino.runtime.status import NO_LINK, Link
 from plutino.runtime.transform import SinkPlan, compile_sink
-from plutino.spi import Deployment, SinkRequest
+from plutino.spi import Deployment, SinkRequest, Suspending
 from plutino.spi.options import decode_options
 
 KEPT_PLANS = 4096
@@ -28,11 +30,12 @@ KEPT_PLANS = 4096
 class Assembler:
     """Builds runs; equal actions of different rules share their compiled plan."""
 
-    __slots__ = ("_facilities", "_feeds", "_plans", "_pool")
+    __slots__ = ("_facilities", "_feeds", "_lookups", "_plans", "_pool")
 
-    def __init__(self, facilities: Facilities, feeds: Feeds, pool: ConnectionPool) -> None:
+    def __init__(self, facilities: Facilities, feeds: Feeds, lookups: Lookups, pool: ConnectionPool) -> None:
         self._facilities = facilities
         self._feeds = feeds
+        self._lookups = lookups
         self._pool = pool
         self._plans: dict[tuple[str, ...], SinkPlan] = {}
 
@@ -47,6 +50,8 @@ class Assembler:
         outlets: list[Outlet] = []
         fresh: list[Outlet] = []
         try:
+            if deployment.tables:
+                run.pending = self._pending(run, deployment)
             for request in deployment.sinks:
                 plan = self.plan(request, source_format)
                 kept = next((outlet for outlet in old if outlet.plan is plan), None)
@@ -61,13 +66,30 @@ class Assembler:
             for outlet in fresh:
                 await outlet.open(loose)
         except PlutinoError:
+            run.let_go(release=True)
             for outlet in fresh:
                 await outlet.close(release=True)
             raise
         run.connect(outlets)
+        if run.pending is not None:
+            run.pending.holds = deployment.options.qos == 0
         if deployment.options.qos > 0:
             run.checkpoints = Checkpoints(run, deployment.shape, deployment.options.checkpoint_interval, self._facilities)
         return run
+
+    def _pending(self, run: Run, deployment: Deployment) -> Pending:
+        """What waits for the rule's lookup tables."""
+        program = run.program
+        assert isinstance(program, Suspending)
+        kept = [request.stream for request in deployment.feeds if request.is_table]
+        pending = Pending(run, program, {}, deployment.options.buffer_length, kept, self._lookups, self._facilities)
+        try:
+            for request in deployment.tables:
+                pending.tables[request.table] = self._lookups.acquire(request, deployment.rule)
+        except PlutinoError:
+            pending.close(release=True)
+            raise
+        return pending
 
     def feeds(self, deployment: Deployment, positions: Mapping[str, Any], reuse: Run | None = None) -> list[Feed]:
         """The feeds of a deployment, in order; those of an earlier version stay where the request is equal.

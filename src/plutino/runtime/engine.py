@@ -16,10 +16,11 @@ from plutino.runtime.errorlog import ErrorEntry
 from plutino.runtime.facilities import Facilities, Log, Silence
 from plutino.runtime.feeds import Feeds, source_reference
 from plutino.runtime.lifecycle import Lifecycle
+from plutino.runtime.lookups import Lookups
 from plutino.runtime.ping import ping
 from plutino.runtime.pipeline import Pipeline
 from plutino.runtime.states import CANCELED, UPDATED, State
-from plutino.spi import Clock, Deployment, HttpIngress, Registry, Scanning, SourceContext, StateStore, Tap
+from plutino.spi import Clock, Deployment, HttpIngress, LookupRequest, Registry, Scanning, SourceContext, StateStore, Tap
 from plutino.spi.bus import Bus
 
 
@@ -59,7 +60,8 @@ class Engine:
         )
         self._pool = ConnectionPool(self._facilities, self._connection_context)
         self._feeds = Feeds(self._facilities, self._pool)
-        assembler = Assembler(self._facilities, self._feeds, self._pool)
+        self._lookups = Lookups(self._facilities, self._pool)
+        assembler = Assembler(self._facilities, self._feeds, self._lookups, self._pool)
         self._life = Lifecycle(self._facilities, self._feeds, assembler, on_finished)
         self._pipelines: dict[str, Pipeline] = {}
 
@@ -172,8 +174,22 @@ class Engine:
         return leave
 
     def readers(self, stream: str) -> tuple[str, ...]:
-        """Rules that run on a stream now."""
-        return tuple(dict.fromkeys(self._feeds.readers(stream)))
+        """Rules that run on a stream or table now."""
+        return tuple(dict.fromkeys((*self._feeds.readers(stream), *self._lookups.users(stream))))
+
+    # -- lookup tables
+
+    async def probe_table(self, request: LookupRequest) -> None:
+        """Open a lookup table and close it again."""
+        await self._lookups.probe(request)
+
+    async def open_table(self, request: LookupRequest) -> None:
+        """Keep a lookup table open."""
+        await self._lookups.open(request)
+
+    async def close_table(self, table: str) -> None:
+        """Close a lookup table as soon as no rule uses it."""
+        await self._lookups.close(table)
 
     # -- connections
 
@@ -199,7 +215,7 @@ class Engine:
             found += [source_reference(rule, place.feed.request) for place in run.places if place.feed.request.connection == connection]
             requests = [outlet.plan.request for outlet in run.outlets]
             found += [sink_reference(rule, request) for request in requests if request.connection == connection]
-        return tuple(found)
+        return (*found, *self._lookups.references(connection))
 
     async def ping(self, role: str, connector: str, properties: Mapping[str, Any]) -> None:
         """Try to reach an external system."""
@@ -212,6 +228,7 @@ class Engine:
         for pipeline in list(self._pipelines.values()):
             pipeline.wanted = False
         await asyncio.gather(*(self._close(pipeline) for pipeline in list(self._pipelines.values()) if pipeline.active))
+        await self._lookups.shut()
         await self._pool.close()
         self._facilities.deadlines.close()
         for task in list(self._facilities.tasks):

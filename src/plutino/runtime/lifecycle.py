@@ -25,6 +25,9 @@ from plutino.runtime.schedule import schedule_of
 from plutino.runtime.states import CANCELED, DONE, DURATION_ENDED, SCHEDULE_ENDED, UPDATED, State
 from plutino.spi import Deployment
 
+PATIENCE_SECONDS = 2.0
+"""How long a stopping rule waits for lookup tables."""
+
 SLICE_SECONDS = 0.005
 """Work on many rules lets running rules go on after this time."""
 
@@ -176,6 +179,9 @@ class Lifecycle:
             pipeline.deployment = deployment
             await self.begin(pipeline)
             return
+        # rows of the old version that could not go over into the new one still get their answers
+        await old.answered(PATIENCE_SECONDS)
+        old.let_go(release=True)
         for outlet in old.outlets:
             if outlet not in run.outlets:
                 await outlet.close(release=True)
@@ -185,6 +191,7 @@ class Lifecycle:
     async def _close_new(self, run: Run | None, old: Run) -> None:
         """Close what was opened for a version that does not come about."""
         if run is not None:
+            run.let_go(release=True)
             for outlet in run.outlets:
                 if outlet not in old.outlets:
                     await outlet.close(release=True)
@@ -197,6 +204,9 @@ class Lifecycle:
         previous = pipeline.deployment
         if previous is not None and previous.shape == deployment.shape and old.stateful and run.stateful:
             run.program.restore(old.program.snapshot())
+            if run.pending is not None and old.pending is not None:
+                run.pending.inherit(old.pending)
+                old.let_go(release=False)
             if run.checkpoints is not None and old.checkpoints is not None:
                 run.checkpoints.inherit(old.checkpoints)
         for place in old.places:
@@ -261,8 +271,10 @@ class Lifecycle:
         run.end()
         for place in run.places:
             self._feeds.left(place.feed)
+        await run.answered(PATIENCE_SECONDS)
         if run.checkpoints is not None:
             await run.checkpoints.end()
+        run.let_go(release=not alone)
         for outlet in run.outlets:
             await outlet.close(release=not alone)
         self._owners.pop(run, None)
@@ -327,6 +339,7 @@ class Lifecycle:
         await self._feeds.sweep()
 
     async def _finish(self, run: Run) -> None:
+        await run.answered(None)
         for outlet in run.outlets:
             outlet.flush()
         await self._drained(run)
@@ -352,6 +365,7 @@ class Lifecycle:
     async def _clean(self, run: Run) -> None:
         """Close what a failed run had open."""
         run.end()
+        run.let_go(release=True)
         for outlet in run.outlets:
             await outlet.close(release=True)
         for place in run.places:

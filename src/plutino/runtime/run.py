@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from itertools import accumulate
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from plutino.model import Batch, RowError
 from plutino.runtime.checkpoints import Checkpoints
 from plutino.runtime.deadlines import Timer
 from plutino.runtime.facilities import Facilities
 from plutino.runtime.feed import Feed
+from plutino.runtime.pending import Pending, at_once
 from plutino.runtime.sinks import Outlet
 from plutino.runtime.status import Node, Trouble
 from plutino.runtime.status import topology as wire_topology
@@ -22,6 +23,7 @@ DECODER = "decoder"
 """Stage of errors that come from the feed."""
 
 Emit = Callable[[Batch], None]
+Push = Callable[[str, Batch], Batch | None]
 
 
 class Keeper(Protocol):
@@ -41,7 +43,7 @@ class Place:
 
     __slots__ = ("before", "credited", "emit", "ended", "feed", "need", "operators", "push", "run")
 
-    def __init__(self, run: Run, feed: Feed, need: InputNeed, push: Callable[[str, Batch], Batch | None]) -> None:
+    def __init__(self, run: Run, feed: Feed, need: InputNeed, push: Push) -> None:
         self.run = run
         self.feed = feed
         self.need = need
@@ -73,6 +75,7 @@ class Run:
         "frozen",
         "operators",
         "outlets",
+        "pending",
         "places",
         "program",
         "push_us",
@@ -89,6 +92,7 @@ class Run:
         self.outlets: list[Outlet] = []
         self.places: list[Place] = []
         self.checkpoints: Checkpoints | None = None
+        self.pending: Pending | None = None
         self.crowd = 0
         self.dead = False
         self.frozen: tuple[Node, ...] | None = None
@@ -105,7 +109,8 @@ class Run:
     def place(self, feed: Feed) -> Place:
         """A place on a feed; the feed does not know of it yet."""
         need = self.program.inputs[feed.request.stream]
-        place = Place(self, feed, need, self._push_stateful if self.stateful else self.program.push)
+        # a program without state never waits for lookups
+        place = Place(self, feed, need, self._push_stateful if self.stateful else cast(Push, self.program.push))
         self.places.append(place)
         return place
 
@@ -130,9 +135,11 @@ class Run:
         return self._takes[0] if len(self._takes) == 1 else self.emit
 
     def begin(self) -> None:
-        """The program's first deadline counts from now on."""
+        """The program's first deadline counts from now on; rows that waited when its state was saved ask again."""
         if self._timer is not None:
             self._rearm(self._timer)
+        if self.pending is not None:
+            self.pending.ask_again()
 
     @property
     def loose(self) -> Collection[str] | None:
@@ -166,17 +173,19 @@ class Run:
 
     def report(self, errors: Sequence[RowError]) -> None:
         """Rows (or windows) that failed in the program: counted at their operator, sampled to the error log."""
+        fallback = self.operators[-1] if self.operators else ""
+        for error in errors:
+            self._note(error.stage if error.stage in self.operators else fallback, error.text)
+
+    def _note(self, kind: str, text: str, count: int = 1) -> None:
         now = self._facilities.flow.now
         if self._troubles is None:
             self._troubles = {}
-        fallback = self.operators[-1] if self.operators else ""
-        for error in errors:
-            kind = error.stage if error.stage in self.operators else fallback
-            trouble = self._troubles.get(kind)
-            if trouble is None:
-                trouble = self._troubles[kind] = Trouble()
-            trouble.add(now, error.text)
-            self._facilities.errors.add(self.rule, now, kind, error.text)
+        trouble = self._troubles.get(kind)
+        if trouble is None:
+            trouble = self._troubles[kind] = Trouble()
+        trouble.add(now, text, count)
+        self._facilities.errors.add(self.rule, now, kind, text)
 
     def measured(self, push_us: int, emit_us: int) -> None:
         """Times of one batch in microseconds."""
@@ -215,13 +224,30 @@ class Run:
         """Leave the feeds and forget the deadline; no data reaches this run any more."""
         if self.dead:
             return
-        self.frozen = tuple(self.nodes())
+        self.freeze()
         self.dead = True
         for place in self.places:
             if place in place.feed.places:
                 place.feed.detach(place)
         if self._timer is not None:
             self._facilities.deadlines.arm(self._timer, None)
+
+    def freeze(self) -> None:
+        """Show the numbers of now from now on."""
+        self.frozen = None
+        self.frozen = tuple(self.nodes())
+
+    async def answered(self, patience: float | None) -> None:
+        """Wait until no row waits for a lookup; at most ``patience`` seconds."""
+        if self.pending is not None:
+            await self.pending.idle(patience)
+            if self.frozen is not None:
+                self.freeze()
+
+    def let_go(self, *, release: bool) -> None:
+        """Forget rows that wait for lookups, and the tables. ``release``: their deliveries count as acknowledged."""
+        if self.pending is not None:
+            self.pending.close(release=release)
 
     def retire(self) -> None:
         """As ``end`` for a run whose places on the feeds another run has taken."""
@@ -277,7 +303,8 @@ class Run:
             found.append(
                 Node(
                     "op",
-                    f"{index + 1 + k}_{kind}",
+                    # a lookup is called like its table
+                    kind if kind == self.program.operators[k] else f"{index + 1 + k}_{kind}",
                     rows_in,
                     rows_out,
                     latency_us=self.push_us if k == 0 else 0,
@@ -295,7 +322,13 @@ class Run:
         return any(place.feed.received > place.before.received for place in self.places)
 
     def _push_stateful(self, stream: str, batch: Batch) -> Batch | None:
-        out = self.program.push(stream, batch)
+        pending = self.pending
+        if pending is not None and pending.refuses(stream):
+            kind, count = pending.place, len(batch.rows)
+            self._note(kind, f"buffer full, drop {count} messages in front of {kind}", count)
+            return None
+        made = self.program.push(stream, batch)
+        out = at_once(made) if pending is None else pending.settle(made)
         timer = self._timer
         if timer is not None and self.program.next_deadline() != timer.due:
             self._rearm(timer)
@@ -311,7 +344,8 @@ class Run:
         flow = self._facilities.flow
         flow.lossy, flow.receipt, flow.now = True, None, now
         try:
-            out = self.program.advance(now)
+            made = self.program.advance(now)
+            out = at_once(made) if self.pending is None else self.pending.settle(made)
             if out is not None:
                 if out.errors:
                     self.report(out.errors)
