@@ -34,6 +34,7 @@ class Settings(Struct, frozen=True):
     - ``allow_host``, ``allow_origin``: names of the server and origins of web pages besides those of this machine
     - ``external_files``: files outside of ``<data_dir>/uploads`` may be named; None: while the API listens on loopback only
     - ``private_net``: HTTP sources, sinks and downloads may reach loopback and private addresses
+    - ``install_scripts``: plugin packages with a shell script (``install.sh``) are taken
     - ``timezone``: IANA name, ``Local`` for that of the machine
     - ``files_dir``: where relative paths of file sources and sinks begin; empty for ``data_dir``
     """
@@ -47,6 +48,7 @@ class Settings(Struct, frozen=True):
     allow_origin: tuple[str, ...] = ()
     external_files: bool | None = None
     private_net: bool = False
+    install_scripts: bool = False
     timezone: str = "Local"
     log_level: str = "info"
     files_dir: str = ""
@@ -64,6 +66,7 @@ class Settings(Struct, frozen=True):
             "data_dir": access.data_dir,
             "allow_external_file_access": access.external_files,
             "enable_private_net": access.private_net,
+            "allow_install_scripts": self.install_scripts,
             "timezone": self.timezone,
         }
 

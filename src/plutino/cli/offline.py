@@ -74,7 +74,7 @@ async def check(document: str, state: str | None, *, partial: bool) -> dict[str,
 
     with tempfile.TemporaryDirectory(prefix="plutino-validate-") as folder:
         # A private network and files are the server's to forbid: here they would only hide other faults.
-        settings = Settings(folder, files_dir=os.getcwd(), external_files=True, private_net=True)
+        settings = Settings(folder, files_dir=os.getcwd(), external_files=True, private_net=True, install_scripts=True)
         catalog = await Catalog.open(folder, clock=SystemClock())
         try:
             kinds = resource_kinds("plutino.resources")

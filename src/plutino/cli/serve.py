@@ -33,6 +33,7 @@ _COLLECT_AFTER = 50_000
 @click.option("--allow-origin", multiple=True, metavar="ORIGIN", help="Web pages that may call, such as https://ui.example; * for any.")
 @click.option("--external-files/--no-external-files", default=None, help="Whether files outside of DIR/uploads may be named.")
 @click.option("--private-net/--no-private-net", default=None, help="Whether HTTP sources and sinks may reach private addresses.")
+@click.option("--allow-install-scripts", "install_scripts", is_flag=True, default=None, help="Take plugin packages with an install.sh.")
 @click.option("--timezone", metavar="ZONE", help="Zone of date functions and schedules, such as Europe/Berlin.  [default: Local]")
 @click.option("--log-level", type=click.Choice(LOG_LEVELS), help="Least level that is logged.  [default: info]")
 def serve(data: str, **given: Any) -> None:
