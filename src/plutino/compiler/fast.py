@@ -124,7 +124,8 @@ class FastEmitter:
             case Key(base=base, name=str() as name):
                 return f"{self._map(base)}.get({self.constants(name)})", True
             case Operation(op="+" | "-" | "*" | "/" | "%"):
-                return self._number(expr), False
+                # of nulls plain operators raise, the division of integers gives null
+                return self._number(expr), expr.op in "/%"
             case Operation() | Range() | Member() | Match():
                 return self.condition(expr), False
             case FunctionCall():
