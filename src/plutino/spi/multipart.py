@@ -40,26 +40,44 @@ def boundary_of(content_type: str) -> bytes:
 
 def parts_of(body: bytes, boundary: bytes) -> Iterator[Part]:
     """The parts of a body in order; MultipartError where it breaks off."""
-    delimiter = b"\r\n--" + boundary
-    # The first delimiter may stand at the very beginning; what is before it is no part.
-    at = 0 if body.startswith(delimiter[2:]) else body.find(delimiter)
-    if at < 0:
-        raise MultipartError("multipart: NextPart: EOF")
-    at += len(delimiter) - (2 if at == 0 and body.startswith(delimiter[2:]) else 0)
+    # What is before the first delimiter is no part. It may stand at the very beginning, without a line end in front.
+    text = b"\r\n" + body
+    found = _delimiter(text, boundary, 0)
     for _ in range(PARTS_LIMIT):
-        if body.startswith(b"--", at):
-            return
-        start = body.find(b"\r\n", at)
-        if start < 0 or body[at:start].strip(b" \t"):
+        if found is None:
             raise MultipartError("multipart: NextPart: EOF")
-        end = body.find(delimiter, start)
-        if end < 0:
+        if found.last:
+            return
+        following = _delimiter(text, boundary, found.end - 2)
+        if following is None:
             raise MultipartError("multipart: NextPart: unexpected EOF")
-        part = _part(body, start + 2, end)
+        part = _part(text, found.end, max(following.start, found.end))
         if part is not None:
             yield part
-        at = end + len(delimiter)
+        found = following
     raise MultipartError(f"multipart: more than {PARTS_LIMIT} parts")
+
+
+class _Delimiter(Struct, frozen=True):
+    """A line that divides parts: ``start`` is where the line end before it begins, ``end`` where the next part does."""
+
+    start: int
+    end: int
+    last: bool
+
+
+def _delimiter(text: bytes, boundary: bytes, at: int) -> _Delimiter | None:
+    """The next delimiter; a line that only begins like one is content."""
+    mark = b"\r\n--" + boundary
+    while (start := text.find(mark, at)) >= 0:
+        end = start + len(mark)
+        if text.startswith(b"--", end):
+            return _Delimiter(start, end + 2, True)
+        line = text.find(b"\r\n", end)
+        if line >= 0 and not text[end:line].strip(b" \t"):
+            return _Delimiter(start, line + 2, False)
+        at = start + 1
+    return None
 
 
 def _part(body: bytes, start: int, end: int) -> Part | None:

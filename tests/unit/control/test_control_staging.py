@@ -110,8 +110,8 @@ async def test_a_refused_change_leaves_no_bytes(bench: Staged) -> None:
 async def test_a_document_is_all_or_nothing_with_its_bytes(bench: Staged) -> None:
     """One download that fails leaves the others out, too; all faults are told together."""
     bad = dumps({"file": "ftp://x/y"})
+    text = document(Schema={"a": dumps({"file": "data:,a"}), "b": bad, "c": "{"}, rules={"r": {}})
     with pytest.raises(DocumentError) as raised:
-        text = document(Schema={"a": dumps({"file": "data:,a"}), "b": bad, "c": "{"}, rules={"r": {}})
         await bench.control.import_document(text, partial=False, origin=ORIGIN)
     assert sorted(fault.path for fault in raised.value.faults) == ["Schema.b", "Schema.c"]
     assert (bench.kept(), bench.texts()) == ([], {})
@@ -179,8 +179,8 @@ async def test_functions_of_objects_are_seen_by_checks(bench: Staged) -> None:
     found = env.function("area")
     assert found is not None
     assert (found.owner, list(env.functions())) == (Ref("archive", "a"), ["area"])
+    text = document(rules={"r": rule}, Schema={"a": dumps({"file": "data:,other"})})
     with pytest.raises(DocumentError) as raised:
-        text = document(rules={"r": rule}, Schema={"a": dumps({"file": "data:,other"})})
         await bench.control.import_document(text, partial=False, origin=ORIGIN)
     assert [fault.text for fault in raised.value.faults] == ["function area not found, there are ['other']"]
     await bench.control.delete(Ref("archive", "a"), origin=ORIGIN)
