@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from plutino.connectors.http import CONNECTORS
-from plutino.errors import AccessError, DeliveryError, PlutinoError, TransportError
+from plutino.errors import AccessError, DeliveryError, FormatError, PlutinoError, TransportError
 from plutino.spi import Sink, Source
 from plutino.spi.options import decode_options
 from plutino.testing import CollectingInlet, FakeClock, RecordingLog, check_sink, finish, sink_context, source_context
@@ -252,13 +252,21 @@ async def test_tokens_are_fetched_renewed_and_fetched_again(peer: Peer, tmp_path
 
 
 async def test_a_lookup_asks_and_compares(peer: Peer, tmp_path: Path) -> None:
-    """Rows in which every key matches."""
+    """Rows in which every key matches, out of one document for all queries; errors that may pass are told from those that stay."""
     peer.answer = lambda request, body: web.json_response([{"id": 1, "n": "a"}, {"id": 2, "n": "b"}])
     assert PULL.lookup is not None
     lookup = PULL.lookup.create(decode_options(PULL.lookup.options, {"url": peer.url}), "/t", source_context(str(tmp_path)))
     await lookup.open()
-    assert await lookup.lookup(["n"], ["id"], [2]) == [{"n": "b"}]
-    assert await lookup.lookup(["*"], ["id"], [3]) == []
+    found = lookup.lookup(["n"], ["id"], [(2,), (3,), (1.0,)])
+    assert not isinstance(found, list)
+    assert await found == [[{"id": 2, "n": "b"}], [], [{"id": 1, "n": "a"}]]
+    assert len(peer.requests) == 1
+    for status, kind in ((503, TransportError), (404, FormatError)):
+        peer.answer = lambda request, body, status=status: web.Response(status=status)
+        failing = lookup.lookup(["n"], ["id"], [(2,)])
+        assert not isinstance(failing, list)
+        with pytest.raises(kind, match=f"response code error: {status}"):
+            await failing
     await lookup.close()
 
 

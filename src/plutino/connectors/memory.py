@@ -23,7 +23,9 @@ from plutino.spi import (
     SourceSpec,
 )
 from plutino.spi.bus import check_filter
+from plutino.spi.connector import Answers
 from plutino.spi.options import Opt
+from plutino.spi.suspension import key_of, rows_with
 
 ROW_KINDS = ("insert", "update", "upsert", "delete")
 
@@ -135,7 +137,7 @@ class MemoryLookupOptions(Struct, frozen=True, rename="camel"):
 
 
 class MemoryLookup:
-    """A table in memory, filled by memory sinks from the moment it is opened; look-ups by its key take constant time."""
+    """A table in memory, filled by memory sinks from the moment it is opened; queries by its key take constant time."""
 
     def __init__(self, options: MemoryLookupOptions, datasource: str, context: SourceContext) -> None:
         if not options.key:
@@ -152,16 +154,16 @@ class MemoryLookup:
         if self._leave is None:
             self._leave = self._bus.subscribe(self._topic, self._take)
 
-    async def lookup(self, fields: Sequence[str], keys: Sequence[str], values: Sequence[Any]) -> list[dict[str, Any]]:
-        """Rows whose ``keys`` equal ``values``."""
-        wanted = dict(zip(keys, values, strict=True))
-        if self._key in wanted:
-            found = self._rows.get(_hashable(wanted[self._key]))
-            candidates = [] if found is None else [found]
-        else:
-            candidates = list(self._rows.values())
-        rows = [r for r in candidates if all(k in r and r[k] == v for k, v in wanted.items())]
-        return rows if "*" in fields else [{f: r[f] for f in fields if f in r} for r in rows]
+    def lookup(self, fields: Sequence[str], keys: Sequence[str], queries: Sequence[Sequence[Any]]) -> Answers:
+        """Rows in which every key has its value."""
+        place = keys.index(self._key) if self._key in keys else None
+        return [self._find(keys, values, place) for values in queries]
+
+    def _find(self, keys: Sequence[str], values: Sequence[Any], place: int | None) -> list[dict[str, Any]]:
+        if place is None:
+            return rows_with(self._rows.values(), keys, values)
+        found = self._rows.get(key_of((values[place],)))
+        return [] if found is None else rows_with((found,), keys, values)
 
     async def close(self) -> None:
         """Stop following and forget the rows."""
@@ -173,22 +175,18 @@ class MemoryLookup:
     def _take(self, rows: list[Any], meta: Mapping[str, Any]) -> bool:
         for item in rows:
             row = to_dict(item)
-            key = meta["key"] if "key" in meta else row.get(self._key)
+            key = key_of((meta["key"] if "key" in meta else row.get(self._key),))
             match meta.get("rowkind", "upsert"):
                 case "delete":
-                    self._rows.pop(_hashable(key), None)
+                    self._rows.pop(key, None)
                 case "insert":
-                    self._rows.setdefault(_hashable(key), row)
+                    self._rows.setdefault(key, row)
                 case "update":
-                    if _hashable(key) in self._rows:
-                        self._rows[_hashable(key)] = row
+                    if key in self._rows:
+                        self._rows[key] = row
                 case _:
-                    self._rows[_hashable(key)] = row
+                    self._rows[key] = row
         return True
-
-
-def _hashable(key: Any) -> Any:
-    return repr(key) if isinstance(key, list | dict) else key
 
 
 def _check_topic(topic: str) -> None:
@@ -221,6 +219,7 @@ CONNECTOR = ConnectorSpec(
     lookup=LookupSpec(
         options=MemoryLookupOptions,
         create=MemoryLookup,
+        typed=True,
         examples=(Example("table of devices", {"key": "id"}, "table/devices"),),
     ),
 )

@@ -10,7 +10,9 @@ from msgspec import Struct
 from plutino.model import Duration
 from plutino.spi import ConnectorSpec, Delivery, Example, Inlet, LookupSpec, SourceContext, SourceSpec
 from plutino.spi.clock import ticks
+from plutino.spi.connector import Answers
 from plutino.spi.options import Opt
+from plutino.spi.suspension import rows_with
 
 
 class SimulatorOptions(Struct, frozen=True, rename="camel"):
@@ -58,7 +60,7 @@ class SimulatorSource:
 
 
 class SimulatorLookup:
-    """A fixed table: the rows of the configuration."""
+    """A fixed table: the rows of the configuration, each once where all keys match."""
 
     def __init__(self, options: SimulatorOptions, datasource: str, context: SourceContext) -> None:
         self._data = options.data
@@ -66,10 +68,9 @@ class SimulatorLookup:
     async def open(self) -> None:
         """Nothing to open."""
 
-    async def lookup(self, fields: Sequence[str], keys: Sequence[str], values: Sequence[Any]) -> list[dict[str, Any]]:
+    def lookup(self, fields: Sequence[str], keys: Sequence[str], queries: Sequence[Sequence[Any]]) -> Answers:
         """Rows in which every key has its value."""
-        rows = [r for r in self._data if all(k in r and r[k] == v for k, v in zip(keys, values, strict=True))]
-        return [dict(r) for r in rows] if "*" in fields else [{f: r[f] for f in fields if f in r} for r in rows]
+        return [rows_with(self._data, keys, values) for values in queries]
 
     async def close(self) -> None:
         """Nothing to close."""

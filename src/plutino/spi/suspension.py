@@ -6,7 +6,7 @@ A program never waits itself. Where rows need something from outside (lookup tab
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from msgspec import Struct
@@ -79,6 +79,12 @@ def same_value(left: Any, right: Any) -> bool:
     return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
 
 
+def rows_with(rows: Iterable[dict[str, Any]], keys: Sequence[str], values: Sequence[Any]) -> list[dict[str, Any]]:
+    """The rows in which every key has its value, for tables that look for themselves."""
+    wanted = list(zip(keys, values, strict=True))
+    return [row for row in rows if all(key in row and same_value(row[key], value) for key, value in wanted)]
+
+
 def _hashable(value: Any) -> Any:
     match value:
         case bool():
@@ -91,4 +97,4 @@ def _hashable(value: Any) -> Any:
             return value
 
 
-__all__ = ["Answer", "LookupCall", "Suspended", "Suspending", "key_of", "same_value"]
+__all__ = ["Answer", "LookupCall", "Suspended", "Suspending", "key_of", "rows_with", "same_value"]

@@ -108,12 +108,13 @@ async def test_updatable_rows_keep_a_lookup_table(tmp_path: Path) -> None:
     await lookup.open()
     sink = sink_spec.create(decode_options(sink_spec.options, {"topic": "t", "rowkindField": "k", "keyField": "id"}), context)
     sink.write([[{"id": 1, "v": "a"}, {"id": 2, "v": "b", "k": "insert"}, {"id": 3, "v": "c", "k": "update"}]], None)
-    assert await lookup.lookup(["v"], ["id"], [1]) == [{"v": "a"}]
-    assert await lookup.lookup(["*"], ["id"], [3]) == []
+    assert lookup.lookup(["v"], ["id"], [(1.0,), (3,), (True,)]) == [[{"id": 1, "v": "a"}], [], []]
     with pytest.raises(EvaluationError, match="invalid rowkind nonsense"):
         sink.write([[{"id": 1, "k": "nonsense"}, {"id": 1, "k": "delete"}, {"id": 2, "v": "d", "k": "update"}]], None)
-    assert await lookup.lookup(["*"], ["id"], [1]) == []
-    assert await lookup.lookup(["id", "v"], ["v"], ["d"]) == [{"id": 2, "v": "d"}]
+    assert lookup.lookup(["*"], ["id"], [(1,)]) == [[]]
+    changed = [{"id": 2, "v": "d", "k": "update"}]
+    assert lookup.lookup(["id", "v"], ["v"], [("d",), ("b",)]) == [changed, []]
+    assert lookup.lookup(["*"], ["v", "id"], [("d", 2), ("d", 1)]) == [changed, []]
     await lookup.close()
 
 
@@ -159,7 +160,7 @@ async def test_simulator_is_a_lookup_table_too(tmp_path: Path) -> None:
     assert spec is not None
     lookup = spec.create(decode_options(spec.options, {"data": [{"a": 1, "b": 1}, {"a": 1, "b": 2}]}), "", source_context(str(tmp_path)))
     await lookup.open()
-    assert await lookup.lookup(["b"], ["a", "b"], [1, 2]) == [{"b": 2}]
+    assert lookup.lookup(["b"], ["a", "b"], [(1, 2), (2, 2)]) == [[{"a": 1, "b": 2}], []]
     await lookup.close()
 
 

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from plutino.connectors.http.client import HttpClient, Reply, Tokens, reach, read_rows
+from plutino.connectors.http.client import RETRY_STATUS, HttpClient, Reply, Tokens, reach, read_rows
 from plutino.connectors.http.options import (
     CONTENT_TYPES,
     HttpPullOptions,
@@ -20,6 +20,8 @@ from plutino.connectors.http.options import (
 from plutino.errors import FormatError, TransportError
 from plutino.spi import Delivery, Inlet, SourceContext
 from plutino.spi.clock import ticks
+from plutino.spi.connector import Answers
+from plutino.spi.suspension import rows_with
 
 
 class Poll:
@@ -124,14 +126,16 @@ class HttpLookup:
     async def open(self) -> None:
         """Connections are made by the requests."""
 
-    async def lookup(self, fields: Sequence[str], keys: Sequence[str], values: Sequence[Any]) -> list[dict[str, Any]]:
-        """Rows in which every key has its value; TransportError when the server does not give them."""
+    async def lookup(self, fields: Sequence[str], keys: Sequence[str], queries: Sequence[Sequence[Any]]) -> Answers:
+        """Rows in which every key has its value, out of one document for all queries; TransportError when the server may give it later."""
+        reply = await self._poll.ask()
         try:
-            rows = self._poll.rows(await self._poll.ask())
+            rows = self._poll.rows(reply)
         except FormatError as error:
-            raise TransportError(error.message) from error
-        found = [r for r in rows if all(k in r and r[k] == v for k, v in zip(keys, values, strict=True))]
-        return found if "*" in fields else [{f: r[f] for f in fields if f in r} for r in found]
+            if reply.status in RETRY_STATUS:
+                raise TransportError(error.message) from error
+            raise
+        return [rows_with(rows, keys, values) for values in queries]
 
     async def close(self) -> None:
         """Close the session."""
