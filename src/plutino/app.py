@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from plutino import __version__
-from plutino.catalog import Catalog
+from plutino.catalog import KEEP_AUDIT, KEEP_REVISIONS, Catalog
 from plutino.control import Controller
 from plutino.errors import OptionError, PlutinoError
 from plutino.runtime import Engine
@@ -23,6 +23,9 @@ from plutino.spi.discovery import resource_kinds
 
 if TYPE_CHECKING:
     from plutino.rest.serving import HttpServer
+
+END_DELAY_S = 1.0
+"""How long after an answer the server ends that was asked to."""
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -37,6 +40,7 @@ class Settings(Struct, frozen=True):
     - ``install_scripts``: plugin packages with a shell script (``install.sh``) are taken
     - ``timezone``: IANA name, ``Local`` for that of the machine
     - ``files_dir``: where relative paths of file sources and sinks begin; empty for ``data_dir``
+    - ``keep_revisions``: how many revisions can be rolled back to; ``keep_audit``: how many the history tells of
     """
 
     data_dir: str
@@ -52,6 +56,8 @@ class Settings(Struct, frozen=True):
     timezone: str = "Local"
     log_level: str = "info"
     files_dir: str = ""
+    keep_revisions: int = KEEP_REVISIONS
+    keep_audit: int = KEEP_AUDIT
 
     @property
     def access(self) -> Access:
@@ -134,7 +140,9 @@ class Core:
         except OSError as error:
             raise PlutinoError(f"data directory {settings.data_dir}: {(error.strerror or str(error)).lower()}") from error
         found = registry or components()
-        catalog = await Catalog.open(settings.data_dir, clock=SystemClock())
+        catalog = await Catalog.open(
+            settings.data_dir, clock=SystemClock(), keep_revisions=settings.keep_revisions, keep_audit=settings.keep_audit
+        )
         try:
             finished, access = _Finished(log), settings.access
             engine = Engine(
@@ -157,9 +165,29 @@ class Core:
         return cls(settings, found, catalog, engine, controller)
 
     async def close(self) -> None:
-        """Let rules finish what they have, and give everything back."""
+        """Undo what is half done, let rules finish what they have, and give everything back."""
+        await self.controller.close()
         await self.engine.close()
         await self.catalog.close()
+
+
+class End:
+    """The wish that came over the API to end the server, and the exit code that goes with it."""
+
+    def __init__(self) -> None:
+        self._asked = asyncio.Event()
+        self._code: int | None = None
+
+    def ask(self, code: int) -> None:
+        """End soon, when the answer has gone out; the first wish counts."""
+        if self._code is None:
+            self._code = code
+            asyncio.get_running_loop().call_later(END_DELAY_S, self._asked.set)
+
+    async def wait(self) -> int:
+        """The exit code, once the server is to end."""
+        await self._asked.wait()
+        return self._code or 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +197,7 @@ class Server:
     core: Core
     rest: HttpServer
     push: HttpServer
+    end: End
 
     @classmethod
     async def open(cls, settings: Settings, log: Any) -> Server:
@@ -179,9 +208,11 @@ class Server:
         from plutino.rest.documentation import Documentation
         from plutino.rest.formats import Formats
         from plutino.rest.guard import Guard
+        from plutino.rest.history import HistoryEndpoints
         from plutino.rest.routes import Routes
         from plutino.rest.server_info import ServerInfo
         from plutino.rest.serving import HttpServer
+        from plutino.rest.tasks import TaskEndpoints
         from plutino.rest.transfer import Transfer
 
         hosts, origins = _lowered(settings.allow_host), _lowered(settings.allow_origin)
@@ -192,6 +223,7 @@ class Server:
             controller = core.controller
             served = [*ServerInfo(__version__).actions, *Transfer(controller, settings.access).actions]
             served += Formats(controller, settings.access).actions
+            served += [*HistoryEndpoints(controller, settings.access).actions, *TaskEndpoints(controller, settings.access).actions]
             served += [action for spec in controller.specs.values() for action in spec.actions]
             routes = Routes([*served, *Documentation(served, __version__).actions])
             application = Application(routes, controller, Guard(settings.host, hosts, origins), log)
@@ -200,7 +232,9 @@ class Server:
         except BaseException:
             await core.close()
             raise
-        return cls(core, rest, push)
+        end = End()
+        controller.on_shut_down = end.ask
+        return cls(core, rest, push, end)
 
     @property
     def url(self) -> str:

@@ -35,9 +35,11 @@ _COLLECT_AFTER = 50_000
 @click.option("--private-net/--no-private-net", default=None, help="Whether HTTP sources and sinks may reach private addresses.")
 @click.option("--allow-install-scripts", "install_scripts", is_flag=True, default=None, help="Take plugin packages with an install.sh.")
 @click.option("--timezone", metavar="ZONE", help="Zone of date functions and schedules, such as Europe/Berlin.  [default: Local]")
+@click.option("--keep-revisions", type=click.IntRange(1), help="Revisions that can be rolled back to.  [default: 1000]")
+@click.option("--keep-audit", type=click.IntRange(1), help="Revisions that the history tells of.  [default: 100000]")
 @click.option("--log-level", type=click.Choice(LOG_LEVELS), help="Least level that is logged.  [default: info]")
-def serve(data: str, **given: Any) -> None:
-    """Run the server until SIGTERM or Ctrl-C.
+def serve(data: str, **given: Any) -> int:
+    """Run the server until SIGTERM or Ctrl-C. Exit code 100 asks to start it again: an import with stop=1 wants that.
 
     Options win over environment variables with eKuiper's names (KUIPER__BASIC__RESTPORT and the like).
     """
@@ -46,7 +48,7 @@ def serve(data: str, **given: Any) -> None:
         settings = settings_from(os.environ, data_dir=str(Path(data).absolute()), **{k: v for k, v in given.items() if v != ()})
         _use_zone(settings.timezone)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(settings))
+            return runner.run(_serve(settings))
     except PlutinoError as error:
         raise Failure(f"cannot serve: {error.message}") from error
 
@@ -54,13 +56,14 @@ def serve(data: str, **given: Any) -> None:
 commands: Sequence[click.Command] = (serve,)
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings) -> int:
+    """The exit code of the server."""
     from plutino.app import Server
 
-    stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
+    signalled = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
+        loop.add_signal_handler(number, signalled.set)
     log = _logger(settings.log_level)
     server = await Server.open(settings, log)
     try:
@@ -69,11 +72,16 @@ async def _serve(settings: Settings) -> None:
         gc.collect()
         gc.freeze()
         click.echo(f"plutino serves {server.url} (push on {server.push_url}, data in {settings.data_dir})")
-        await stopped.wait()
+        stopped, asked = loop.create_task(signalled.wait()), loop.create_task(server.end.wait())
+        await asyncio.wait((stopped, asked), return_when=asyncio.FIRST_COMPLETED)
+        code = asked.result() if asked.done() else 0
+        for waiting in (stopped, asked):
+            waiting.cancel()
         log.info("stopping")
     finally:
         await server.close()
     log.info("stopped")
+    return code
 
 
 def _loop_factory() -> Any:

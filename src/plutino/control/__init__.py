@@ -4,6 +4,7 @@ from plutino.control.changeset import Changeset
 from plutino.control.controller import Controller
 from plutino.control.documents import BUNDLE, RULESET, V1, V2, DocumentContent, Format
 from plutino.control.history import entry_to_wire
+from plutino.control.importer import ImportOptions
 from plutino.control.progress import Progress
 from plutino.control.report import RefusedDocumentError, config_response, finish_message
 from plutino.control.sections import SECTIONS
@@ -19,6 +20,7 @@ __all__ = [
     "Controller",
     "DocumentContent",
     "Format",
+    "ImportOptions",
     "ImportResult",
     "Progress",
     "RefusedDocumentError",

@@ -66,6 +66,11 @@ class Controller:
         return self._catalog
 
     @property
+    def importer(self) -> Importer:
+        """Takes documents; ``import_document`` in short."""
+        return self._importer
+
+    @property
     def history(self) -> History:
         """What each revision did."""
         return self._door.history

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from plutino.errors import DocumentError, Fault, PlutinoError, explanation
+from plutino.errors import DocumentError, Fault, PlutinoError, RevisionConflictError, explanation
 from plutino.spi import Answer
 from plutino.spi.wire import JSON
 
@@ -18,8 +18,9 @@ def error_answer(error: PlutinoError, headers: Mapping[str, str]) -> Answer:
     """The envelope of an error, for a request with these headers.
 
     A refused document has faults: how many is in the header ``plutino-faults``, and each with its place stands in the envelope when the
-    client accepts ``application/json`` by name; so does the underlined place of a refused statement (``explanation``). To others the
-    envelope has exactly the two members that every client knows.
+    client accepts ``application/json`` by name; so does the underlined place of a refused statement (``explanation``), and what
+    changed since the revision that a request was based on (``meanwhile``). To others the envelope has exactly the two members that every
+    client knows.
     """
     body: dict[str, Any] = {"error": error.code, "message": error.message}
     sent = {}
@@ -28,6 +29,8 @@ def error_answer(error: PlutinoError, headers: Mapping[str, str]) -> Answer:
         sent["plutino-faults"] = str(len(error.faults))
         if asked:
             body["faults"] = fault_list(error.faults)
+    if isinstance(error, RevisionConflictError) and asked:
+        body["meanwhile"] = error.meanwhile
     place = explanation(error) if asked else None
     if place is not None:
         body["explanation"] = place

@@ -15,7 +15,7 @@ from plutino.rest.importing import (
     QUERY,
     changes_answer,
     document_text,
-    download,
+    exported,
     is_dry_run,
     left_out,
     report_answer,
@@ -60,7 +60,7 @@ class Formats:
         )
 
     async def _export_v2(self, call: Call) -> Answer:
-        return download(await self._controller.export(V2), call)
+        return await exported(self._controller, V2, call)
 
     async def _import_v2(self, call: Call) -> Answer:
         document = await document_text(call, "server.importConfiguration", self._access, further=_BAD_REQUEST, unreadable=_UNREADABLE)
@@ -72,7 +72,7 @@ class Formats:
         return _answer(call, result, "success")
 
     async def _export_ruleset(self, call: Call) -> Answer:
-        return download(await self._controller.export(RULESET), call)
+        return await exported(self._controller, RULESET, call)
 
     async def _import_ruleset(self, call: Call) -> Answer:
         document = await document_text(call, "server.rulesetInfo", self._access, further=_BAD_REQUEST, unreadable=_UNREADABLE)
@@ -82,7 +82,7 @@ class Formats:
         return _answer(call, result, f"imported {streams} streams, {tables} tables and {rules} rules")
 
     async def _export_bundle(self, call: Call) -> Answer:
-        return download(await self._controller.export(BUNDLE), call)
+        return await exported(self._controller, BUNDLE, call)
 
     async def _import_bundle(self, call: Call) -> Answer:
         if self._trusted:
@@ -97,5 +97,5 @@ def _answer(call: Call, result: ImportResult, text: str) -> Answer:
         return changes_answer(result)
     if not wants_json(call):
         return Answer(text, headers=result_headers(result))
-    body = {"message": text, "error": left_out(result.faults), **result_lists(result)}
+    body = {"message": text, "error": left_out(result), **result_lists(result)}
     return Answer(msgspec.json.encode(body), 200, JSON, result_headers(result))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping
 from email.utils import formatdate
 from typing import Any
 
 import msgspec
 
-from plutino.control import Controller, Format, ImportResult
-from plutino.errors import DocumentError, Fault, PlutinoError
+from plutino.control import RULESET, V1, V2, Controller, Format, ImportOptions, ImportResult
+from plutino.errors import PlutinoError
 from plutino.rest.download import read_url
 from plutino.rest.envelope import fault_list
 from plutino.spi import Answer, Call, Origin
@@ -29,9 +30,20 @@ BODY = {
 QUERY = {
     "dryRun": "1: tell what would change and change nothing",
     "onError": "abort (default): nothing changes when anything is refused; continue: what is refused stays as it was",
-    "baseRevision": "Refuse when the state is not at this revision any more",
+    "onConflict": "Objects that are there already: overwrite, skip (they stay and are reported) or fail; default: overwrite, but a partial "
+    "import skips plugins, schemas and services",
+    "baseRevision": "Refuse when the state is not at this revision any more; the header If-Match does the same",
+    "wait": "0: refuse while another import is going on, instead of waiting for it",
+    "stop": "1: end the server afterwards with exit code 100 (not with partial=1)",
+    "message": "What the history says about this change",
 }
+FORMATS: Mapping[str, Format[str]] = {form.name: form for form in (V1, V2, RULESET)}
+
+RESTART = 100
+"""Exit code of a server that wants to be started again."""
+
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_TAG = re.compile(r'(?:W/)?"?([0-9]{1,15})(?:-[0-9a-f]*)?"?')
 
 
 async def document_text(call: Call, struct: str, access: Access, *, further: str = "", unreadable: str = "") -> str:
@@ -40,18 +52,28 @@ async def document_text(call: Call, struct: str, access: Access, *, further: str
     PlutinoError with the wire text: ``struct`` is the original's name of the body, ``further`` is behind the texts about missing fields,
     ``unreadable`` is in front of what is wrong with a file.
     """
+    return await text_of(read_body(call, struct), access, further=further, unreadable=unreadable)
+
+
+def read_body(call: Call, struct: str) -> dict[str, str]:
+    """The body of an import request; whether its fields make sense is up to ``text_of``."""
     try:
-        body = bind(decode(call.body, exact=False), Shape(struct, {"content": "string", "file": "string"}))
+        found: dict[str, str] = bind(decode(call.body, exact=False), Shape(struct, {"content": "string", "file": "string"}))
     except GoJsonError as error:
         with_prefix(error, "Invalid body: Error decoding json")
         raise
+    return found
+
+
+async def text_of(body: Mapping[str, str], access: Access, *, further: str = "", unreadable: str = "") -> str:
+    """The document of a request body, see ``document_text``."""
     content, file = body.get("content", ""), body.get("file", "")
     if content and file:
         raise PlutinoError(f"Invalid body: Cannot specify both content and file{further}")
     if not content and not file:
         raise PlutinoError(f"Invalid body: must specify content or file{further}")
     try:
-        return str(content) or await read_url(file, access)
+        return content or await read_url(file, access)
     except PlutinoError as error:
         if unreadable:
             with_prefix(error, unreadable)
@@ -59,16 +81,34 @@ async def document_text(call: Call, struct: str, access: Access, *, further: str
 
 
 async def run_import(call: Call, controller: Controller, document: Any, form: Format[Any], *, partial: bool) -> ImportResult:
-    """Import a document as the query says."""
-    return await controller.import_document(
-        document,
-        form=form,
+    """Import a document as the query says; with ``stop=1`` the server ends after the answer was sent."""
+    options = import_options(call, partial)
+    result = await controller.importer.run(document, options, import_origin(call, form, partial), form=form)
+    if stops(call) and not options.dry_run:
+        controller.shut_down(RESTART)
+    return result
+
+
+def import_options(call: Call, partial: bool) -> ImportOptions:
+    """What query and headers ask of an import."""
+    return ImportOptions(
         partial=partial,
-        origin=Origin("import", call.client),
-        base_revision=_revision(call),
         dry_run=is_dry_run(call),
         on_error=call.query.get("onError", "abort"),
+        on_conflict=call.query.get("onConflict", ""),
+        base_revision=base_revision(call),
+        wait=call.query.get("wait", "1") not in ("0", "false"),
     )
+
+
+def import_origin(call: Call, form: Format[Any], partial: bool) -> Origin:
+    """Who imports, and what the history says about it."""
+    return Origin("import", call.client, call.query.get("message") or f"{'partial' if partial else 'full'} import, {form.name}")
+
+
+def stops(call: Call) -> bool:
+    """Whether the server is to end afterwards; both flags count for the exact value 1 only."""
+    return call.query.get("stop") == "1" and call.query.get("partial") != "1"
 
 
 def is_dry_run(call: Call) -> bool:
@@ -83,13 +123,20 @@ def wants_json(call: Call) -> bool:
 
 def result_headers(result: ImportResult) -> dict[str, str]:
     """What an answer without a JSON body can still tell."""
-    counts = {"faults": len(result.faults), "warnings": len(result.warnings), "ignored": len(result.ignored)}
+    counts = {name: len(getattr(result, name)) for name in ("faults", "troubles", "warnings", "ignored")}
     return {"plutino-revision": str(result.revision), **{f"plutino-{name}": str(count) for name, count in counts.items() if count}}
 
 
 def result_lists(result: ImportResult) -> dict[str, Any]:
-    """What was refused, passed over and left alone, each where there is any."""
-    found: dict[str, Any] = {"ignored": result.ignored, "faults": fault_list(result.faults), "warnings": fault_list(result.warnings)}
+    """What was refused (``faults``), does not run (``troubles``), was passed over (``warnings``) and left alone (``ignored``), and what
+    happens to running rules (``restarts``), each where there is any."""
+    found: dict[str, Any] = {
+        "restarts": [effect.to_wire() for effect in result.effects],
+        "ignored": result.ignored,
+        "faults": fault_list(result.faults),
+        "troubles": fault_list(result.troubles),
+        "warnings": fault_list(result.warnings),
+    }
     return {name: entries for name, entries in found.items() if entries}
 
 
@@ -99,23 +146,39 @@ def changes_answer(result: ImportResult) -> Answer:
 
 
 def report_answer(result: ImportResult, call: Call) -> Answer:
-    """The answer of an import with the twelve-key object; ``ignored`` for those that ask for JSON by name."""
+    """The answer of an import with the twelve-key object; what clients of the original do not know for those that ask for JSON by name."""
     lists = result_lists(result)
     if not wants_json(call):
-        lists.pop("ignored", None)
-    body = {"ErrorMsg": left_out(result.faults), "ConfigResponse": result.config_response(), **lists}
+        lists = {name: entries for name, entries in lists.items() if name not in ("ignored", "restarts")}
+    body = {"ErrorMsg": left_out(result), "ConfigResponse": result.config_response(), **lists}
     return Answer(msgspec.json.encode(body), 200, JSON, result_headers(result))
 
 
-def left_out(faults: Sequence[Fault]) -> str:
-    """The sum of what was refused, empty when nothing was."""
-    return f"{len(faults)} entries were refused and left out" if faults else ""
+def left_out(result: ImportResult) -> str:
+    """The sum of what was refused and of what does not run, empty when all is well."""
+    told = []
+    if result.faults:
+        told.append(f"{len(result.faults)} entries were refused and left out")
+    if result.troubles:
+        told.append(f"{len(result.troubles)} objects were imported, but do not run")
+    return "; ".join(told)
 
 
-def download(document: str | bytes, call: Call) -> Answer:
-    """A document as a download; a part of it when the client asks for one range of bytes."""
+async def exported(controller: Controller, form: Format[Any], call: Call) -> Answer:
+    """Everything that is stored as a download."""
+    revision = controller.revision
+    return download(await controller.export(form), call, revision)
+
+
+def download(document: str | bytes, call: Call, revision: int) -> Answer:
+    """A document as a download; a part of it when the client asks for one range of bytes.
+
+    ``revision`` is that of the state that it shows: an import can be bound to it (``If-Match`` with the ``ETag``).
+    """
     data = document.encode() if isinstance(document, str) else document
     headers = {
+        "etag": f'"{revision}-{zlib.crc32(data):08x}"',
+        "plutino-revision": str(revision),
         "content-disposition": "Attachment",
         "last-modified": formatdate(usegmt=True),
         "accept-ranges": "bytes",
@@ -132,10 +195,22 @@ def download(document: str | bytes, call: Call) -> Answer:
     return Answer(data[start : end + 1], 206, media, {**headers, "content-range": f"bytes {start}-{end}/{size}"})
 
 
-def _revision(call: Call) -> int | None:
+def base_revision(call: Call) -> int | None:
+    """The revision that a change is based on: ``baseRevision=7``, or the header ``If-Match`` with the ``ETag`` of an export."""
     text = call.query.get("baseRevision", "")
-    if not text:
+    if text:
+        return number_of(text, "baseRevision")
+    tag = call.headers.get("if-match", "").strip()
+    if tag in ("", "*"):
         return None
-    if not text.isdecimal():
-        raise DocumentError(f"baseRevision: {text}; the number of a revision is expected")
+    found = _TAG.fullmatch(tag)
+    if found is None:
+        raise PlutinoError(f"If-Match: {tag}; the ETag of an export or the number of a revision is expected")
+    return int(found[1])
+
+
+def number_of(text: str, name: str) -> int:
+    """A number of the query string; ``name`` is what it is called there."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 15):
+        raise PlutinoError(f"{name}: {text}; the number of a revision is expected")
     return int(text)

@@ -1,4 +1,4 @@
-"""What the server says about itself: ``/`` and ``/ping``."""
+"""What the server says about itself: ``/`` and ``/ping``; and how it is ended: ``/stop``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 
 from plutino.spi import Action, Answer, Call
-from plutino.spi.wire import json_answer
+from plutino.spi.wire import json_answer, text_answer
 
 _OBJECT = {"type": "object"}
 
@@ -28,6 +28,8 @@ class ServerInfo:
         return (
             Action("GET", "/", self._show, "Version, uptime and use of resources", reply=_OBJECT, tags=tags),
             Action("POST", "/", self._show, "Version, uptime and use of resources", reply=_OBJECT, tags=tags),
+            Action("GET", "/stop", self._stop, "End the server", tags=tags),
+            Action("POST", "/stop", self._stop, "End the server", tags=tags),
             Action("GET", "/ping", self._ping, "Answers when the server is up", tags=tags),
         )
 
@@ -43,6 +45,10 @@ class ServerInfo:
                 "memoryTotal": str(_memory_total()),
             }
         )
+
+    async def _stop(self, call: Call) -> Answer:
+        call.control.shut_down(0)
+        return text_answer("stop success")
 
     async def _ping(self, call: Call) -> Answer:
         return Answer()

@@ -14,17 +14,23 @@ from plutino.rest.importing import (
     changes_answer,
     document_text,
     download,
+    exported,
     is_dry_run,
     report_answer,
     run_import,
+    wants_json,
 )
 from plutino.spi import Action, Answer, Call
 from plutino.spi.access import Access
 from plutino.spi.gojson import GoJsonError, decode
-from plutino.spi.wire import json_answer, with_prefix
+from plutino.spi.wire import json_answer, truth, with_prefix
 
 _DOCUMENT = {"type": "object", "description": "Twelve sections of entries, each a text", "additionalProperties": {"type": "object"}}
 _IDS = {"type": "array", "items": {"type": "string"}, "description": "Rule ids"}
+_EXPORT_QUERY = {
+    "why": "1: an object with the document and, for each entry, why it is there",
+    "memory": "1: also rules that feed the chosen ones through memory topics",
+}
 _QUERY = {"partial": "1: on top of what is there; else the document replaces everything", **QUERY}
 
 
@@ -38,16 +44,16 @@ class Transfer:
     @property
     def actions(self) -> Sequence[Action]:
         tags = ("transfer",)
-        status = "What the last import refused"
+        status, chosen = "What the last import refused", "Rules and all that they use, and nothing else"
         return (
             Action("GET", "/data/export", self._export, "The whole configuration as a document", reply=_DOCUMENT, tags=tags),
-            Action("POST", "/data/export", self._export_rules, "Rules and all that they use", body=_IDS, reply=_DOCUMENT, tags=tags),
+            Action("POST", "/data/export", self._export_rules, chosen, body=_IDS, reply=_DOCUMENT, tags=tags, query=_EXPORT_QUERY),
             Action("POST", "/data/import", self._import, "Import a document", BODY, {"type": "object"}, tags=tags, query=_QUERY),
             Action("GET", "/data/import/status", self._status, status, reply=_DOCUMENT, tags=tags),
         )
 
     async def _export(self, call: Call) -> Answer:
-        return download(await self._controller.export(V1), call)
+        return await exported(self._controller, V1, call)
 
     async def _export_rules(self, call: Call) -> Answer:
         try:
@@ -57,11 +63,20 @@ class Transfer:
             raise
         if not isinstance(ids, list) or not all(isinstance(id, str) for id in ids):
             raise PlutinoError(f"Invalid body: {msgspec.json.encode(ids).decode()}; a JSON array of rule ids is expected")
-        document, _ = await self._controller.export_rules(ids, form=V1)
-        return download(document, call)
+        revision, memory = self._controller.revision, truth(call.query.get("memory", ""))
+        document, selection = await self._controller.export_rules(ids, form=V1, memory=memory)
+        if truth(call.query.get("why", "")):
+            return json_answer({"document": msgspec.Raw(document.encode()), "why": selection.to_wire(self._controller.specs)})
+        return download(document, call, revision)
 
     async def _status(self, call: Call) -> Answer:
-        return json_answer(self._controller.import_status())
+        status = self._controller.last_import()
+        response = self._controller.import_status()
+        if status is None or not wants_json(call):
+            return json_answer(response)
+        told = msgspec.to_builtins(status)
+        del told["response"]
+        return json_answer({**response, "import": told})
 
     async def _import(self, call: Call) -> Answer:
         document = await document_text(call, "server.configurationInfo", self._access)

@@ -152,6 +152,10 @@ class Control(Protocol):
         """The stored flag, None when the rule's own text decides."""
         ...
 
+    def shut_down(self, code: int) -> None:
+        """End the process cleanly once the answer has gone out; 100 asks whoever started it to start it again."""
+        ...
+
     async def reactivate(self, ref: Ref) -> None:
         """Check one object against the committed state again and activate it, as when a rule is started.
 

@@ -18,8 +18,10 @@ from plutino.rest.application import Application
 from plutino.rest.documentation import Documentation
 from plutino.rest.formats import Formats
 from plutino.rest.guard import Guard
+from plutino.rest.history import HistoryEndpoints
 from plutino.rest.routes import Routes
 from plutino.rest.server_info import ServerInfo
+from plutino.rest.tasks import TaskEndpoints
 from plutino.rest.transfer import Transfer
 from plutino.spi import Deployment, Registry, SystemClock, Tap
 from plutino.spi.access import Access
@@ -211,8 +213,10 @@ async def open_api(data: Path, registry: Registry | None = None, guard: Guard | 
         await controller.boot()
         access = Access(str(data))
         served = [*ServerInfo("0").actions, *Transfer(controller, access).actions, *Formats(controller, access).actions]
+        served += [*HistoryEndpoints(controller, access).actions, *TaskEndpoints(controller, access).actions]
         served += [action for spec in kinds.values() for action in spec.actions]
         routes = Routes([*served, *Documentation(served, "0").actions])
         yield Api(Application(routes, controller, guard or Guard("127.0.0.1"), log), host, controller, log)
+        await controller.close()
     finally:
         await catalog.close()
