@@ -75,12 +75,15 @@ class BlobStore:
             await uninterrupted(self._worker.run(staged.discard))
         return Blob(digest, staged.size, str(self.path(digest)))
 
-    async def use(self, digest: str) -> Blob:
-        """A kept blob for another object; PlutinoError when it is not there. The caller lets go with ``release``."""
+    async def use(self, digest: str, *, again: bool = True) -> Blob:
+        """A kept blob for another object; PlutinoError when it is not there. The caller lets go with ``release``.
+
+        ``again``: it comes into use with a change, so it gets younger than the files that were made of other blobs meanwhile.
+        """
         path = self.path(digest)
         self.hold(digest)
         try:
-            size = await self._worker.run(partial(_touched, path))
+            size = await self._worker.run(partial(_size, path, again))
         except FileNotFoundError:
             self.release(digest)
             raise PlutinoError(
@@ -195,9 +198,9 @@ async def pieces(made: Iterable[bytes]) -> AsyncIterable[bytes]:
         await asyncio.sleep(0)
 
 
-def _touched(path: Path) -> int:
-    # A blob in use again is younger than the files that were made of other blobs meanwhile.
-    os.utime(path)
+def _size(path: Path, touch: bool) -> int:
+    if touch:
+        os.utime(path)
     return path.stat().st_size
 
 

@@ -107,7 +107,7 @@ class _Area:
     async def fetch(self, role: str, url: str, *, limit: int = SIZE_LIMIT) -> Blob:
         digest = url[len(SCHEME) :] if url.startswith(SCHEME) else self._kept.get(role)
         if digest is not None:
-            blob = await self._blobs.use(digest)
+            blob = await self._blobs.use(digest, again=not self._offline)
         elif self._offline and not url.startswith("data:"):
             raise PlutinoError(f"file: {url[:200]}: its bytes are not kept here; create it again")
         else:
@@ -118,7 +118,7 @@ class _Area:
     async def put(self, role: str, data: bytes) -> Blob:
         kept = self._kept.get(role)
         if kept is not None and kept == hashlib.sha256(data).hexdigest():
-            return self._taken(role, await self._blobs.use(kept), len(data), "")
+            return self._taken(role, await self._blobs.use(kept, again=not self._offline), len(data), "")
         return self._taken(role, await self._blobs.put(pieces_of(data), limit=len(data), what=role), len(data), "")
 
     def _taken(self, role: str, blob: Blob, limit: int, url: str) -> Blob:
