@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from plutino.control.secrecy import shown
 from plutino.model import Definition, Ref
 from plutino.spi import Change
-
-MASK = "******"
-"""Stands for a secret value."""
+from plutino.spi.secrets import MASK
 
 _ABSENT = object()
 
@@ -99,27 +98,7 @@ class Changeset:
             # A text that does not parse cannot tell its secrets.
             return definition.text, MASK
         content = msgspec.to_builtins(definition.content)
-        return content, masked(content, self.secrets(definition))
-
-
-def masked(content: Any, paths: Iterable[Sequence[str]]) -> Any:
-    """A copy of a JSON value with the values under ``paths`` replaced; the value itself when there are none."""
-    for path in paths:
-        content = _masked(content, path)
-    return content
-
-
-def _masked(value: Any, path: Sequence[str]) -> Any:
-    if not path:
-        return MASK
-    head, rest = path[0], path[1:]
-    match value:
-        case dict():
-            return {k: _masked(v, rest) if head in ("*", k) else v for k, v in value.items()}
-        case list():
-            return [_masked(v, rest) if head in ("*", str(i)) else v for i, v in enumerate(value)]
-        case _:
-            return value
+        return content, shown(content, self.secrets(definition))
 
 
 def _differences(old: Any, new: Any, shown_old: Any, shown_new: Any, path: tuple[str, ...]) -> Iterator[dict[str, Any]]:

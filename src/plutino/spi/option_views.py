@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import NODEFAULT, Struct
@@ -56,7 +56,9 @@ def secret_paths(models: Models, props: Mapping[str, Any]) -> Iterator[tuple[str
             yield from guessed_paths(name, value, (name,), declared=found is not None)
 
 
-def guessed_paths(name: str, value: Any, path: tuple[str, ...], *, declared: bool = False) -> Iterator[tuple[str, ...]]:
+def guessed_paths(
+    name: str, value: Any, path: tuple[str, ...], *, declared: bool = False, sounds: Callable[[str], bool] = sounds_secret
+) -> Iterator[tuple[str, ...]]:
     """Paths of the values under ``path`` that are taken for secrets by their names alone.
 
     ``declared``: the name itself is known to stand for something else.
@@ -69,12 +71,12 @@ def guessed_paths(name: str, value: Any, path: tuple[str, ...], *, declared: boo
                 if is_secret_header(member):
                     yield from _leaves(v, (*path, member))
             else:
-                yield from guessed_paths(member, v, (*path, member))
+                yield from guessed_paths(member, v, (*path, member), sounds=sounds)
     elif isinstance(value, list | tuple):
         for i, v in enumerate(value):
-            yield from guessed_paths(name, v, (*path, str(i)), declared=declared)
+            yield from guessed_paths(name, v, (*path, str(i)), declared=declared, sounds=sounds)
     elif not declared and isinstance(value, str):
-        if sounds_secret(name) and not is_open(value):
+        if sounds(name) and not is_open(value):
             yield path
     elif not declared and isinstance(value, int | float) and not isinstance(value, bool) and secret_number(name):
         yield path

@@ -46,7 +46,7 @@ _PAIR = re.compile(r"\s*([\w .-]+?)\s*=\s*('(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.
 _SPACED_PAIR = re.compile(r"([\w.-]+)\s*=\s*('(?:[^'\\]|\\.)*'|\S*)(?:\s+|$)")
 _MEMBER = re.compile(r"\\*\"([^\"\\:]{1,80})\\*\"\s*:\s*(\\*)\"((?:[^\"\\]|\\.)*?)\2\"")
 _LINE = re.compile(r"^[ \t]*([\w-]+):[ \t]+(\S.*?)[ \t\r]*$", re.MULTILINE)
-_SCHEME = re.compile(r"(?:^|[:\"',])\s*(?:bearer|basic)\s+([\w.~+/=-]{8,})", re.IGNORECASE)
+_SCHEME = re.compile(r"(?:^|[:\"',])\s*(?:bearer|basic)\s+(\*{6}|[\w.~+/=-]{8,})", re.IGNORECASE)
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(.*?)(?:-----END|\Z)", re.DOTALL)
 _TEMPLATE = re.compile(r"\s*\{\{[^{}\"'`]*\}\}\s*")
 

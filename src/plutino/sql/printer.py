@@ -283,6 +283,11 @@ def _source_name(name: str) -> str:
     return name if name and plain else _name(name)
 
 
+def quoted(text: str, *, single: bool) -> str:
+    """A text as a literal in double or single quotes."""
+    return "'" + _escaped(text).replace("'", "\\'") + "'" if single else _double_quoted(text)
+
+
 def _literal(value: Value) -> str:
     match value:
         case bool():
