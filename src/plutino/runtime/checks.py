@@ -1,14 +1,17 @@
-"""What can be refused before a rule runs: properties of its streams, its actions, and its schedule. Pure; no sink or source is made."""
+"""What can be refused before a rule runs: properties of its streams, its tables, its actions, and its schedule. Pure; nothing is opened."""
 
 from __future__ import annotations
 
 from plutino.errors import PlutinoError
 from plutino.model.moment import local_zone
+from plutino.runtime.contexts import checking_source_context
 from plutino.runtime.feeds import source_spec
 from plutino.runtime.intake import pipe_of
+from plutino.runtime.lookups import TableOptions, lookup_spec
 from plutino.runtime.schedule import schedule_of
 from plutino.runtime.transform import compile_sink
-from plutino.spi import FeedRequest, Registry, RuleOptions, SinkRequest
+from plutino.spi import FeedRequest, LookupRequest, Registry, RuleOptions, SinkRequest
+from plutino.spi.access import Access
 from plutino.spi.options import decode_options
 
 
@@ -21,6 +24,13 @@ def check_feed(request: FeedRequest, options: RuleOptions, registry: Registry) -
         raise PlutinoError("preprocessor is set to be event time but stream option TIMESTAMP not found")
     if options.disable_buffer_full_discard and request.shared:
         raise PlutinoError(f"disableBufferFullDiscard can't be enabled with shared stream {request.stream}")
+
+
+def check_table(request: LookupRequest, registry: Registry, access: Access) -> None:
+    """Refuse a lookup table that can never be opened; PlutinoError with the compatible text. The lookup is made, not opened."""
+    _, spec = lookup_spec(request, registry)
+    decode_options(TableOptions, request.properties)
+    spec.create(decode_options(spec.options, request.properties), request.datasource, checking_source_context(access))
 
 
 def check_sink(request: SinkRequest, registry: Registry) -> None:

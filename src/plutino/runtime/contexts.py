@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
+from plutino.errors import ProvisionError
 from plutino.runtime.dynamic import render
 from plutino.runtime.facilities import Facilities
-from plutino.spi import Connection, SinkContext, SourceContext
+from plutino.spi import Connection, IngressHandler, SinkContext, SourceContext, SystemClock
+from plutino.spi.access import Access
+from plutino.spi.bus import Bus
 
 
 def source_context(
@@ -67,3 +71,56 @@ def no_connection() -> Connection | None:
 def no_header() -> bytes:
     """For sinks that take rows."""
     return b""
+
+
+def checking_source_context(access: Access) -> SourceContext:
+    """For a source or lookup that is made only to see whether it can be."""
+    return SourceContext(
+        stream="",
+        rule="",
+        clock=SystemClock(),
+        ingress=_NoIngress(),
+        data_dir=access.data_dir,
+        allow_file=access.file,
+        allow_host=_allow_literal(access),
+        connection=no_connection,
+        bus=Bus(),
+        log=logging.getLogger(__name__),
+        render=lambda template, value: template,
+    )
+
+
+def checking_sink_context(access: Access) -> SinkContext:
+    """As ``checking_source_context``, for sinks."""
+    return SinkContext(
+        rule="",
+        action="",
+        clock=SystemClock(),
+        ingress=_NoIngress(),
+        data_dir=access.data_dir,
+        allow_file=access.file,
+        allow_host=_allow_literal(access),
+        connection=no_connection,
+        bus=Bus(),
+        log=logging.getLogger(__name__),
+        render=lambda template, value: template,
+    )
+
+
+class _NoIngress:
+    """The data server for checks: paths are taken when a source runs."""
+
+    def register(self, path: str, method: str, handler: IngressHandler) -> Callable[[], None]:
+        raise ProvisionError(f"{method} {path} cannot be served while a rule is checked")
+
+
+def _allow_literal(access: Access) -> Callable[[str], None]:
+    """A check of hosts that never waits: addresses are looked at, names are left to the run."""
+
+    def allow(host: str) -> None:
+        try:
+            access.address(host.strip("[]"))
+        except ValueError:
+            return
+
+    return allow

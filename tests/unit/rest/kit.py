@@ -23,7 +23,7 @@ from plutino.rest.routes import Routes
 from plutino.rest.server_info import ServerInfo
 from plutino.rest.tasks import TaskEndpoints
 from plutino.rest.transfer import Transfer
-from plutino.spi import Deployment, Registry, SystemClock, Tap
+from plutino.spi import Deployment, LookupRequest, Registry, SystemClock, Tap
 from plutino.spi.access import Access
 from plutino.spi.discovery import resource_kinds
 
@@ -49,6 +49,7 @@ class FakeHost:
     messages: dict[str, str] = field(default_factory=dict)
     named: dict[str, dict[str, Any]] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
+    tables: dict[str, LookupRequest] = field(default_factory=dict)
     unreachable: bool = False
 
     async def deploy(self, deployment: Deployment) -> None:
@@ -101,7 +102,18 @@ class FakeHost:
 
     def readers(self, stream: str) -> tuple[str, ...]:
         running = [d for d in self.deployed.values() if self.states.get(d.rule) == "running"]
-        return tuple(d.rule for d in running if any(feed.stream == stream for feed in d.feeds))
+        used = {d.rule: {*(feed.stream for feed in d.feeds), *(request.table for request in d.tables)} for d in running}
+        return tuple(rule for rule, names in used.items() if stream in names)
+
+    async def probe_table(self, request: LookupRequest) -> None:
+        if self.unreachable:
+            raise TransportError(f"dial tcp {request.datasource}: connect: connection refused")
+
+    async def open_table(self, request: LookupRequest) -> None:
+        self.tables[request.table] = request
+
+    async def close_table(self, table: str) -> None:
+        self.tables.pop(table, None)
 
     async def connect(self, id: str, connector: str, properties: Mapping[str, Any]) -> None:
         self.named[id] = {"id": id, "typ": connector, "props": dict(properties), "isNamed": True, "status": "connected"}

@@ -14,9 +14,10 @@ from plutino.planner import Plan, plan_rule
 from plutino.resources.rule.body import INVALID, check_options, options_of, read, select_of, sql_fault, validate
 from plutino.resources.rule.calls import called_functions
 from plutino.resources.rule.endpoints import endpoints
-from plutino.resources.rule.properties import brought_connector, sink_refs
+from plutino.resources.rule.properties import sink_refs
 from plutino.resources.rule.provision import Provision, waiting_format
-from plutino.spi import Action, Deployment, Environment, FeedRequest, FunctionSpec, Host, Mode, RuleOptions, SinkRequest
+from plutino.spi import Action, Deployment, Environment, FeedRequest, FunctionSpec, Host, LookupRequest, Mode, RuleOptions, SinkRequest
+from plutino.spi.layers import brought_connector
 from plutino.spi.options import secret_paths
 from plutino.spi.wire import with_prefix
 from plutino.sql import sources_of
@@ -39,6 +40,7 @@ class Ingredients(Struct, frozen=True, gc=False):
     sinks: tuple[SinkRequest, ...]
     options: RuleOptions
     functions: tuple[FunctionSpec, ...] = ()
+    tables: tuple[LookupRequest, ...] = ()
 
 
 class Prepared(Struct, frozen=True):
@@ -164,7 +166,8 @@ class RuleKind:
         flag = env.triggered(name)
         brought = (env.function(name) for name in _own_functions(definition, env))
         functions = tuple(function.spec for function in brought if function is not None)
-        made_of = Ingredients(content["sql"], feeds, sinks, options_of(content), functions)
+        tables = tuple(self._provision.table(name, temporary, env) for name in compiled.tables)
+        made_of = Ingredients(content["sql"], feeds, sinks, options_of(content), functions, tables)
         deployment = Deployment(
             rule=name,
             program=compiled.factory,
@@ -173,6 +176,7 @@ class RuleKind:
             options=made_of.options,
             triggered=content.get("triggered", True) if flag is None else flag,
             shape=compiled.shape,
+            tables=tables,
         )
         return Prepared(deployment, made_of, compiled.columns, _obstacle(made_of, env))
 

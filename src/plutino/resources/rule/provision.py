@@ -5,7 +5,6 @@ What many rules have in common is worked out once: requests are kept by what the
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -15,23 +14,22 @@ from msgspec.structs import replace
 
 from plutino.errors import PlanError, PlutinoError, ProvisionError
 from plutino.model import Definition, Ref, StreamContent
-from plutino.resources.rule.properties import sink_properties, sink_refs, source_properties, source_refs
+from plutino.resources.rule.properties import sink_properties, sink_refs
 from plutino.runtime import check_feed, check_sink
+from plutino.runtime.contexts import checking_sink_context, checking_source_context
 from plutino.spi import (
     Environment,
     FeedRequest,
-    IngressHandler,
-    LookupSpec,
+    LookupRequest,
     RuleOptions,
     SinkContext,
     SinkRequest,
     SinkSpec,
     SourceContext,
     SourceSpec,
-    SystemClock,
 )
 from plutino.spi.access import Access
-from plutino.spi.bus import Bus
+from plutino.spi.layers import lookup_request, source_properties, source_refs
 from plutino.spi.options import decode_options
 from plutino.spi.schemas import FORMATS, message_of, with_columns
 
@@ -44,7 +42,7 @@ Inputs = tuple[Definition | None, ...]
 
 
 class Provision:
-    """Makes feed and sink requests against a desired state."""
+    """Makes feed, table and sink requests against a desired state."""
 
     def __init__(self) -> None:
         self._feeds: dict[str, tuple[tuple[Ref, ...], Inputs, FeedRequest]] = {}
@@ -53,10 +51,8 @@ class Provision:
 
     def feed(self, stream: str, temporary: bool, env: Environment) -> FeedRequest:
         """How a rule reads a stream or table; ``temporary``: for a rule that lives in memory only."""
-        definition = stream_named(stream, env)
+        definition = _usable(stream, temporary, env)
         content: StreamContent = definition.content
-        if content.flag("TEMP") and not temporary:
-            raise PlanError(f"temp stream {stream} can only be used by temp rules")
         kept = self._feeds.get(stream)
         if kept is not None and kept[1] == _inputs(kept[0], env):
             return kept[2]
@@ -73,6 +69,10 @@ class Provision:
             return kept[0]
         source = env.get(Ref("stream", stream)) or env.get(Ref("table", stream))
         return () if source is None or source.content is None else (source.ref, *source_refs(source.content, env))
+
+    def table(self, name: str, temporary: bool, env: Environment) -> LookupRequest:
+        """How a rule asks a lookup table. Whether the table can be opened was checked with its definition."""
+        return lookup_request(_usable(name, temporary, env).content, env)
 
     def sink(self, connector: str, index: int, action: Any, env: Environment) -> SinkRequest:
         """One action of a rule."""
@@ -91,7 +91,7 @@ class Provision:
 
     def _make_feed(self, stream: str, content: StreamContent, env: Environment) -> FeedRequest:
         connector = env.registry.connectors.get(content.connector)
-        spec = None if connector is None else connector.lookup if content.is_lookup else connector.source
+        spec = None if connector is None else connector.source
         if spec is None and env.connector("source", content.connector) is None:
             raise ProvisionError(f"source type {content.connector} not found")
         properties, selector = source_properties(content, env)
@@ -147,12 +147,8 @@ class Provision:
         kept = self._contexts
         if kept is None or kept[0] is not env.settings:
             settings = env.settings
-            access = Access(
-                str(settings.get("data_dir", ".")),
-                external_files=bool(settings.get("allow_external_file_access", True)),
-                private_net=bool(settings.get("enable_private_net", False)),
-            )
-            kept = self._contexts = (settings, _source_context(access), _sink_context(access))
+            access = Access.of(settings)
+            kept = self._contexts = (settings, checking_source_context(access), checking_sink_context(access))
         return kept[1], kept[2]
 
 
@@ -179,6 +175,14 @@ def stream_named(name: str, env: Environment) -> Definition:
     return found
 
 
+def _usable(name: str, temporary: bool, env: Environment) -> Definition:
+    """The definition of a stream or table that a rule may use; ``temporary``: the rule lives in memory only."""
+    definition = stream_named(name, env)
+    if definition.content.flag("TEMP") and not temporary:
+        raise PlanError(f"temp stream {name} can only be used by temp rules")
+    return definition
+
+
 def _sink_properties(connector: str, action: Mapping[str, Any], env: Environment) -> tuple[dict[str, Any], str]:
     try:
         return sink_properties(connector, action, env)
@@ -190,12 +194,12 @@ def _sink_properties(connector: str, action: Mapping[str, Any], env: Environment
         if spec is None or not isinstance(selector, str) or env.get(Ref("connection", f"{connector}.{selector}")) is not None:
             raise
         properties = {name: value for name, value in action.items() if name != "connectionSelector"}
-        context = _sink_context(Access(str(env.settings.get("data_dir", "."))))
+        context = checking_sink_context(Access(str(env.settings.get("data_dir", "."))))
         _refusing(partial(_make_sink, spec, properties, context))
         raise
 
 
-def _make_source(spec: SourceSpec | LookupSpec, properties: Mapping[str, Any], datasource: str, context: SourceContext) -> None:
+def _make_source(spec: SourceSpec, properties: Mapping[str, Any], datasource: str, context: SourceContext) -> None:
     spec.create(decode_options(spec.options, properties), datasource, context)
 
 
@@ -220,54 +224,3 @@ def _inputs(refs: tuple[Ref, ...], env: Environment) -> Inputs:
 def _make_room(kept: dict[Any, Any]) -> None:
     if len(kept) >= _KEPT:
         kept.clear()
-
-
-class _NoIngress:
-    """The data server for checks: paths are taken when a source runs."""
-
-    def register(self, path: str, method: str, handler: IngressHandler) -> Callable[[], None]:
-        raise ProvisionError(f"{method} {path} cannot be served while a rule is checked")
-
-
-def _allow_literal(access: Access) -> Callable[[str], None]:
-    """A check of hosts that never waits: addresses are looked at, names are left to the run."""
-
-    def allow(host: str) -> None:
-        try:
-            access.address(host.strip("[]"))
-        except ValueError:
-            return
-
-    return allow
-
-
-def _source_context(access: Access) -> SourceContext:
-    return SourceContext(
-        stream="",
-        rule="",
-        clock=SystemClock(),
-        ingress=_NoIngress(),
-        data_dir=access.data_dir,
-        allow_file=access.file,
-        allow_host=_allow_literal(access),
-        connection=lambda: None,
-        bus=Bus(),
-        log=logging.getLogger(__name__),
-        render=lambda template, value: template,
-    )
-
-
-def _sink_context(access: Access) -> SinkContext:
-    return SinkContext(
-        rule="",
-        action="",
-        clock=SystemClock(),
-        ingress=_NoIngress(),
-        data_dir=access.data_dir,
-        allow_file=access.file,
-        allow_host=_allow_literal(access),
-        connection=lambda: None,
-        bus=Bus(),
-        log=logging.getLogger(__name__),
-        render=lambda template, value: template,
-    )

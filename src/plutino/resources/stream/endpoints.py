@@ -8,6 +8,8 @@ from typing import assert_never
 from plutino.errors import NotFoundError, PlanError, PlutinoError, StreamError
 from plutino.model import Ref, StreamContent
 from plutino.resources.stream import views
+from plutino.resources.stream.content import content_of
+from plutino.resources.stream.lookup import probe, refuse_in_use
 from plutino.spi import Action, Answer, Call, Environment, Mode, Origin
 from plutino.spi.gojson import Shape, bind, decode
 from plutino.spi.schemas import with_columns
@@ -78,6 +80,9 @@ class _Endpoints:
         name = _name(call)
         sql = _statement(call)
         try:
+            statement = parse_statement(sql) if sql.strip() else None
+            if isinstance(statement, tree.CreateStream):
+                await probe(content_of(statement), call, f"Replace {name}")
             await call.control.put(Ref(self.kind, name), sql, mode=Mode.UPDATE, origin=_origin(call))
         except PlutinoError as error:
             self._refused(error)
@@ -92,6 +97,7 @@ class _Endpoints:
         if not truth(call.query.get("force", "")) and call.control.host.readers(name):
             raise PlutinoError(f"stream {name} has been referenced by other rules")
         try:
+            _refuse_in_use(ref, call)
             await call.control.delete(ref, origin=_origin(call))
         except PlutinoError as error:
             with_prefix(error, f"delete {self.kind} error")
@@ -117,6 +123,12 @@ def _name(call: Call) -> str:
     name = call.params["name"]
     check_id(name)
     return name
+
+
+def _refuse_in_use(ref: Ref, call: Call) -> None:
+    definition = call.control.environment.get(ref)
+    if definition is not None and definition.content is not None:
+        refuse_in_use(definition.content, call)
 
 
 def _origin(call: Call) -> Origin:
@@ -157,6 +169,8 @@ async def _execute(sql: str, call: Call) -> str:
     env = call.control.environment
     match statement:
         case tree.CreateStream(kind=kind, name=name):
+            if env.get(Ref(kind, name)) is None:
+                await probe(content_of(statement), call, f"Create {kind}")
             await call.control.put(Ref(kind, name), sql, mode=Mode.CREATE, origin=_origin(call))
             return f"{kind.capitalize()} {name} is created."
         case tree.Show(kind=kind):
@@ -168,9 +182,10 @@ async def _execute(sql: str, call: Call) -> str:
         case tree.Drop(kind=kind, name=name):
             if env.get(Ref(kind, name)) is None:
                 raise StreamError(f"Drop {kind} fails: {kind} {name} is not found.")
+            _refuse_in_use(Ref(kind, name), call)
             await call.control.delete(Ref(kind, name), origin=_origin(call))
             return f"{kind.capitalize()} {name} is dropped."
-        case tree.Select():
+        case tree.Select() | tree.Union():
             raise StreamError(f"Invalid stream statement: {sql}")
         case _:
             assert_never(statement)
