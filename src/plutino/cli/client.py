@@ -25,7 +25,12 @@ class Reply:
     """An answer with a status below 400."""
 
     status: int
-    text: str
+    data: bytes
+
+    @property
+    def text(self) -> str:
+        """The answer as text."""
+        return self.data.decode("utf-8", "replace")
 
     def json(self) -> Any:
         """The answer as JSON; Failure when it is none."""
@@ -47,8 +52,7 @@ class Client:
     def call(self, method: str, path: str, body: Any = None, query: Mapping[str, str] | None = None) -> Reply:
         """One request; ``body`` is sent as JSON unless it is bytes."""
         with self._answer(method, path, body, query) as response:
-            text = response.read().decode("utf-8", "replace")
-            return Reply(response.status, text)
+            return Reply(response.status, response.read())
 
     def events(self, path: str) -> Generator[tuple[str, str]]:
         """Name (empty for most) and data of each server-sent event, as long as the server keeps sending."""

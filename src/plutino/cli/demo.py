@@ -23,7 +23,8 @@ from plutino.cli import layout
 from plutino.cli.changes import differs, print_changes, summary_line
 from plutino.cli.client import Client
 from plutino.cli.output import Failure, Misuse, console, counted, print_table
-from plutino.cli.transfer import described, dry_run
+from plutino.cli.transfer import described, dry_run, send
+from plutino.control.documents import V1
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -102,7 +103,7 @@ class _Show:
     def _import(self) -> None:
         self._title("Import", f"plutino import {self._path}")
         started = time.perf_counter()
-        self._client.call("POST", "/data/import", {"content": self._document})
+        send(self._client, self._document, partial=False)
         self._say(f"{described(self._document)}: checked, stored and running after {(time.perf_counter() - started) * 1000:.0f} ms.")
         rules = self._client.call("GET", "/rules").json()
         print_table(("RULE", "STATUS", "NAME"), [(r["id"], r["status"], r["name"]) for r in rules], {"running": "green"})
@@ -153,8 +154,8 @@ class _Show:
 
     def _export(self) -> None:
         self._title("Export, and compare", "plutino export copy.json")
-        exported = self._client.call("GET", "/data/export").text
-        lost = _unequal(self._document, exported)
+        exported = layout.Document("copy.json", V1, self._client.call("GET", "/data/export").text)
+        lost = _unequal(self._document.as_v1(), exported.as_v1())
         if lost:
             _fail(f"the export differs from the import in {', '.join(lost)}")
         again = dry_run(self._client, exported, partial=False)

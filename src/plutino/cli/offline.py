@@ -6,7 +6,6 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import click
@@ -14,6 +13,7 @@ import click
 from plutino.cli import layout
 from plutino.cli.client import Client
 from plutino.cli.definitions import file_option, name_and_json, rule_text, say
+from plutino.cli.layout import Document
 from plutino.cli.output import Failure, Refusal, json_option, print_json, server_option, working
 from plutino.cli.shell import Verbed
 from plutino.cli.transfer import described
@@ -32,12 +32,11 @@ def validate(path: str, against: str | None, partial: bool, as_json: bool) -> No
     """Check a document as an import would; nothing is started, and no server is needed."""
     document = layout.read_document(path)
     state = layout.read_document(against) if against is not None else None
-    with layout.faults_of(path), working(f"checking {described(document)}", quiet=as_json):
+    with layout.faults_of(document), working(f"checking {described(document)}", quiet=as_json):
         try:
             changeset = asyncio.run(check(document, state, partial=partial))
         except DocumentError as error:
-            faults = [asdict(fault) for fault in error.faults]
-            raise Refusal(error.message, code=error.code, faults=faults) from error
+            raise Refusal.of(error) from error
     if as_json:
         print_json({"valid": True, **changeset})
     else:
@@ -61,7 +60,7 @@ validate.add_verb(validate_rule)
 commands: Sequence[click.Command] = (validate,)
 
 
-async def check(document: str, state: str | None, *, partial: bool) -> dict[str, Any]:
+async def check(document: Document, state: Document | None, *, partial: bool) -> dict[str, Any]:
     """What importing ``document`` into ``state`` would change; DocumentError with all faults when it is refused.
 
     Failure when the state itself is refused.
@@ -81,12 +80,12 @@ async def check(document: str, state: str | None, *, partial: bool) -> dict[str,
             controller = Controller(catalog, NoEngine(), kinds, registry=components(), settings=settings.for_checks())
             if state is not None:
                 try:
-                    await controller.import_document(state, partial=False, origin=ORIGIN)
+                    await controller.import_document(state.content, form=state.form, partial=False, origin=ORIGIN)
                 except DocumentError as error:
                     first = error.faults[0] if error.faults else None
                     text = f"{first.path}: {first.text}" if first is not None else error.message
                     raise Failure(f"the state to check against is refused: {text}", "validate it by itself") from error
-            result = await controller.import_document(document, partial=partial, origin=ORIGIN, dry_run=True)
+            result = await controller.import_document(document.content, form=document.form, partial=partial, origin=ORIGIN, dry_run=True)
             return result.changeset.to_wire()
         finally:
             await catalog.close()

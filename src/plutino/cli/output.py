@@ -11,9 +11,12 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from plutino.errors import DocumentError, PlutinoError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,6 +74,13 @@ class Refusal(Failure):
         self.code = code
         self.faults = list(faults)
 
+    @classmethod
+    def of(cls, error: PlutinoError) -> Refusal:
+        """An error of this process as a refusal."""
+        found = [asdict(fault) for fault in error.faults] if isinstance(error, DocumentError) else []
+        faults = [{name: value for name, value in fault.items() if value or name != "file"} for fault in found]
+        return cls(error.message, code=error.code, faults=faults)
+
     def fields(self) -> dict[str, Any]:
         """The wire's code and faults as well."""
         found = super().fields()
@@ -88,8 +98,14 @@ class Refusal(Failure):
 def fault_lines(faults: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Each fault in one line: where, and what."""
     for fault in faults:
-        place = f" (line {fault['line']}, column {fault['column']} of the document)" if fault.get("line") else ""
-        yield f"  {fault.get('path') or 'document'}{place}: {one_line(str(fault.get('text', '')))}"
+        yield f"  {fault.get('path') or 'document'}{_place(fault)}: {one_line(str(fault.get('text', '')))}"
+
+
+def _place(fault: dict[str, Any]) -> str:
+    line, column = fault.get("line"), fault.get("column")
+    if fault.get("file"):
+        return f" ({fault['file']}{f':{line}:{column}' if line else ''})"
+    return f" (line {line}, column {column} of the document)" if line else ""
 
 
 def one_line(text: str) -> str:

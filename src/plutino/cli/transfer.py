@@ -12,8 +12,11 @@ import click
 from plutino.cli import layout
 from plutino.cli.changes import differs, print_changes
 from plutino.cli.client import Client
+from plutino.cli.layout import Document
 from plutino.cli.output import Misuse, counted, fault_lines, json_option, print_json, server_option, working
 from plutino.cli.shell import Verbed
+from plutino.control.documents import BUNDLE, V1, Format, finish
+from plutino.control.documents import bundle as bundles
 
 NOUNS = {
     "streams": "stream",
@@ -32,16 +35,32 @@ NOUNS = {
 """What an object of each section is called."""
 
 
-def dry_run(client: Client, document: str, *, partial: bool) -> dict[str, Any]:
+def dry_run(client: Client, document: Document, *, partial: bool) -> dict[str, Any]:
     """What importing a document would change on the server."""
-    found: dict[str, Any] = client.call("POST", "/data/import", {"content": document}, _query(partial, dryRun="1")).json()
+    return send(client, document, partial=partial, dryRun="1")
+
+
+def send(client: Client, document: Document, *, partial: bool, **extra: str) -> dict[str, Any]:
+    """Import a document at the endpoint of its format; the answer has the same members for all."""
+    match document.form.name:
+        case "bundle":
+            reply = client.call("POST", "/data/bundle", document.content, _query(partial, **extra))
+        case "v2":
+            # This endpoint lays over unless it is told otherwise.
+            reply = client.call("POST", "/v2/data/import", {"content": document.content}, {"partial": str(int(partial)), **extra})
+        case _:
+            reply = client.call("POST", "/data/import", {"content": document.content}, _query(partial, **extra))
+    found: dict[str, Any] = reply.json()
     return found
 
 
-def described(document: str) -> str:
+def described(document: Document) -> str:
     """``2 streams, 1 rule`` for a document."""
-    found = layout.counts(document)
-    return ", ".join(counted(number, NOUNS.get(section, section)) for section, number in found.items()) or "nothing"
+    return _described(document.counts)
+
+
+def _described(counts: dict[str, int]) -> str:
+    return ", ".join(counted(number, NOUNS.get(section, section)) for section, number in counts.items()) or "nothing"
 
 
 @click.command("import", cls=Verbed, short_help="Import a document: a file or a folder.")
@@ -55,16 +74,22 @@ def described(document: str) -> str:
     show_default=True,
     help="abort: one fault refuses all. continue: entries with faults stay as they are and are reported (exit code 1).",
 )
+@click.option("--trust", multiple=True, metavar="KEY", help="Ed25519 public key (PEM); a bundle must be signed by one of these.")
 @server_option
 @json_option
-def import_(path: str, partial: bool, dry_run: bool, on_error: str, server: str, as_json: bool) -> int:
-    """Import a document: a file, a folder with one file per entry, or - for standard input."""
+def import_(path: str, partial: bool, dry_run: bool, on_error: str, trust: tuple[str, ...], server: str, as_json: bool) -> int:
+    """Import a document: JSON, YAML or a bundle (.zip) from a file or - for standard input, or a folder with one file per object."""
     document = layout.read_document(path)
+    if trust:
+        _verify(document, trust)
     extra = {"dryRun": "1"} if dry_run else {}
     if on_error != "abort":
         extra["onError"] = on_error
-    with layout.faults_of(path), working(f"importing {described(document)}", quiet=as_json):
-        answer = Client(server).call("POST", "/data/import", {"content": document}, _query(partial, **extra)).json()
+    with layout.faults_of(document), working(f"importing {described(document)}", quiet=as_json):
+        answer = send(Client(server), document, partial=partial, **extra)
+    for name in ("faults", "warnings"):
+        if answer.get(name):
+            answer[name] = layout.located(document, answer[name])
     faults: list[dict[str, Any]] = answer.get("faults") or []
     if as_json:
         print_json(answer)
@@ -85,27 +110,65 @@ def import_(path: str, partial: bool, dry_run: bool, on_error: str, server: str,
 
 
 @click.command("export", cls=Verbed, short_help="Export the configuration to a file or a folder.")
-@click.argument("path", metavar="[FILE]", default="-")
+@click.argument("path", metavar="[FILE]", default="")
+@click.option("--bundle", metavar="FILE.zip", help="Write a bundle: everything, with the bytes of uploads, schemas and plugins.")
+@click.option("--dir", "folder", metavar="DIR", help="Write a folder: a YAML file per object, and the bytes.")
 @click.option("--rules", metavar="R1,R2", help="Only these rules and what they need.")
+@click.option("--sign", metavar="KEY", help="Ed25519 private key (PEM) to sign a bundle with.")
 @server_option
 @json_option
-def export(path: str, rules: str | None, server: str, as_json: bool) -> None:
-    """Export the configuration to a file, a folder (a name that ends with /) or standard output."""
-    client = Client(server)
+def export(path: str, bundle: str | None, folder: str | None, rules: str | None, sign: str | None, server: str, as_json: bool) -> None:
+    """Export the configuration to a file, a folder or standard output.
+
+    The name tells the format: .json (or any other), .yaml, .zip for a bundle, a name that ends with / for a folder.
+    """
+    targets = [name for name in (path, bundle, folder) if name]
+    if len(targets) > 1:
+        raise Misuse(f"{' and '.join(targets)} are given", "write one at a time")
+    target = targets[0] if targets else "-"
+    is_folder = folder is not None or layout.is_folder(target)
+    form = BUNDLE if is_folder or bundle is not None else layout.form_of(target)
+    if sign is not None and (form is not BUNDLE or is_folder):
+        raise Misuse("only a bundle can be signed", "name it FILE.zip")
     with working("exporting", quiet=as_json):
-        if rules is None:
-            document = client.call("GET", "/data/export").text
-        else:
-            names = [name.strip() for name in rules.split(",") if name.strip()]
-            document = client.call("POST", "/data/export", names).text
-    if path == "-":
-        click.echo(layout.readable(document))
+        document = _exported(Client(server), form, rules)
+    if sign is not None:
+        document = Document(target, form, bundles.sign(document.content, layout.read_key(sign)))
+    if target == "-":
+        click.echo(layout.readable(document.content))
         return
-    layout.write_document(document, path)
-    if as_json:
-        print_json({"file": path, "entries": layout.counts(document)})
+    if is_folder:
+        layout.write_folder(layout.files_of(document.content), target)
     else:
-        click.echo(f"exported {described(document)} to {path}")
+        layout.write_file(document.content, target)
+    if as_json:
+        print_json({"file": target, "entries": document.counts})
+    else:
+        click.echo(f"exported {described(document)} to {target}")
+
+
+def _exported(client: Client, form: Format[Any], rules: str | None) -> Document:
+    """The whole configuration, or rules with what they need, in a format."""
+    if rules is not None:
+        names = [name.strip() for name in rules.split(",") if name.strip()]
+        selected = client.call("POST", "/data/export", names).text
+        if form is V1:
+            return Document("", V1, selected)
+        # A selection comes as v1, which holds everything: bytes stand in its texts.
+        return Document("", form, finish(form.write(finish(V1.read(selected)).objects, lambda digest: b"")))
+    match form.name:
+        case "bundle":
+            return Document("", form, client.call("GET", "/data/bundle").data)
+        case "v2":
+            return Document("", form, client.call("GET", "/v2/data/export").text)
+        case _:
+            return Document("", form, client.call("GET", "/data/export").text)
+
+
+def _verify(document: Document, trust: Sequence[str]) -> None:
+    if document.form is not BUNDLE or document.folder:
+        raise Misuse(f"{document.path} is no bundle", "only bundles are signed; leave out --trust")
+    bundles.verify(document.content, [layout.read_key(path) for path in trust])
 
 
 @click.command("diff")
@@ -117,7 +180,7 @@ def export(path: str, rules: str | None, server: str, as_json: bool) -> None:
 def diff(path: str, partial: bool, exit_code: bool, server: str, as_json: bool) -> int:
     """Show what importing a document would change on the server."""
     document = layout.read_document(path)
-    with layout.faults_of(path), working(f"comparing {described(document)}", quiet=as_json):
+    with layout.faults_of(document), working(f"comparing {described(document)}", quiet=as_json):
         changeset = dry_run(Client(server), document, partial=partial)
     if as_json:
         print_json(changeset)
