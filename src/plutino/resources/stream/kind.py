@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
+
 from plutino.errors import ConflictError, NotFoundError, SqlSyntaxError, StreamError
 from plutino.model import Definition, Ref, StreamContent
 from plutino.resources.stream.content import content_of
 from plutino.resources.stream.endpoints import endpoints
-from plutino.spi import Action, Environment, Host, Mode
+from plutino.resources.stream.lookup import table_request
+from plutino.spi import Action, Environment, Host, LookupRequest, Mode
+from plutino.spi.options import secret_paths
+from plutino.spi.rewriting import Change, Literal
 from plutino.spi.schemas import FORMATS, schema_ref
 from plutino.spi.wire import check_id
 from plutino.sql import parse_statement
+from plutino.sql.rewriting import rewrite_options
 from plutino.sql.tree import CreateStream
 
 _OTHER = {"stream": "table", "table": "stream"}
 _REPLACING = (Mode.UPDATE, Mode.PARTIAL)
+_EXTRA = "EXTRA"
 
 
 class SourceKind:
@@ -57,10 +64,13 @@ class SourceKind:
         keys = [Ref("source_config", f"{content.connector}.{name}") for name in names]
         return keys if schema is None else [*keys, schema]
 
-    def check(self, before: Definition | None, after: Definition | None, env: Environment, mode: Mode) -> None:
-        """Name space, transition rules and format. Whether a stream may be deleted is up to who reads it: see the endpoint."""
+    def check(self, before: Definition | None, after: Definition | None, env: Environment, mode: Mode) -> LookupRequest | None:
+        """Name space, transition rules, format and what a lookup table is opened with.
+
+        Whether a stream may be deleted is up to who reads it: see the endpoint.
+        """
         if after is None:
-            return
+            return None
         content: StreamContent = after.content
         self._check_name(before, after, env, mode)
         if mode in _REPLACING:
@@ -72,12 +82,34 @@ class SourceKind:
                 raise StreamError(f"option 'format={written}' is invalid")
             if spec is not None and spec.check is not None:
                 spec.check(content.is_table, content.schema)
+        return table_request(content, env) if content.is_lookup else None
 
     async def activate(self, before: Definition | None, after: Definition | None, prepared: Any, host: Host) -> None:
-        """Nothing runs for a stream by itself: feeds come and go with the rules."""
+        """A lookup table is open as long as it exists. Nothing runs for a stream: feeds come and go with the rules."""
+        if prepared is not None:
+            await host.open_table(prepared)
+        elif before is not None and before.content.is_lookup:
+            await host.close_table(before.ref.name)
 
     def secrets(self, definition: Definition, env: Environment) -> Iterable[tuple[str, ...]]:
-        return ()
+        """Secret properties inside of EXTRA."""
+        content: StreamContent | None = definition.content
+        if content is None or not content.option(_EXTRA):
+            return
+        connector = env.registry.connectors.get(content.connector)
+        sides = (connector.source, connector.lookup, connector.connection) if connector is not None else ()
+        models = [side.options for side in sides if side is not None]
+        for path in secret_paths(models, _properties(content.option(_EXTRA))):
+            yield ("options", _EXTRA, *path)
+
+    def rewritten(self, text: str, change: Change) -> str:
+        """Changes the values of options, and of the properties inside of EXTRA."""
+
+        def option(name: str, value: str) -> str | None:
+            found = change(("options", name), value)
+            return found.token if isinstance(found, Literal) else found
+
+        return rewrite_options(text, option)
 
     def _check_name(self, before: Definition | None, after: Definition, env: Environment, mode: Mode) -> None:
         ref = after.ref
@@ -101,3 +133,11 @@ class SourceKind:
         old, new = before.option("VERSION"), after.option("VERSION")
         if (old or new) and new <= old:
             raise StreamError(f"source {after.name} already exists with version ({old}), new version ({new}) is lower")
+
+
+def _properties(extra: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = msgspec.json.decode(extra, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError):
+        return {}
+    return found
