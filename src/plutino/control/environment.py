@@ -210,12 +210,9 @@ class Desired:
         self._wanted_brought = None
 
     def _brought(self, key: Key) -> Brought | None:
-        found = self._brought_by_wanted().get(key)
-        if found is None:
-            found = self._committed.brought(key)
-            if found is not None and found.owner in self._wanted:
-                return None
-        return found
+        # Who is there goes first: a newcomer with the same name finds that it is taken.
+        found = self._committed.brought(key)
+        return found if found is not None and found.owner not in self._wanted else self._brought_by_wanted().get(key)
 
     def _brought_by_wanted(self) -> Mapping[Key, Brought]:
         if self._wanted_brought is None:
