@@ -135,7 +135,7 @@ class _Reader:
     def _take_group(self, section: str, group: str, name: str, text: str, ending: str) -> Steps[None]:
         """All keys of a type in one file."""
         if ending == "json":
-            objects, refused = v1.read_group(section, group, text)
+            objects, refused = v1.read_group(section, group, _in_one_line(text))
             for item in objects:
                 self._add(msgspec.structs.replace(item, file=name, offset=0, verbatim=False))
             self._refused += [Refused(each.failure, 0, name) for each in refused]
