@@ -32,12 +32,17 @@ TIME_LIMIT_S = 0.1
 
 _SHAPE = Shape("script.Script", {"id": "string", "description": "string", "script": "string", "isAgg": "bool"})
 _MAKE_DATE = "(made => ms => new made(ms))(Date)"
-_CHECKED = """(has => f => (...args) => {
+_CHECKED = """((has, number, abs, most) => f => (...args) => {
     const result = f(...args)
+    if (typeof result === "bigint") {
+        const exact = number(result)
+        if (abs(exact) > most) throw new RangeError(`result is ${result}; whole numbers up to ${most} are exact`)
+        return exact
+    }
     if (typeof result === "string" && has(result, "\\0")) throw new TypeError("result is a text with a NUL character")
     return result
-})(Function.prototype.call.bind(String.prototype.includes))"""
-"""The library ends texts at a NUL character; better an error than half a text."""
+})(Function.prototype.call.bind(String.prototype.includes), Number, Math.abs, Number.MAX_SAFE_INTEGER)"""
+"""What the library cannot hand over: it ends texts at a NUL character, and does not know long integers."""
 
 _PLACE = re.compile(r"<input>:(\d+):(\d+)")
 _EXACT = 2**53
@@ -233,7 +238,8 @@ class _Machine:
         self._date = context.eval(_MAKE_DATE)
         checked = context.eval(_CHECKED)
         try:
-            context.eval(text)
+            # The last value of a script is of no interest, and may be one that the library does not know.
+            context.eval(f"{text}\n;undefined")
         except quickjs.JSException as error:
             raise _ScriptError(f"failed to interprete script: {_reason(str(error))[0]}") from None
         except (ValueError, SystemError) as error:
@@ -247,9 +253,7 @@ class _Machine:
             kind = type(result)
             if kind is float:
                 return _number(result)
-            if kind is int:
-                return _whole(result)
-            return result if result is None or kind is bool or kind is str else self._from_object(result)
+            return result if result is None or kind in _PLAIN else self._from_object(result)
         except self._failed as error:
             reason, spent = _reason(str(error))
             raise _ScriptError(reason, spent=spent) from None
@@ -288,6 +292,9 @@ class _Machine:
         return None if text is None else msgspec.json.decode(text)
 
 
+_PLAIN = (bool, str, int)
+
+
 def _plain(value: Any) -> Any:
     """Lists and maps with bytes as numbers."""
     match value:
@@ -310,16 +317,11 @@ def _number(value: float) -> int | float:
     return int(value) if whole else value
 
 
-def _whole(value: int) -> int:
-    if not -(2**63) <= value < 2**63:
-        raise _ScriptError(f"result is {value}; a number of 64 bits is expected")
-    return value
-
-
 def _reason(text: str) -> tuple[str, bool]:
     """What the machine says about an error in one line, and whether the machine is spent."""
     first, _, rest = text.partition("\n")
-    if first == "null":
+    # With little memory left, there may be none for the error itself.
+    if first == "null" or first.startswith("InternalError: out of memory"):
         return f"out of memory; {MEMORY_LIMIT >> 20} MB are allowed", True
     if first.startswith("InternalError: interrupted"):
         return f"interrupted: it took more than {TIME_LIMIT_S * 1000:.0f} ms", True
