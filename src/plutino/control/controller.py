@@ -12,12 +12,14 @@ from plutino.control.changeset import Changeset
 from plutino.control.checker import Draft, Item
 from plutino.control.documents import V1, Format
 from plutino.control.door import ABORT, Door
-from plutino.control.exporter import Exporter
+from plutino.control.exporter import OPEN, Exporter
 from plutino.control.history import History
 from plutino.control.importer import BY_KIND, Importer, ImportOptions
 from plutino.control.progress import Progress
 from plutino.control.report import ImportStatus, config_response, stored_status
+from plutino.control.revelation import Revelation
 from plutino.control.run import Run
+from plutino.control.secrecy import Secrecy, has_hidden
 from plutino.control.sections import RULE
 from plutino.control.selection import Selection
 from plutino.control.tasks import Tasks
@@ -161,7 +163,7 @@ class Controller:
         - ``blobs``: kept bytes that belong to texts, which are then not fetched from where the texts say
         """
         run = await self._door.pass_through(
-            changes,
+            await self._revealed(changes),
             mode,
             origin,
             base_revision=base_revision,
@@ -220,20 +222,22 @@ class Controller:
         """What the last import came to, None when there was none."""
         return stored_status(self._catalog.import_status)
 
-    async def export(self, form: Format[Form]) -> Form:
+    async def export(self, form: Format[Form], secrecy: Secrecy = OPEN) -> Form:
         """Everything that is stored as a document: one consistent state, the same bytes as long as nothing changes."""
-        return await self._exporter.everything(form)
+        return await self._exporter.everything(form, secrecy)
 
     def export_document(self) -> str:
         """Everything that is stored as a v1 document, in one go."""
         return self._exporter.at_once()
 
-    async def export_rules(self, ids: Sequence[str], *, form: Format[Form], memory: bool = False) -> tuple[Form, Selection]:
+    async def export_rules(
+        self, ids: Sequence[str], *, form: Format[Form], memory: bool = False, secrecy: Secrecy = OPEN
+    ) -> tuple[Form, Selection]:
         """The given rules and exactly what they use, directly or through others, with the reasons.
 
         ``memory``: also rules that feed them through memory topics. NotFoundError names those that are not stored.
         """
-        return await self._exporter.rules(ids, form, memory=memory)
+        return await self._exporter.rules(ids, form, memory=memory, secrecy=secrecy)
 
     async def rollback(
         self,
@@ -297,6 +301,13 @@ class Controller:
             await uninterrupted(door.applier.reconcile(run, (), Progress()))
             if run.failures:
                 raise run.failures[0].error
+
+    async def _revealed(self, changes: Mapping[Ref, str | None]) -> Mapping[Ref, str | None]:
+        """The same changes with masked values as they are stored; raises the error of the first that cannot be had."""
+        if not any(text is not None and has_hidden(text) for text in changes.values()):
+            return changes
+        revelation = Revelation(self._door.specs, self._door.present_text)
+        return {ref: None if text is None else revelation.whole(ref, text) for ref, text in changes.items()}
 
     def _uses_of(self, item: Item) -> tuple[Ref, ...]:
         """What a refused object uses, as far as it can be told: it is checked again when one of these changes."""

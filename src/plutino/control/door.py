@@ -131,6 +131,11 @@ class Door:
                     await uninterrupted(self.applier.carry_out(run, origin, progress))
                 return run
 
+    def present_text(self, ref: Ref) -> str | None:
+        """The stored text of an object as an export shows it, None when there is none."""
+        stored = self.committed.get(ref)
+        return None if stored is None else self.checker.shown_text(stored)
+
     def _secrets(self, definition: Definition) -> Iterable[tuple[str, ...]]:
         spec = self.specs.get(definition.ref.kind)
         return () if spec is None else spec.secrets(definition, self.committed)

@@ -17,7 +17,9 @@ from plutino.control.effects import effects_of
 from plutino.control.failure import Failure
 from plutino.control.progress import Phase, Progress
 from plutino.control.report import ImportStatus, RefusedDocumentError, config_response, finish_message
+from plutino.control.revelation import Revelation
 from plutino.control.run import Run
+from plutino.control.secrecy import has_hidden
 from plutino.control.staging import Staging
 from plutino.control.transfer import ImportResult, Wanted, absent, spelled, wanted
 from plutino.errors import ConflictError, DocumentError, PlutinoError
@@ -41,6 +43,8 @@ class ImportOptions(Struct, frozen=True):
       ``fail`` (that is a fault), or empty: ``overwrite``, but a partial import skips plugins, schemas and services
     - ``base_revision``: RevisionConflictError when the state is not at this revision any more
     - ``wait``: wait for another import to end; else BusyError
+    - ``passphrase`` opens encrypted secrets; ``keep_masks``: masked ones stay masked instead of keeping what is stored (for checks without
+      the server that the document came from)
     """
 
     partial: bool = False
@@ -49,6 +53,8 @@ class ImportOptions(Struct, frozen=True):
     on_conflict: str = BY_KIND
     base_revision: int | None = None
     wait: bool = True
+    passphrase: str = ""
+    keep_masks: bool = False
 
 
 class Importer:
@@ -78,6 +84,7 @@ class Importer:
                     await self._tell_unreadable(error, options, form, origin)
                 raise
             found = wanted(content, self._door.specs)
+            await self._reveal(found, options)
             mode = form.on_top if options.partial else Mode.FULL
             async with self._holding(content, found), self._door.staging(found.blobs) as staging:
                 progress.enter(Phase.STAGE, len(found.texts))
@@ -121,7 +128,7 @@ class Importer:
         self, found: Wanted, mode: Mode, options: ImportOptions
     ) -> tuple[dict[Ref, str | None], tuple[str, ...], list[Failure]]:
         """The texts that count, the entries of objects that stay as they are, and those that must not be there."""
-        texts = await paced(spelled(found, self._present_text))
+        texts = await paced(spelled(found, self._door.present_text))
         place = self._door.checker.place
         match options.on_conflict:
             case "skip":
@@ -139,9 +146,21 @@ class Importer:
             del texts[ref]
         return texts, tuple(map(place, staying)), []
 
-    def _present_text(self, ref: Ref) -> str | None:
-        stored = self._door.committed.get(ref)
-        return None if stored is None else self._door.checker.shown_text(stored)
+    async def _reveal(self, found: Wanted, options: ImportOptions) -> None:
+        """Put hidden secrets back into the texts; where that cannot be done, the object is refused."""
+        hidden = {ref: text for ref, text in found.texts.items() if text is not None and has_hidden(text)}
+        if not hidden:
+            return
+        revelation = Revelation(self._door.specs, self._door.present_text, options.passphrase, keep_masks=options.keep_masks)
+        await revelation.prepare(hidden.values())
+        for ref, text in hidden.items():
+            try:
+                found.texts[ref] = revelation.whole(ref, text)
+            except PlutinoError as error:
+                failure = self._door.checker.failure(ref, error)
+                found.failures.append(failure)
+                found.held.add((ref.kind, failure.entry))
+                del found.texts[ref]
 
     def _stays(self, ref: Ref, text: str | None) -> bool:
         spec, stored = self._door.specs.get(ref.kind), self._door.committed.get(ref)
