@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from plutino.errors import EvaluationError
 from plutino.execution.entry import Entry, Span, pack_entry, unpack_entry
@@ -20,7 +20,7 @@ from plutino.execution.memory import Memory, RuleClock
 from plutino.execution.ordering import EventOrder
 from plutino.execution.output import Output
 from plutino.execution.windows import Fired, WindowOperator
-from plutino.model import Batch
+from plutino.model import Batch, to_dict
 from plutino.spi import InputNeed, LookupAnswer, Suspended
 
 
@@ -265,7 +265,7 @@ class BufferedProgram:
         if not self._tables:
             return None
         return [
-            (source.stream, entry.whole or {name: v for name, v in zip(source.need.columns, entry.row, strict=False) if v is not UNSET})
+            (source.stream, entry.whole or to_dict(entry.row))
             for number, table in self._tables.items()
             for source in (self._code.sources[number],)
             for entry in table
