@@ -24,6 +24,17 @@ TEXTS: dict[str, list[tuple[str, str]]] = {
     "source_config": [("mqtt.plant1", '{"server": "tcp://broker:1883", "qos": 1, "password": "hidden"}')],
     "sink_config": [("mqtt.out1", '{"topic":"out","saslPassword":"hidden"}')],
     "connection": [("mqtt.c1", '{"server":"tcp://broker:1883","password":"hidden"}')],
+    "upload": [
+        ("a.txt", '{ "content": "x", "name": "a.txt" }'),
+        ("sub/b.bin", '{"name":"sub/b.bin","file":"data:;base64,AAE="}'),
+        ("c", '{"name":"c","file":"http://host/c"}'),
+    ],
+    "schema": [
+        ("protobuf_p", '{"type":"protobuf","name":"p","content":"message P { optional int32 a = 1; }","version":"2"}'),
+        ("protobuf_q_r", '{"name":"q_r","type":"protobuf","file":"https://host/q.proto"}'),
+        ("custom_c", '{"type":"custom","name":"c","soFile":"file:///c.so"}'),
+    ],
+    "script": [("area", '{"id":"area","description":"","script":"function area(x, y) { return x * y }","isAgg":false}')],
 }
 
 
