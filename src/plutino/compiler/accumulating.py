@@ -129,20 +129,22 @@ def _fast_key(key: Bound, emitter: FastEmitter) -> str:
 
 
 def _taken(aggregate: Aggregate, emitter: ExactEmitter) -> list[str]:
-    """Lines that compute group key and arguments of a row. A failing key fails its row, a failing argument its aggregate."""
+    """Lines that compute group key and arguments of a row. A failing key fails the window, a failing argument its aggregate."""
     keys = "".join(f"group_text({emitter.emit(k)}), " for k in aggregate.keys)
     keys = keys[:-2] if len(aggregate.keys) == 1 else f"({keys})"
     lines: list[str] = []
     for i, call in enumerate(aggregate.calls):
         lines += [f"try: a{i}_ = {_first_argument(call, emitter)}", f"except EvaluationError as error: a{i}_ = Failed(str(error))"]
+        if len(call.args) > 1:
+            further = "".join(emitter.emit(a) + ", " for a in call.args[1:])
+            lines += [f"try: b{i}_ = ({further})", f"except EvaluationError as error: b{i}_ = Failed(str(error))"]
     values = "".join(f"a{i}_, " for i in range(len(aggregate.calls)))
-    others = "".join(f"({''.join(emitter.emit(a) + ', ' for a in call.args[1:])}), " for call in aggregate.calls)
+    others = "".join(f"b{i}_, " if len(call.args) > 1 else "(), " for i, call in enumerate(aggregate.calls))
     return [
         f"try: key_ = {keys}",
         "except EvaluationError as error: raise StageError('aggregate', 'run Group By error: ' + str(error)) from error",
         *lines,
-        f"try: return key_, ({values}), ({others})",
-        "except EvaluationError as error: raise StageError('project', 'run Select error: ' + str(error)) from error",
+        f"return key_, ({values}), ({others})",
     ]
 
 

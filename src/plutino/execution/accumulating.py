@@ -77,14 +77,19 @@ class _Group:
 
 
 class Groups:
-    """The open window: one set of accumulators per group key, in order of first appearance."""
+    """The open window: one set of accumulators per group key, in order of first appearance.
 
-    __slots__ = ("_code", "_groups", "_memories")
+    A row that fails behind the window fails the whole window: its error waits until the window closes.
+    """
+
+    __slots__ = ("_code", "_failures", "_groups", "_memories")
 
     def __init__(self, code: GroupCode, memories: Sequence[Any]) -> None:
         self._code = code
         self._memories = memories
         self._groups: dict[Any, _Group] = {}
+        self._failures: dict[str, str] = {}
+        """Per stage the first failure."""
 
     def add_fast(self, rows: Sequence[Any], time: int) -> int | None:
         """Take rows in the fast tier: how many passed, or None (and nothing taken) when they belong to the exact tier."""
@@ -121,22 +126,35 @@ class Groups:
         group = self._groups[key] = _Group(first, [make() for make in self._code.accumulators])
         return group
 
+    def fail(self, error: StageError) -> None:
+        """A row has failed that stands in the window."""
+        self._failures.setdefault(error.stage, str(error))
+
     def close(self) -> list[Pair]:
-        """The groups with their first rows; the window is empty afterwards."""
-        groups, self._groups = self._groups, {}
+        """The groups with their first rows; the window is empty afterwards. StageError when one of its rows has failed.
+
+        Conditions are asked before keys are computed, so their failures come first.
+        """
+        groups, failures = self._groups, self._failures
+        self._groups, self._failures = {}, {}
+        for stage in ("filter", *failures):
+            if stage in failures:
+                raise StageError(stage, failures[stage])
         if not groups and not self._code.grouped:
             return [(self._code.empty, [_over_nothing(make()) for make in self._code.accumulators])]
         return [(group.first, group) for group in groups.values()]
 
     def is_empty(self) -> bool:
-        return not self._groups
+        return not self._groups and not self._failures
 
     def snapshot(self) -> Any:
-        return [[pack_value(key), pack_entry(g.first), [a.snapshot() for a in g.accumulators]] for key, g in self._groups.items()]
+        groups = [[pack_value(key), pack_entry(g.first), [a.snapshot() for a in g.accumulators]] for key, g in self._groups.items()]
+        return [groups, self._failures]
 
     def restore(self, state: Any) -> None:
+        groups, self._failures = state
         self._groups = {}
-        for key, first, states in state:
+        for key, first, states in groups:
             group = self._open(_hashable(unpack_value(key)), unpack_entry(first))
             for accumulator, kept in zip(group.accumulators, states, strict=True):
                 accumulator.restore(kept)
@@ -277,8 +295,12 @@ class AccumulatingProgram:
             try:
                 kept = self._open.add(self._entry(batch, offset + i) if entries is None else entries[i])
             except StageError as error:
-                self._counts[2] += 1
-                output.fail(error)
+                if error.stage == "filter" and not self._code.filtered:
+                    self._counts[2] += 1
+                    output.fail(error)
+                else:
+                    self._counts[1] += 1
+                    self._open.fail(error)
             else:
                 self._counts[1] += kept
 

@@ -170,6 +170,8 @@ class Extreme:
         self._fold_mixed([loose(v) for v in present] if self._loose else present)
 
     def _fold_mixed(self, values: Sequence[Any]) -> None:
+        if self._loose:
+            self._best = loose(self._best)
         for value in values:
             kind = type(value)
             if self._best is None and (kind in _NUMBER or kind is str):
@@ -202,30 +204,35 @@ class Extreme:
 class Gathered:
     """Any other aggregate: keeps all values of its group and computes over the list."""
 
-    __slots__ = ("_function", "_loose", "_others", "_values")
+    __slots__ = ("_error", "_function", "_loose", "_others", "_values")
 
     def __init__(self, loose_values: bool, function: Callable[..., Any]) -> None:
         self._loose = loose_values
         self._function = function
         self._values: list[Any] = []
         self._others: tuple[Any, ...] | None = None
+        self._error: str | None = None
 
     def fold(self, values: Sequence[Any]) -> None:
         self._values.extend([loose(v) for v in values] if self._loose else values)
 
-    def attend(self, others: tuple[Any, ...]) -> None:
-        """The further arguments, of which those of the first row count."""
-        if self._others is None:
+    def attend(self, others: tuple[Any, ...] | Failed) -> None:
+        """The further arguments, of which those of the first row count; where they fail, they fail the aggregate."""
+        if isinstance(others, Failed):
+            self._error = self._error or others.text
+        elif self._others is None:
             self._others = others
 
     def result(self) -> Any:
+        if self._error is not None:
+            raise EvaluationError(self._error)
         return self._function(checked(self._values), *(self._others or ()))
 
     def snapshot(self) -> Any:
-        return [pack_value(self._values), pack_value(self._others)]
+        return [pack_value(self._values), pack_value(self._others), self._error]
 
     def restore(self, state: Any) -> None:
-        values, others = state
+        values, others, self._error = state
         self._values = unpack_value(values)
         self._others = None if others is None else tuple(unpack_value(others))
 
