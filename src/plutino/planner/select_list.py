@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -136,17 +136,17 @@ def _refuse_cycles(fields: Sequence[tree.Field], scope: Scope) -> None:
         if field.alias is not None
     }
     done: set[str] = set()
-
-    def visit(alias: str, path: tuple[str, ...]) -> None:
-        if alias in path:
-            raise PlanError("select fields have cycled alias")
-        if alias not in done:
-            for other in references[alias]:
-                visit(other, (*path, alias))
-            done.add(alias)
-
     for alias in references:
-        visit(alias, ())
+        _visit(alias, (), references, done)
+
+
+def _visit(alias: str, path: tuple[str, ...], references: Mapping[str, set[str]], done: set[str]) -> None:
+    if alias in path:
+        raise PlanError("select fields have cycled alias")
+    if alias not in done:
+        for other in references[alias]:
+            _visit(other, (*path, alias), references, done)
+        done.add(alias)
 
 
 def _refuse_misplaced(select: tree.Select, binder: Binder) -> None:
@@ -195,23 +195,24 @@ def _column_names(node: object) -> Iterable[str]:
 def evaluation_order(items: Sequence[Item]) -> tuple[int, ...]:
     """Items without alias left to right, then aliased ones, each after the aliases that it uses."""
     by_alias = {item.name: i for i, item in enumerate(items) if item.aliased}
+    # No local function that calls itself: it would be garbage that only the collector finds, for each of thousands of rules.
     order: list[int] = []
     placed: set[int] = set()
-
-    def place(i: int) -> None:
-        if i in placed:
-            return
-        placed.add(i)
-        for part in walk(items[i].expr):
-            if isinstance(part, AliasRef):
-                place(by_alias[part.name])
-        order.append(i)
-
     for wanted in (False, True):
         for i, item in enumerate(items):
             if item.aliased is wanted:
-                place(i)
+                _place(i, items, by_alias, placed, order)
     return tuple(order)
+
+
+def _place(i: int, items: Sequence[Item], by_alias: Mapping[str, int], placed: set[int], order: list[int]) -> None:
+    if i in placed:
+        return
+    placed.add(i)
+    for part in walk(items[i].expr):
+        if isinstance(part, AliasRef):
+            _place(by_alias[part.name], items, by_alias, placed, order)
+    order.append(i)
 
 
 def reads_whole(expr: Bound) -> bool:
