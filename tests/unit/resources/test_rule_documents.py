@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from plutino.errors import PlutinoError
-from plutino.resources.rule.body import check_options, options_of, read, select_of, sources_of, validate
+from plutino.resources.rule.body import check_options, options_of, read, select_of, validate
 from plutino.spi import RuleOptions
 from plutino.spi.host import RestartStrategy
+from plutino.sql import sources_of
 
 RULE = {"id": "r", "sql": "SELECT a FROM demo", "actions": [{"nop": {}}]}
 

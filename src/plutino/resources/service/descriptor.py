@@ -159,7 +159,9 @@ def _procedures(compiled: Compiled, aliases: Mapping[str, str]) -> tuple[Procedu
                 raise DefinitionError(f"{full}: a stream; one message in, one message out is expected")
             rule = compiled.options.get(full, {}).get("google.api.http")
             if rule is not None:
-                columns = compiled.messages.get(method.input_type.lstrip("."))
+                # As written: with or without the package in front. Messages of other files are left to the call.
+                written = method.input_type.lstrip(".")
+                columns = compiled.messages.get(f"{package}{written}") or compiled.messages.get(written)
                 _check_rule(full, rule, None if columns is None else columns.names)
             found.append(Procedure(aliases.get(method.name) or method.name, method.name, f"{package}{service.name}", rule))
     return tuple(found)
