@@ -147,3 +147,12 @@ async def test_a_temporary_stream_gives_way_to_one_that_stays(api: Api) -> None:
     assert (await _post(api, lasting)).text == "Stream s is created."
     assert json.loads((await api.ask("GET", "/data/export")).text)["streams"] == {"s": lasting}
     assert (await _post(api, temporary)).status == 400
+
+
+async def test_names_in_documents_are_checked(api: Api) -> None:
+    """What cannot be named in a path is not made by an import either."""
+    document = {"streams": {"a.b": 'CREATE STREAM `a.b` () WITH (DATASOURCE="x", TYPE="memory")'}}
+    reply = await api.ask("POST", "/data/import?partial=1", {"content": json.dumps(document)})
+    reason = "id 'a.b' contains invalid characters: only alphanumeric, hyphens and underscores are allowed"
+    assert json.loads(reply.json["message"])["streams"] == {"a.b": reason}
+    assert (await api.ask("GET", "/streams")).json == []
