@@ -14,7 +14,9 @@ from msgspec import Struct
 
 from plutino import __version__
 from plutino.catalog import KEEP_AUDIT, KEEP_REVISIONS, Catalog
-from plutino.control import Controller
+from plutino.control import Controller, Policy
+from plutino.control.encryption import read_passphrase
+from plutino.control.secrecy import MODES
 from plutino.errors import OptionError, PlutinoError
 from plutino.runtime import Engine
 from plutino.spi import Control, HttpIngress, Registry, SystemClock, discover
@@ -28,6 +30,7 @@ END_DELAY_S = 1.0
 """How long after an answer the server ends that was asked to."""
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+SECRET_MODES = MODES
 
 
 class Settings(Struct, frozen=True):
@@ -40,6 +43,8 @@ class Settings(Struct, frozen=True):
     - ``install_scripts``: plugin packages with a shell script (``install.sh``) are taken
     - ``timezone``: IANA name, ``Local`` for that of the machine
     - ``files_dir``: where relative paths of file sources and sinks begin; empty for ``data_dir``
+    - ``secrets``: how exports show secrets when nobody says: plain, redact or encrypt; ``plain_secrets`` False: never plain, also not where
+      single objects are shown; ``secrets_key_file``: a file with the passphrase for requests that bring none
     - ``keep_revisions``: how many revisions can be rolled back to; ``keep_audit``: how many the history tells of
     """
 
@@ -56,6 +61,9 @@ class Settings(Struct, frozen=True):
     timezone: str = "Local"
     log_level: str = "info"
     files_dir: str = ""
+    secrets: str = "plain"
+    plain_secrets: bool = True
+    secrets_key_file: str = ""
     keep_revisions: int = KEEP_REVISIONS
     keep_audit: int = KEEP_AUDIT
 
@@ -64,6 +72,13 @@ class Settings(Struct, frozen=True):
         """What configurations may reach."""
         external = _is_loopback(self.host) if self.external_files is None else self.external_files
         return Access(self.files_dir or self.data_dir, external_files=external, private_net=self.private_net)
+
+    def policy(self) -> Policy:
+        """How secrets are shown; PlutinoError when the key file cannot be read. Blocks."""
+        default = "redact" if self.secrets == "plain" and not self.plain_secrets else self.secrets
+        if default not in SECRET_MODES:
+            raise OptionError(f"secrets: {default}; one of {', '.join(SECRET_MODES)} is expected", path="secrets")
+        return Policy(default, self.plain_secrets, read_passphrase(self.secrets_key_file) if self.secrets_key_file else "")
 
     def for_checks(self) -> Mapping[str, Any]:
         """The part that checks of definitions depend on."""
@@ -84,6 +99,9 @@ _VARIABLES = {
     "KUIPER__BASIC__LOGLEVEL": "log_level",
     "KUIPER__BASIC__ALLOWEXTERNALFILEACCESS": "external_files",
     "KUIPER__BASIC__ENABLEPRIVATENET": "private_net",
+    "PLUTINO__SECRETS__MODE": "secrets",
+    "PLUTINO__SECRETS__PLAIN": "plain_secrets",
+    "PLUTINO__SECRETS__KEYFILE": "secrets_key_file",
     "KUIPER__SOURCE__HTTPSERVERIP": "push_host",
     "KUIPER__SOURCE__HTTPSERVERPORT": "push_port",
 }
@@ -139,7 +157,7 @@ class Core:
             Path(settings.data_dir).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise PlutinoError(f"data directory {settings.data_dir}: {(error.strerror or str(error)).lower()}") from error
-        found = registry or components()
+        found, policy = registry or components(), settings.policy()
         catalog = await Catalog.open(
             settings.data_dir, clock=SystemClock(), keep_revisions=settings.keep_revisions, keep_audit=settings.keep_audit
         )
@@ -157,7 +175,7 @@ class Core:
                 on_finished=finished,
             )
             kinds = resource_kinds("plutino.resources")
-            controller = Controller(catalog, engine, kinds, registry=found, settings=settings.for_checks())
+            controller = Controller(catalog, engine, kinds, registry=found, settings=settings.for_checks(), policy=policy)
             finished.control = controller
         except BaseException:
             await catalog.close()

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from plutino.app import LOG_LEVELS, Settings, settings_from
+from plutino.app import LOG_LEVELS, SECRET_MODES, Settings, settings_from
 from plutino.cli.output import Failure
 from plutino.errors import PlutinoError
 
@@ -34,6 +34,9 @@ _COLLECT_AFTER = 50_000
 @click.option("--external-files/--no-external-files", default=None, help="Whether files outside of DIR/uploads may be named.")
 @click.option("--private-net/--no-private-net", default=None, help="Whether HTTP sources and sinks may reach private addresses.")
 @click.option("--allow-install-scripts", "install_scripts", is_flag=True, default=None, help="Take plugin packages with an install.sh.")
+@click.option("--secrets", type=click.Choice(SECRET_MODES), help="How exports show secrets when they do not say.  [default: plain]")
+@click.option("--plain-secrets/--no-plain-secrets", default=None, help="Whether secrets may be asked for as they are.")
+@click.option("--secrets-key", "secrets_key_file", metavar="FILE", help="The passphrase of encrypted secrets, for requests without one.")
 @click.option("--timezone", metavar="ZONE", help="Zone of date functions and schedules, such as Europe/Berlin.  [default: Local]")
 @click.option("--keep-revisions", type=click.IntRange(1), help="Revisions that can be rolled back to.  [default: 1000]")
 @click.option("--keep-audit", type=click.IntRange(1), help="Revisions that the history tells of.  [default: 100000]")

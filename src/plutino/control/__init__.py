@@ -7,6 +7,7 @@ from plutino.control.history import entry_to_wire
 from plutino.control.importer import ImportOptions
 from plutino.control.progress import Progress
 from plutino.control.report import RefusedDocumentError, config_response, finish_message
+from plutino.control.secrecy import Policy, Secrecy
 from plutino.control.sections import SECTIONS
 from plutino.control.transfer import ImportResult
 
@@ -22,8 +23,10 @@ __all__ = [
     "Format",
     "ImportOptions",
     "ImportResult",
+    "Policy",
     "Progress",
     "RefusedDocumentError",
+    "Secrecy",
     "config_response",
     "entry_to_wire",
     "finish_message",

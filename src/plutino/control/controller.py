@@ -19,7 +19,7 @@ from plutino.control.progress import Progress
 from plutino.control.report import ImportStatus, config_response, stored_status
 from plutino.control.revelation import Revelation
 from plutino.control.run import Run
-from plutino.control.secrecy import Secrecy, has_hidden
+from plutino.control.secrecy import Policy, Secrecy, has_hidden
 from plutino.control.sections import RULE
 from plutino.control.selection import Selection
 from plutino.control.tasks import Tasks
@@ -31,6 +31,8 @@ from plutino.spi.staging import SCHEME
 
 Form = TypeVar("Form", str, bytes)
 
+POLICY = Policy()
+
 
 class Controller:
     """Owns the desired state; implements ``spi.Control``.
@@ -41,9 +43,17 @@ class Controller:
     """
 
     def __init__(
-        self, catalog: Catalog, host: Host, specs: Mapping[str, ResourceSpec], *, registry: Registry, settings: Mapping[str, Any]
+        self,
+        catalog: Catalog,
+        host: Host,
+        specs: Mapping[str, ResourceSpec],
+        *,
+        registry: Registry,
+        settings: Mapping[str, Any],
+        policy: Policy = POLICY,
     ) -> None:
-        """``specs`` by kind; ``registry`` and ``settings`` are what checks see in their Environment."""
+        """``specs`` by kind; ``registry`` and ``settings`` are what checks see in their Environment, ``policy`` is about secrets."""
+        self.policy = policy
         self._catalog = catalog
         self._door = Door(catalog, host, specs, registry, settings)
         self._importer = Importer(self._door)

@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 from plutino.errors import DefinitionError, PlutinoError, UnsupportedError
@@ -27,6 +28,7 @@ SALTS = 16
 SHORTEST = 8
 """Characters of a passphrase at least."""
 
+_LONGEST_KEY = 64 * 1024
 _NONCE_SIZE = 12
 _TEXT, _JSON = b"s", b"j"
 
@@ -73,6 +75,23 @@ class Cipher:
                 "an encrypted value that does not open; the passphrase that it was exported with, and the whole value are expected"
             ) from None
         return plain[1:].decode("utf-8", "surrogatepass"), plain[:1] == _JSON
+
+
+def read_passphrase(path: str) -> str:
+    """The passphrase in a key file: its text without the line end, or what stands for its bytes when it is no text. PlutinoError; blocks."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise PlutinoError(f"key file {path}: {(error.strerror or str(error)).lower()}; a file with a passphrase is expected") from None
+    try:
+        found = data.decode().rstrip("\r\n")
+        found = found if found.isprintable() else ""
+    except UnicodeDecodeError:
+        found = ""
+    found = found or base64.b64encode(data).decode()
+    if len(found) < SHORTEST or len(data) > _LONGEST_KEY:
+        raise PlutinoError(f"key file {path}: {len(data)} bytes; {SHORTEST} to {_LONGEST_KEY} are expected")
+    return found
 
 
 def new_salt() -> bytes:

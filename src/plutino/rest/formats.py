@@ -24,6 +24,7 @@ from plutino.rest.importing import (
     run_import,
     wants_json,
 )
+from plutino.rest.secrecy import QUERY as SECRETS
 from plutino.spi import Action, Answer, Call
 from plutino.spi.access import Access
 from plutino.spi.wire import JSON, with_prefix
@@ -49,11 +50,21 @@ class Formats:
         tags = ("transfer",)
         yaml = {"type": "string", "description": "A document in YAML"}
         return (
-            Action("GET", "/v2/data/export", self._export_v2, "The whole configuration as YAML", reply=yaml, tags=tags),
+            Action("GET", "/v2/data/export", self._export_v2, "The whole configuration as YAML", reply=yaml, tags=tags, query=SECRETS),
             Action("POST", "/v2/data/import", self._import_v2, "Import a YAML document", BODY, tags=tags, query=_V2_QUERY),
-            Action("POST", "/ruleset/export", self._export_ruleset, "Streams, tables and rules", reply={"type": "object"}, tags=tags),
+            Action(
+                "POST",
+                "/ruleset/export",
+                self._export_ruleset,
+                "Streams, tables and rules",
+                reply={"type": "object"},
+                tags=tags,
+                query=SECRETS,
+            ),
             Action("POST", "/ruleset/import", self._import_ruleset, "Import streams, tables and rules", BODY, tags=tags, query=QUERY),
-            Action("GET", "/data/bundle", self._export_bundle, "The whole configuration with its bytes", reply=_ZIP, tags=tags),
+            Action(
+                "GET", "/data/bundle", self._export_bundle, "The whole configuration with its bytes", reply=_ZIP, tags=tags, query=SECRETS
+            ),
             Action(
                 "POST", "/data/bundle", self._import_bundle, "Import a bundle", _ZIP, {"type": "object"}, tags=tags, query=_BUNDLE_QUERY
             ),

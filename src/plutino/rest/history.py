@@ -88,7 +88,7 @@ class HistoryEndpoints:
             raise PlutinoError(f"format: {name}; one of {', '.join(FORMATS)} is expected")
         document = await document_text(call, "server.configurationInfo", self._access)
         partial = call.query.get("partial") == "1"
-        options = msgspec.structs.replace(import_options(call, partial), dry_run=True)
+        options = msgspec.structs.replace(import_options(call, partial, self._controller.policy), dry_run=True)
         result = await self._controller.importer.run(document, options, import_origin(call, form, partial), form=form)
         return changes_answer(result)
 

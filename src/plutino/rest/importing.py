@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 
-from plutino.control import RULESET, V1, V2, Controller, Format, ImportOptions, ImportResult
+from plutino.control import RULESET, V1, V2, Controller, Format, ImportOptions, ImportResult, Policy
 from plutino.errors import PlutinoError
 from plutino.rest.download import read_url
 from plutino.rest.envelope import fault_list
+from plutino.rest.secrecy import passphrase_of, secrecy_of
 from plutino.spi import Answer, Call, Origin
 from plutino.spi.access import Access
 from plutino.spi.gojson import GoJsonError, Shape, bind, decode
@@ -82,14 +83,14 @@ async def text_of(body: Mapping[str, str], access: Access, *, further: str = "",
 
 async def run_import(call: Call, controller: Controller, document: Any, form: Format[Any], *, partial: bool) -> ImportResult:
     """Import a document as the query says; with ``stop=1`` the server ends after the answer was sent."""
-    options = import_options(call, partial)
+    options = import_options(call, partial, controller.policy)
     result = await controller.importer.run(document, options, import_origin(call, form, partial), form=form)
     if stops(call) and not options.dry_run:
         controller.shut_down(RESTART)
     return result
 
 
-def import_options(call: Call, partial: bool) -> ImportOptions:
+def import_options(call: Call, partial: bool, policy: Policy) -> ImportOptions:
     """What query and headers ask of an import."""
     return ImportOptions(
         partial=partial,
@@ -98,6 +99,7 @@ def import_options(call: Call, partial: bool) -> ImportOptions:
         on_conflict=call.query.get("onConflict", ""),
         base_revision=base_revision(call),
         wait=call.query.get("wait", "1") not in ("0", "false"),
+        passphrase=passphrase_of(call) or policy.passphrase,
     )
 
 
@@ -167,7 +169,7 @@ def left_out(result: ImportResult) -> str:
 async def exported(controller: Controller, form: Format[Any], call: Call) -> Answer:
     """Everything that is stored as a download."""
     revision = controller.revision
-    return download(await controller.export(form), call, revision)
+    return download(await controller.export(form, secrecy_of(call, controller.policy)), call, revision)
 
 
 def download(document: str | bytes, call: Call, revision: int) -> Answer:

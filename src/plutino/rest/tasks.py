@@ -60,7 +60,8 @@ class TaskEndpoints:
         form = FORMATS.get(name)
         if form is None:
             raise PlutinoError(f"format: {name}; one of {', '.join(FORMATS)} is expected")
-        options, origin = msgspec.structs.replace(import_options(call, partial), dry_run=False), import_origin(call, form, partial)
+        asked, origin = import_options(call, partial, self._controller.policy), import_origin(call, form, partial)
+        options = msgspec.structs.replace(asked, dry_run=False)
 
         async def work(progress: Progress) -> str:
             document = await progress.interruptible(text_of(body, self._access))

@@ -20,6 +20,8 @@ from plutino.rest.importing import (
     run_import,
     wants_json,
 )
+from plutino.rest.secrecy import QUERY as SECRETS
+from plutino.rest.secrecy import secrecy_of
 from plutino.spi import Action, Answer, Call
 from plutino.spi.access import Access
 from plutino.spi.gojson import GoJsonError, decode
@@ -30,6 +32,7 @@ _IDS = {"type": "array", "items": {"type": "string"}, "description": "Rule ids"}
 _EXPORT_QUERY = {
     "why": "1: an object with the document and, for each entry, why it is there",
     "memory": "1: also rules that feed the chosen ones through memory topics",
+    **SECRETS,
 }
 _QUERY = {"partial": "1: on top of what is there; else the document replaces everything", **QUERY}
 
@@ -46,7 +49,7 @@ class Transfer:
         tags = ("transfer",)
         status, chosen = "What the last import refused", "Rules and all that they use, and nothing else"
         return (
-            Action("GET", "/data/export", self._export, "The whole configuration as a document", reply=_DOCUMENT, tags=tags),
+            Action("GET", "/data/export", self._export, "The whole configuration as a document", reply=_DOCUMENT, tags=tags, query=SECRETS),
             Action("POST", "/data/export", self._export_rules, chosen, body=_IDS, reply=_DOCUMENT, tags=tags, query=_EXPORT_QUERY),
             Action("POST", "/data/import", self._import, "Import a document", BODY, {"type": "object"}, tags=tags, query=_QUERY),
             Action("GET", "/data/import/status", self._status, status, reply=_DOCUMENT, tags=tags),
@@ -64,7 +67,9 @@ class Transfer:
         if not isinstance(ids, list) or not all(isinstance(id, str) for id in ids):
             raise PlutinoError(f"Invalid body: {msgspec.json.encode(ids).decode()}; a JSON array of rule ids is expected")
         revision, memory = self._controller.revision, truth(call.query.get("memory", ""))
-        document, selection = await self._controller.export_rules(ids, form=V1, memory=memory)
+        document, selection = await self._controller.export_rules(
+            ids, form=V1, memory=memory, secrecy=secrecy_of(call, self._controller.policy)
+        )
         if truth(call.query.get("why", "")):
             return json_answer({"document": msgspec.Raw(document.encode()), "why": selection.to_wire(self._controller.specs)})
         return download(document, call, revision)

@@ -1,0 +1,73 @@
+"""Messages that tell nothing of the secrets in what they are about: errors, status, logs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from plutino.errors import PlutinoError
+from plutino.spi.discovery import Registry
+from plutino.spi.json_text import Path
+from plutino.spi.option_model import Option, flat_options
+from plutino.spi.rewriting import rewritten_inside, rewritten_json
+from plutino.spi.secrets import holds_headers, is_open, is_secret_header, scrubbed, secret_number, secret_spans, surely_secret
+
+
+def secrets_in(text: str, declared: Collection[str] = ()) -> set[str]:
+    """The secret values in a text that somebody sent: JSON at any depth, statements, addresses.
+
+    ``declared``: lower-case names of options that are secret although they do not sound so.
+    """
+    found: set[str] = set()
+
+    def take(path: Path, value: Any) -> None:
+        if isinstance(value, str):
+            if _is_named_secret(path, declared) and not is_open(value):
+                found.add(value)
+            if rewritten_inside(path, value, take) is None:
+                found.update(value[start:end] for start, end in secret_spans(value))
+        elif isinstance(value, int | float) and not isinstance(value, bool) and path and secret_number(path[-1]):
+            found.add(str(value))
+
+    rewritten_json(text, take)
+    found.update(text[start:end] for start, end in secret_spans(text))
+    return found
+
+
+def discreet(message: str, text: str = "", declared: Collection[str] = ()) -> str:
+    """A message without the secrets of the ``text`` that it is about, and without what looks like one."""
+    return scrubbed(message, secrets_in(text, declared) if text else ())
+
+
+def make_discreet(error: PlutinoError, text: str = "", declared: Collection[str] = ()) -> None:
+    """Take the secrets of ``text`` out of the message of an error."""
+    found = discreet(error.message, text, declared)
+    if found != error.message:
+        error.message = found
+        error.args = (found,)
+
+
+def declared_secrets(registry: Registry) -> frozenset[str]:
+    """Lower-case names of all options that a component declares as secret."""
+    found: set[str] = set()
+    for connector in registry.connectors.values():
+        for side in (connector.source, connector.sink, connector.lookup, connector.connection):
+            if side is not None:
+                found.update(option.name.lower() for option in _deep(flat_options(side.options)) if option.opt.secret)
+    return frozenset(found)
+
+
+def _deep(options: Collection[Option]) -> Iterator[Option]:
+    for option in options:
+        yield option
+        if option.shape.model is not None:
+            yield from _deep(flat_options(option.shape.model))
+
+
+def _is_named_secret(path: Path, declared: Collection[str]) -> bool:
+    names = [part for part in path if not part.isdecimal()]
+    if not names:
+        return False
+    if len(names) > 1 and holds_headers(names[-2]):
+        return is_secret_header(names[-1])
+    return surely_secret(names[-1]) or names[-1].lower() in declared
