@@ -8,11 +8,13 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from corpus.loader import Outcome, Refusal, SqlCase, create_statement
 from plutino.compiler import CompiledRule, compile_plan
 from plutino.errors import FormatError, PlutinoError, SqlSyntaxError
-from plutino.execution.rows import RowCode, RowProgram
+from plutino.execution.accumulating import AccumulatingProgram
+from plutino.execution.rows import RowProgram
 from plutino.model import Batch, Definition, Duration, Ref, StreamContent
 from plutino.planner import plan_rule
 from plutino.resources.stream.content import content_of
@@ -92,8 +94,11 @@ def compile_case(case: SqlCase, env: FixedEnvironment) -> CompiledRule:
     return compile_plan(plan_rule(parse_select(case.sql), env, rule_options(case.options), rule_id="rule"))
 
 
-def run_case(case: SqlCase, tier: Tier, *, together: bool = False) -> Outcome:
-    """What the case's rule gives, message by message (or ``together``: all input as one batch)."""
+def run_case(case: SqlCase, tier: Tier, *, together: bool = False, interrupted: bool = False) -> Outcome:
+    """What the case's rule gives, message by message (or ``together``: all input as one batch).
+
+    ``interrupted``: before each message and each deadline a new program goes on with the state of the one before.
+    """
     env = environment_of(case)
     try:
         compiled = compile_case(case, env)
@@ -101,36 +106,45 @@ def run_case(case: SqlCase, tier: Tier, *, together: bool = False) -> Outcome:
         return Outcome(refusal=Refusal("rule", 400, f"invalid rule json: Parse SQL {case.sql} error: {error}."))
     except PlutinoError as error:
         return Outcome(refusal=Refusal("rule", 400, str(error)))
-    program = compiled.factory()
-    if tier == "exact" and isinstance(program, RowProgram):
-        program = RowProgram(_exact_only(program))
+
+    def make() -> Program:
+        program = compiled.factory()
+        return _exact_only(program) if tier == "exact" else program
+
+    def following(program: Program) -> Program:
+        return _resumed(make(), program.snapshot()) if interrupted else program
+
     decoders = {name: _decoder(env, name, need, tier) for name, need in compiled.needs.items()}
+    program = make()
     program.start(ARRIVAL)
     messages: list[Any] = []
     for stream, payloads in _portions(case, together):
         if stream in decoders:
+            program = following(program)
             messages += _shown(program.push(stream, _batch(decoders[stream], payloads, stream, env)), case)
-    messages += _later(program, case)
+    deadline = program.next_deadline()
+    while deadline is not None and deadline <= ARRIVAL + LINGER_MS:
+        program = following(program)
+        messages += _shown(program.advance(deadline), case)
+        deadline = program.next_deadline()
     return Outcome(tuple(messages))
 
 
-def _later(program: Program, case: SqlCase) -> list[Any]:
-    """What the passing of time gives after the last message."""
-    messages: list[Any] = []
-    deadline = program.next_deadline()
-    while deadline is not None and deadline <= ARRIVAL + LINGER_MS:
-        messages += _shown(program.advance(deadline), case)
-        deadline = program.next_deadline()
-    return messages
+def _resumed(program: Program, state: bytes) -> Program:
+    """A program after a restart that took some time."""
+    program.start(ARRIVAL + 3_600_000)
+    program.restore(state)
+    return program
 
 
-def _exact_only(program: RowProgram) -> RowCode:
-    return replace_code(program, fast=None)
-
-
-def replace_code(program: RowProgram, **changes: Any) -> RowCode:
-    """The code of a program with other members."""
-    return msgspec.structs.replace(program._code, **changes)
+def _exact_only(program: Program) -> Program:
+    """The same program without its fast tier."""
+    if isinstance(program, RowProgram):
+        return RowProgram(replace(program._code, fast=None))
+    if isinstance(program, AccumulatingProgram):
+        code = program._code
+        return AccumulatingProgram(replace(code, groups=replace(code.groups, fast_buckets=None)))
+    return program
 
 
 def _portions(case: SqlCase, together: bool) -> list[tuple[str, list[bytes]]]:

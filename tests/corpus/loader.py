@@ -64,7 +64,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class SqlCase:
-    """One recorded SQL case; the keys of the file are described in README.md."""
+    """One SQL case, recorded or (``own``) written down after the reference; the keys of the file are described in README.md."""
 
     name: str
     note: str
@@ -84,6 +84,7 @@ class SqlCase:
     differs: str | None = None
     recorded: dict[str, Any] | None = None
     expected: Outcome = Outcome()
+    own: bool = False
 
     @property
     def family(self) -> str:
@@ -166,12 +167,15 @@ def _cases_of(part: dict[str, Any]) -> list[SqlCase]:
 
 @cache
 def _family(name: str) -> tuple[SqlCase, ...]:
-    lines = (FOLDER / "sql" / f"{name}.jsonl").read_text().split("\n")
-    return tuple(_sql_case(json.loads(line)) for line in lines if line)
+    cases: list[SqlCase] = []
+    for own, path in ((False, FOLDER / "sql" / f"{name}.jsonl"), (True, FOLDER / "sql" / "own" / f"{name}.jsonl")):
+        lines = path.read_text().split("\n") if path.exists() else ()
+        cases += [_sql_case(json.loads(line), own) for line in lines if line]
+    return tuple(cases)
 
 
-def _sql_case(raw: dict[str, Any]) -> SqlCase:
-    values = {**raw, "ddl": tuple(raw.get("ddl", ())), "names": tuple(raw.get("names", ()))}
+def _sql_case(raw: dict[str, Any], own: bool) -> SqlCase:
+    values = {**raw, "own": own, "ddl": tuple(raw.get("ddl", ())), "names": tuple(raw.get("names", ()))}
     error = values.pop("error", None)
     values["expected"] = Outcome(tuple(raw.get("expected", ())), Refusal(**error) if error else None)
     values["input"] = tuple(Message(item["stream"], item["payload"]) for item in raw.get("input", ()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from corpus.in_process import Tier, run_case
@@ -16,11 +18,19 @@ def _is_program_alone(case: SqlCase) -> bool:
     refusal = case.expected.refusal
     if case.sql is None or (refusal is not None and (refusal.at != "rule" or "invalid options" in refusal.text)):
         return False
-    if set(case.sink) - {"sendSingle"} or case.tables or (case.options.get("sendError") and case.family == "sink"):
+    if set(case.sink) - {"sendSingle"} or (case.options.get("sendError") and case.family == "sink"):
         return False
     if case.options.get("isEventTime") and any(not isinstance(_time_of(m.payload), int) for m in case.input):
         return False
     return not any(option in text.upper() for text in case.streams.values() for option in ENGINE_OPTIONS)
+
+
+STATE = re.compile(r"\b(?:inc_\w+|last_\w*hit_\w+|changed_cols|join|union)\b", re.IGNORECASE)
+
+
+def _has_state(case: SqlCase) -> bool:
+    """Whether a rule remembers something between rows."""
+    return case.has_window_or_analytic or bool(case.options.get("isEventTime")) or STATE.search(case.sql or "") is not None
 
 
 def _time_of(payload: object) -> object:
@@ -44,3 +54,11 @@ def test_a_batch_gives_what_its_rows_give_one_by_one(sql_case: SqlCase) -> None:
     """All input of a case as one batch gives the same messages as message by message."""
     one_by_one, together = run_case(sql_case, "fast"), run_case(sql_case, "fast", together=True)
     assert together == one_by_one
+
+
+@pytest.mark.parametrize("tier", ["fast", "exact"])
+@pytest.mark.parametrize("sql_case", [c for c in CASES if c.expected.refusal is None and _has_state(c)], ids=lambda case: case.name)
+def test_a_restart_before_every_row_changes_nothing(sql_case: SqlCase, tier: Tier) -> None:
+    """A program that goes on with the snapshot of the one before gives the same messages, wherever it is interrupted."""
+    result = compare(sql_case, run_case(sql_case, tier, interrupted=True))
+    assert result.equal, f"{sql_case.note}\n  sql  {sql_case.sql}\n  {result.difference}"
