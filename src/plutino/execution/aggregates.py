@@ -46,6 +46,10 @@ class Accumulator(Protocol):
         """Take the values of more rows. Raises nothing: what cannot be aggregated shows in ``result``."""
         ...
 
+    def merge(self, other: Any) -> bool:
+        """Take what another accumulator of the same aggregate made of the rows behind; False when only folding those rows is right."""
+        ...
+
     def result(self) -> Any:
         """The aggregate so far; null over no values. EvaluationError when a value could not be aggregated."""
         ...
@@ -74,6 +78,10 @@ class Count:
 
     def fold(self, values: Sequence[Any]) -> None:
         self._count += len(values) if self._rows else sum(1 for v in values if v is not None and v is not UNSET)
+
+    def merge(self, other: Count) -> bool:
+        self._count += other._count
+        return True
 
     def result(self) -> int:
         return self._count
@@ -126,6 +134,18 @@ class Total:
                 self._error = f"requires {'float64' if isinstance(self._total, float) else 'int'} but found {_shown(value)}"
             if self._error is not None:
                 return
+
+    def merge(self, other: Total) -> bool:
+        kinds = {type(total) for total in (self._total, other._total) if total is not None}
+        if self._error is not None or other._error is not None or len(kinds) > 1:
+            return False
+        self._count += other._count
+        if self._total is None or other._total is None:
+            self._total = other._total if self._total is None else self._total
+        else:
+            total = self._total + other._total
+            self._total = wrap(total) if isinstance(total, int) else total
+        return True
 
     def result(self) -> Any:
         if self._error is not None:
@@ -188,6 +208,18 @@ class Extreme:
             if self._error is not None:
                 return
 
+    def merge(self, other: Extreme) -> bool:
+        if self._error is not None or other._error is not None:
+            return False
+        if self._best is None or other._best is None:
+            self._best = other._best if self._best is None else self._best
+            return True
+        family = _NUMBER if self._loose and type(self._best) in _NUMBER else frozenset((type(self._best),))
+        if type(other._best) not in family:
+            return False
+        self._best = self._pick(self._best, other._best)
+        return True
+
     def result(self) -> Any:
         if self._error is not None:
             raise EvaluationError(f"call func {self._name} error: {self._error}")
@@ -223,17 +255,23 @@ class Gathered:
         elif self._others is None:
             self._others = others
 
+    def merge(self, other: Gathered) -> bool:
+        self._values.extend(other._values)
+        self._others = other._others if self._others is None else self._others
+        return True
+
     def result(self) -> Any:
         if self._error is not None:
             raise EvaluationError(self._error)
         return self._function(checked(self._values), *(self._others or ()))
 
     def snapshot(self) -> Any:
-        return [pack_value(self._values), pack_value(self._others), self._error]
+        values = [[True, v.text] if isinstance(v, Failed) else [False, pack_value(v)] for v in self._values]
+        return [values, pack_value(self._others), self._error]
 
     def restore(self, state: Any) -> None:
         values, others, self._error = state
-        self._values = unpack_value(values)
+        self._values = [Failed(v) if failed else unpack_value(v) for failed, v in values]
         self._others = None if others is None else tuple(unpack_value(others))
 
 

@@ -71,13 +71,13 @@ class Analytic:
             raise EvaluationError(f"call func {self._name} error: {error}") from error
 
     def snapshot(self) -> Any:
-        return [[pack_value(list(key)), state.snapshot()] for key, state in self._partitions.items()]
+        return [[pack_value(list(key)), pack_value(state.snapshot())] for key, state in self._partitions.items()]
 
     def restore(self, state: Any) -> None:
         self._partitions = {}
         for key, kept in state:
             partition = self._partitions[_key(unpack_value(key))] = self._make()
-            partition.restore(kept)
+            partition.restore(unpack_value(kept))
 
 
 def _key(value: Any) -> Any:
