@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,14 @@ from plutino import __version__
 from plutino.catalog import KEEP_AUDIT, KEEP_REVISIONS, Catalog
 from plutino.control import Controller, Policy
 from plutino.control.encryption import read_passphrase
+from plutino.control.provisioning import Provisioning
 from plutino.control.secrecy import MODES
 from plutino.errors import OptionError, PlutinoError
 from plutino.runtime import Engine
 from plutino.spi import Control, HttpIngress, Registry, SystemClock, discover
 from plutino.spi.access import Access
 from plutino.spi.discovery import resource_kinds
+from plutino.spi.discretion import declared_secrets
 
 if TYPE_CHECKING:
     from plutino.rest.serving import HttpServer
@@ -45,6 +48,8 @@ class Settings(Struct, frozen=True):
     - ``files_dir``: where relative paths of file sources and sinks begin; empty for ``data_dir``
     - ``secrets``: how exports show secrets when nobody says: plain, redact or encrypt; ``plain_secrets`` False: never plain, also not where
       single objects are shown; ``secrets_key_file``: a file with the passphrase for requests that bring none
+    - ``etc_dir``: where configuration lies that is imported at the start; empty for ``<data_dir>/etc``
+    - ``trusted_keys``: files with public keys (Ed25519, PEM); when there are any, bundles must be signed by one of them
     - ``keep_revisions``: how many revisions can be rolled back to; ``keep_audit``: how many the history tells of
     """
 
@@ -64,6 +69,8 @@ class Settings(Struct, frozen=True):
     secrets: str = "plain"
     plain_secrets: bool = True
     secrets_key_file: str = ""
+    etc_dir: str = ""
+    trusted_keys: tuple[str, ...] = ()
     keep_revisions: int = KEEP_REVISIONS
     keep_audit: int = KEEP_AUDIT
 
@@ -146,6 +153,7 @@ class Core:
     catalog: Catalog
     engine: Engine
     controller: Controller
+    log: Any
 
     @classmethod
     async def open(cls, settings: Settings, ingress: HttpIngress, log: Any, *, registry: Registry | None = None) -> Core:
@@ -180,7 +188,13 @@ class Core:
         except BaseException:
             await catalog.close()
             raise
-        return cls(settings, found, catalog, engine, controller)
+        return cls(settings, found, catalog, engine, controller, log)
+
+    async def provision(self) -> None:
+        """Import what lies beside the server, after the stored state was loaded."""
+        data = Path(self.settings.data_dir)
+        etc = Path(self.settings.etc_dir) if self.settings.etc_dir else data / "etc"
+        await Provisioning(self.controller, data, etc, os.environ, self.log).run()
 
     async def close(self) -> None:
         """Undo what is half done, let rules finish what they have, and give everything back."""
@@ -223,6 +237,7 @@ class Server:
         # Here, so that commands which need the core alone do not load a web framework.
         from plutino.rest.application import Application
         from plutino.rest.data_server import DataServer
+        from plutino.rest.discretion import Discretion
         from plutino.rest.documentation import Documentation
         from plutino.rest.formats import Formats
         from plutino.rest.guard import Guard
@@ -240,11 +255,12 @@ class Server:
         try:
             controller = core.controller
             served = [*ServerInfo(__version__).actions, *Transfer(controller, settings.access).actions]
-            served += Formats(controller, settings.access).actions
+            served += Formats(controller, settings.access, [_key(path) for path in settings.trusted_keys]).actions
             served += [*HistoryEndpoints(controller, settings.access).actions, *TaskEndpoints(controller, settings.access).actions]
             served += [action for spec in controller.specs.values() for action in spec.actions]
             routes = Routes([*served, *Documentation(served, __version__).actions])
-            application = Application(routes, controller, Guard(settings.host, hosts, origins), log)
+            discretion = Discretion(declared_secrets(core.registry), plain=controller.policy.default == "plain")
+            application = Application(routes, controller, Guard(settings.host, hosts, origins), log, discretion=discretion)
             rest = HttpServer(application, settings.host, settings.port, "REST API", before_stop=application.end_streams)
             push = HttpServer(data_server, push_host, settings.push_port, "push server")
         except BaseException:
@@ -268,6 +284,7 @@ class Server:
         """Load what is stored, run the rules, then take requests."""
         await self.push.start()
         await self.core.controller.boot()
+        await self.core.provision()
         await self.rest.start()
 
     async def close(self) -> None:
@@ -300,6 +317,13 @@ class _Finished:
 def components() -> Registry:
     """Connectors, formats and functions of this installation."""
     return discover("plutino.connectors", "plutino.formats", "plutino.functions")
+
+
+def _key(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise PlutinoError(f"trusted key {path}: {(error.strerror or str(error)).lower()}") from error
 
 
 def _lowered(names: tuple[str, ...]) -> frozenset[str]:

@@ -38,6 +38,8 @@ _COLLECT_AFTER = 50_000
 @click.option("--plain-secrets/--no-plain-secrets", default=None, help="Whether secrets may be asked for as they are.")
 @click.option("--secrets-key", "secrets_key_file", metavar="FILE", help="The passphrase of encrypted secrets, for requests without one.")
 @click.option("--timezone", metavar="ZONE", help="Zone of date functions and schedules, such as Europe/Berlin.  [default: Local]")
+@click.option("--etc", "etc_dir", metavar="DIR", help="Where init.json and connections/connection.yaml lie.  [default: DIR/etc]")
+@click.option("--trusted-key", "trusted_keys", multiple=True, metavar="FILE", help="Public key (PEM); bundles must be signed by one.")
 @click.option("--keep-revisions", type=click.IntRange(1), help="Revisions that can be rolled back to.  [default: 1000]")
 @click.option("--keep-audit", type=click.IntRange(1), help="Revisions that the history tells of.  [default: 100000]")
 @click.option("--log-level", type=click.Choice(LOG_LEVELS), help="Least level that is logged.  [default: info]")
