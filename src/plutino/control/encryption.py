@@ -78,7 +78,7 @@ class Cipher:
 
 
 def read_passphrase(path: str) -> str:
-    """The passphrase in a key file: its text without the line end, or what stands for its bytes when it is no text. PlutinoError; blocks."""
+    """The passphrase in a key file: its text without the line end, base64 of its bytes when it is no text. PlutinoError; blocks."""
     try:
         data = Path(path).read_bytes()
     except OSError as error:

@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from plutino.errors import PlutinoError
+from plutino.rest.discretion import Discretion
 from plutino.rest.envelope import error_answer, internal_error
 from plutino.rest.guard import Guard
 from plutino.rest.routes import Routes, cleaned
@@ -27,7 +28,10 @@ class Application:
     """Answers requests by the actions of ``routes``. Nothing leaves it as an exception: what is no PlutinoError is logged and answered
     with status 500."""
 
-    def __init__(self, routes: Routes, control: Control, guard: Guard, log: Any, body_limit: int = BODY_LIMIT) -> None:
+    def __init__(
+        self, routes: Routes, control: Control, guard: Guard, log: Any, body_limit: int = BODY_LIMIT, discretion: Discretion | None = None
+    ) -> None:
+        self._discretion = discretion or Discretion()
         self._routes = routes
         self._control = control
         self._guard = guard
@@ -47,6 +51,7 @@ class Application:
             self._guard.check(request.headers)
             answer = await self._answer(request)
         except PlutinoError as error:
+            self._discretion.error(error, getattr(request.state, "body", b""))
             answer = error_answer(error, request.headers)
         except ClientDisconnect:
             return
@@ -69,7 +74,8 @@ class Application:
         if match.action is None:
             return Answer(status=405, media="", headers={"allow": ", ".join(match.methods)})
         call = await self._call(request, match.action, dict(match.params))
-        return await match.action.handle(call)
+        request.state.body = call.body
+        return self._discretion.answer(match.action, await match.action.handle(call))
 
     async def _call(self, request: Request, action: Action, params: dict[str, str]) -> Call:
         client = request.client
