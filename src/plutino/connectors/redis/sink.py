@@ -1,0 +1,178 @@
+"""Sinks that write rows under keys, or publish them on a channel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Struct
+
+from plutino.connectors.redis.client import RedisClient, check_database
+from plutino.errors import EvaluationError, PlutinoError, ProvisionError, TransportError
+from plutino.model import Duration, to_dict
+from plutino.model.value import plain_text
+from plutino.spi import SinkContext
+from plutino.spi.options import Opt
+
+ROW_KINDS = ("insert", "update", "upsert", "delete")
+
+
+class RedisSinkOptions(Struct, frozen=True, rename="camel"):
+    """Options of the redis sink."""
+
+    addr: Annotated[str, Opt("Address of the server, host:port", "Address", required=True, connection_related=True)] = "127.0.0.1:6379"
+    username: Annotated[str, Opt("User name", "User name", connection_related=True)] = ""
+    password: Annotated[str, Opt("Password", "Password", secret=True, connection_related=True)] = ""
+    db: Annotated[int, Opt("Number of the database", "Database", connection_related=True)] = 0
+    key: Annotated[str, Opt("Key to write to; key or field must be given for single", "Key")] = ""
+    field: Annotated[str, Opt("Column whose value is the key; wins over key", "Key field")] = ""
+    key_type: Annotated[
+        str, Opt("single: the row under one key; multiple: each column under its own", "Key type", values=("single", "multiple"))
+    ] = "single"
+    data_type: Annotated[str, Opt("string: the value is set; list: it is pushed", "Data type", values=("string", "list"))] = "string"
+    expiration: Annotated[Duration, Opt("Time to live of a string; below 0 leaves what the key has", "Expiration")] = -1
+    rowkind_field: Annotated[str, Opt("Column that holds insert, update, upsert or delete", "Row kind field")] = ""
+
+
+class RedisSink:
+    """Sets, pushes or deletes keys; all changes of a call go in one exchange, in order."""
+
+    def __init__(self, options: RedisSinkOptions, context: SinkContext) -> None:
+        check_database(options.db, "redisSink")
+        if options.key_type not in ("single", "multiple"):
+            raise ProvisionError("KeyType only support single or multiple")
+        if options.key_type == "single" and not options.key and not options.field:
+            raise ProvisionError("redis sink must have key or field when KeyType is single")
+        if options.data_type not in ("string", "list"):
+            raise ProvisionError("redis sink only support string or list data type")
+        self._options = options
+        self._client = RedisClient(options.addr, options.username, options.password, options.db)
+
+    async def open(self) -> None:
+        """Connect."""
+        await self._client.open()
+
+    async def write(self, items: Sequence[Any], properties: Sequence[Mapping[str, Any]] | None) -> None:
+        """Carry out the changes of all rows; one that is no valid change does not hold up the others."""
+        commands: list[tuple[Any, ...]] = []
+        faults: list[PlutinoError] = []
+        for item in items:
+            for row in item if isinstance(item, list) else [item]:
+                try:
+                    commands += self._commands(to_dict(row))
+                except EvaluationError as error:
+                    faults.append(error)
+        if commands:
+            faults += [answer for answer in await self._client.run(commands) if isinstance(answer, PlutinoError)]
+        lost = next((fault for fault in faults if isinstance(fault, TransportError)), None)
+        if lost is not None:
+            raise lost
+        if faults:
+            raise faults[0]
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._client.close()
+
+    def _commands(self, row: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        delete = self._kind(row) == "delete"
+        return [self._deletion(key) if delete else self._change(key, value) for key, value in self._pairs(row)]
+
+    def _kind(self, row: Mapping[str, Any]) -> str:
+        name = self._options.rowkind_field
+        kind = row.get(name, "upsert") if name else "upsert"
+        if not isinstance(kind, str):
+            raise EvaluationError(f"rowkind field {name} is not a string in data {row}")
+        if kind not in ROW_KINDS:
+            raise EvaluationError(f"invalid rowkind {kind}")
+        return kind
+
+    def _pairs(self, row: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+        options = self._options
+        if options.key_type == "multiple":
+            return [(name, plain_text(value)) for name, value in row.items()]
+        if options.field and options.field not in row:
+            raise EvaluationError(f"field {options.field} does not exist in data {row}")
+        key = plain_text(row[options.field]) if options.field else options.key
+        return [(key, msgspec.json.encode(_json_value(row)))]
+
+    def _change(self, key: str, value: Any) -> tuple[Any, ...]:
+        if self._options.data_type == "list":
+            return ("LPUSH", key, value)
+        expiration = self._options.expiration
+        if expiration > 0:
+            return ("SET", key, value, "PX", expiration)
+        return ("SET", key, value, "KEEPTTL") if expiration < 0 else ("SET", key, value)
+
+    def _deletion(self, key: str) -> tuple[Any, ...]:
+        return ("LPOP", key) if self._options.data_type == "list" else ("DEL", key)
+
+
+class RedisPubOptions(Struct, frozen=True, rename="camel"):
+    """Options of the redisPub sink."""
+
+    address: Annotated[str, Opt("Address of the server, host:port", "Address", required=True, connection_related=True)] = "127.0.0.1:6379"
+    username: Annotated[str, Opt("User name", "User name", connection_related=True)] = ""
+    password: Annotated[str, Opt("Password", "Password", secret=True, connection_related=True)] = ""
+    db: Annotated[int, Opt("Number of the database", "Database", connection_related=True)] = 0
+    channel: Annotated[str, Opt("Channel to publish on", "Channel", required=True)] = ""
+
+
+class RedisPubSink:
+    """Publishes messages on a channel."""
+
+    def __init__(self, options: RedisPubOptions, context: SinkContext) -> None:
+        check_database(options.db, "redisPub")
+        if not options.channel:
+            raise ProvisionError("redisPub sink is missing property channel")
+        self._channel = options.channel
+        self._client = RedisClient(options.address, options.username, options.password, options.db)
+
+    async def open(self) -> None:
+        """Connect."""
+        await self._client.open()
+
+    async def write(self, items: Sequence[Any], properties: Sequence[Mapping[str, Any]] | None) -> None:
+        """Publish in order."""
+        answers = await self._client.run([("PUBLISH", self._channel, item) for item in items])
+        failed = next((answer for answer in answers if isinstance(answer, PlutinoError)), None)
+        if failed is not None:
+            raise failed
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._client.close()
+
+
+async def ping(options: RedisSinkOptions, context: SinkContext) -> None:
+    """Connect once."""
+    await _reach(RedisClient(options.addr, options.username, options.password, options.db))
+
+
+async def ping_channel(options: RedisPubOptions, context: SinkContext) -> None:
+    """Connect once."""
+    await _reach(RedisClient(options.address, options.username, options.password, options.db))
+
+
+async def _reach(client: RedisClient) -> None:
+    try:
+        await client.open()
+    finally:
+        await client.close()
+
+
+def _json_value(value: Any) -> Any:
+    """A value as JSON shows it: whole floats without a fraction, what JSON cannot hold as null."""
+    match value:
+        case float():
+            if not math.isfinite(value):
+                return None
+            return int(value) if value.is_integer() and abs(value) < 1e15 else value
+        case list():
+            return [_json_value(v) for v in value]
+        case Mapping():
+            return {k: _json_value(v) for k, v in value.items()}
+        case _:
+            return value
