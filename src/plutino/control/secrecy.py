@@ -131,6 +131,8 @@ def secret_values(definition: Definition, text: str, spec: ResourceSpec, env: En
         return
     if definition.content is None:
         yield from guessed_paths("", written, ())
+    elif not isinstance(definition.content, dict):
+        yield from guessed_paths("", written, (), sounds=surely_secret)
     elif isinstance(definition.content, dict) and written != definition.content:
         yield from spec.secrets(replace(definition, content=written), env)
 

@@ -132,12 +132,16 @@ class RuleKind:
         await host.deploy(prepared.deployment)
 
     def secrets(self, definition: Definition, env: Environment) -> Iterable[tuple[str, ...]]:
-        for position, connector, properties in actions_of(definition.content or {}):
-            spec = env.registry.connectors.get(connector)
-            models = [side.options for side in (spec.sink, spec.connection) if side is not None] if spec is not None else []
+        content = definition.content or {}
+        for position, connector, properties in actions_of(content):
             if isinstance(properties, dict):
-                for path in secret_paths(models, properties):
+                for path in secret_paths(_models(connector, env), properties):
                     yield ("actions", str(position), connector, *path)
+        for name, node in nodes_of(content):
+            properties = node.get("props")
+            if isinstance(properties, dict):
+                for path in secret_paths(_models(str(node.get("nodeType")), env), properties):
+                    yield ("graph", "nodes", name, "props", *path)
 
     def plan(self, definition: Definition, env: Environment, options: RuleOptions | None = None) -> Plan:
         """The plan of a rule, with its own options if no others are given.
@@ -231,6 +235,22 @@ def actions_of(content: Mapping[str, Any]) -> Iterable[tuple[int, str, Any]]:
     for position, action in enumerate(content.get("actions") or ()):
         for connector, properties in action.items():
             yield position, connector, properties
+
+
+def nodes_of(content: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    """Name and document of each node of a graph rule."""
+    graph = content.get("graph")
+    nodes = graph.get("nodes") if isinstance(graph, dict) else None
+    for name, node in nodes.items() if isinstance(nodes, dict) else ():
+        if isinstance(node, dict):
+            yield name, node
+
+
+def _models(connector: str, env: Environment) -> list[type[Struct]]:
+    """What a connector declares of the options of sinks and of graph nodes."""
+    spec = env.registry.connectors.get(connector)
+    sides = (spec.sink, spec.source, spec.connection) if spec is not None else ()
+    return [side.options for side in sides if side is not None]
 
 
 def _is_as_wanted(state: str, triggered: bool) -> bool:
