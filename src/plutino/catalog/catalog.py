@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +24,9 @@ BLOBS = "blobs"
 
 KEEP_REVISIONS = 1000
 KEEP_AUDIT = 100_000
+
+_AT_ONCE = 1000
+"""Texts that are looked at in one go on the event loop."""
 
 _LINKS_AT_ONCE = 200
 """Revisions that are verified in one go on the catalog's thread."""
@@ -152,7 +156,7 @@ class Catalog:
         beside = {ref: found for ref, found in (blobs or {}).items() if found and texts.get(ref) is not None}
         hidden = set(temporary)
         commit = Commit(
-            edits=self._edits(texts, beside, hidden),
+            edits=(),
             base=base_revision,
             at=self._clock.now_ms(),
             origin=origin,
@@ -200,31 +204,31 @@ class Catalog:
         """One revision with its edits; NotFoundError when it is not kept any more."""
         return await self._worker.run(partial(self._store.revision, number))
 
-    def _edits(self, texts: Mapping[Ref, str | None], blobs: Mapping[Ref, Blobs], temporary: set[Ref]) -> tuple[Edit, ...]:
+    async def _edits(self, texts: Mapping[Ref, str | None], blobs: Mapping[Ref, Blobs], temporary: set[Ref]) -> tuple[Edit, ...]:
         # Texts in memory only are absent for the file, before and after.
         hidden, known = self._temporary, self._definitions
-        found = (
-            Edit(
-                ref,
-                None if ref in hidden else known.get(ref),
-                None if ref in temporary else text,
-                () if ref in hidden else self._blobs.get(ref, ()),
-                () if ref in temporary else blobs.get(ref, ()),
-            )
-            for ref, text in texts.items()
-        )
-        return tuple(edit for edit in found if (edit.before, edit.before_blobs) != (edit.after, edit.after_blobs))
+        edits = []
+        async for ref, text in _slices(texts):
+            before, before_blobs = (None, ()) if ref in hidden else (known.get(ref), self._blobs.get(ref, ()))
+            after, after_blobs = (None, ()) if ref in temporary else (text, blobs.get(ref, ()))
+            if (before, before_blobs) != (after, after_blobs):
+                edits.append(Edit(ref, before, after, before_blobs, after_blobs))
+        return tuple(edits)
 
     async def _commit(self, commit: Commit, texts: Mapping[Ref, str | None], blobs: Mapping[Ref, Blobs], temporary: set[Ref]) -> int:
+        commit = replace(commit, edits=await self._edits(texts, blobs, temporary))
+        # Those who read see the state before or after, so it is exchanged as a whole.
+        definitions, beside = dict(self._definitions), dict(self._blobs)
+        async for ref, text in _slices(texts):
+            beside.pop(ref, None)
+            if text is None:
+                definitions.pop(ref, None)
+            else:
+                definitions[ref] = text
+        beside.update(blobs)
         written = await self._worker.run(partial(self._store.commit, commit))
         self._revision = written.revision
-        for ref, text in texts.items():
-            self._blobs.pop(ref, None)
-            if text is None:
-                self._definitions.pop(ref, None)
-            else:
-                self._definitions[ref] = text
-        self._blobs.update(blobs)
+        self._definitions, self._blobs = definitions, beside
         self._temporary.difference_update(texts)
         self._temporary |= temporary
         for rule in commit.released:
@@ -246,3 +250,11 @@ class Catalog:
         if stored:
             await self._worker.run(partial(self._store.set_triggers, started))
         self._triggers.update(started)
+
+
+async def _slices(texts: Mapping[Ref, str | None]) -> AsyncIterator[tuple[Ref, str | None]]:
+    """The texts, with a pause for others after some thousandths of a second."""
+    for number, entry in enumerate(texts.items(), 1):
+        yield entry
+        if number % _AT_ONCE == 0:
+            await asyncio.sleep(0)

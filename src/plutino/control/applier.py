@@ -15,7 +15,7 @@ from plutino.control.progress import Phase, Progress
 from plutino.control.reconciler import Reconciler
 from plutino.control.run import Run
 from plutino.errors import CancellationError, PlutinoError
-from plutino.model import Ref
+from plutino.model import Blobs, Ref
 from plutino.spi import Change, Host, Mode, Origin
 
 CANCELLED = "cancel"
@@ -94,9 +94,21 @@ class Applier:
                 self._reconciler.show(failure.ref, failure.error.message)
 
     async def _commit(self, run: Run, origin: Origin, progress: Progress, status: str | None, message: str) -> None:
-        items = run.draft.items.values()
-        kept = {item.ref: None if item.after is None else item.after.text for item in items if item.respelled}
-        released = [i.ref.name for i in items if i.released and self._committed.triggered(i.ref.name) == i.flag and i.flag is not None]
+        kept: dict[Ref, str | None] = {}
+        blobs: dict[Ref, Blobs] = {}
+        temporary, released = [], []
+        pacer = Pacer()
+        for ref, item in run.draft.items.items():
+            if item.released and item.flag is not None and self._committed.triggered(ref.name) == item.flag:
+                released.append(ref.name)
+            if item.respelled:
+                kept[ref] = None if item.after is None else item.after.text
+                if item.after is not None and item.after.blobs:
+                    blobs[ref] = item.after.blobs
+                if item.after is not None and item.after.temporary:
+                    temporary.append(ref)
+            if pacer.due():
+                await pacer.rest()
         task: TaskRecord | None = progress.record(RUNNING, message) if progress.record is not None else None
         if kept or released or status is not None or task is not None:
             await self._catalog.commit(
@@ -104,10 +116,10 @@ class Applier:
                 base_revision=self._catalog.revision,
                 origin=origin,
                 outcome=run.outcome(),
-                temporary=[item.ref for item in items if item.respelled and item.after is not None and item.after.temporary],
+                temporary=temporary,
                 released=released,
                 import_status=status,
-                blobs={item.ref: item.after.blobs for item in items if item.respelled and item.after is not None},
+                blobs=blobs,
                 task=task,
             )
 

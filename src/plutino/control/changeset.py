@@ -8,12 +8,14 @@ from typing import Any
 
 import msgspec
 
+from plutino.control.documents.content import Steps, finish, paced
 from plutino.control.secrecy import shown
 from plutino.model import Definition, Ref
 from plutino.spi import Change
 from plutino.spi.secrets import MASK
 
 _ABSENT = object()
+_VERBS = ("created", "updated", "deleted", "unchanged")
 
 SecretPaths = Callable[[Definition], Iterable[tuple[str, ...]]]
 """Gives the paths of secret values inside a definition's content; ``*`` stands for every member."""
@@ -51,7 +53,7 @@ class Changeset:
 
     def counts(self) -> dict[str, int]:
         """How many objects are created, updated, deleted and unchanged."""
-        found = {"created": 0, "updated": 0, "deleted": 0, "unchanged": 0}
+        found = dict.fromkeys(_VERBS, 0)
         for change in self.changes:
             found[change.verb] += 1
         return found
@@ -71,22 +73,32 @@ class Changeset:
         "updated", "fields": [{"path": "options.qos", "old": 0, "new": 1}]}]}``; a created object has one field with the empty path and no
         ``old``, a deleted one no ``new``.
         """
+        return finish(self.steps())
+
+    async def to_wire_paced(self) -> dict[str, Any]:
+        """``to_wire`` in slices."""
+        return await paced(self.steps())
+
+    def steps(self) -> Steps[dict[str, Any]]:
+        """``to_wire``, with a pause after each object."""
         sections = dict(self.sections)
-        changes = [
-            {
+        summary = dict.fromkeys(_VERBS, 0)
+        changes = []
+        for change in self.changes:
+            verb = change.verb
+            summary[verb] += 1
+            shown = {
                 "section": sections.get(change.ref.kind, change.ref.kind),
                 "kind": change.ref.kind,
                 "name": change.ref.name,
-                "action": change.verb,
-                "fields": list(self._fields(change)),
+                "action": verb,
+                "fields": [] if verb == "unchanged" else list(self._fields(change)),
             }
-            for change in self.changes
-        ]
-        return {"revision": self.revision, "summary": self.counts(), "changes": changes}
+            changes.append(shown)
+            yield
+        return {"revision": self.revision, "summary": summary, "changes": changes}
 
     def _fields(self, change: Change) -> Iterator[dict[str, Any]]:
-        if change.verb == "unchanged":
-            return
         old, shown_old = self._content(change.before)
         new, shown_new = self._content(change.after)
         yield from _differences(old, new, shown_old, shown_new, ())

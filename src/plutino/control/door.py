@@ -11,6 +11,7 @@ from plutino.catalog import Catalog, uninterrupted
 from plutino.control.applier import Applier
 from plutino.control.changeset import Changeset
 from plutino.control.checker import Checker
+from plutino.control.collector import collector_at_rest
 from plutino.control.effects import effects_of
 from plutino.control.environment import Committed
 from plutino.control.failure import refusal
@@ -117,19 +118,20 @@ class Door:
             await staging.stage(changes, mode)
             async with self.lock:
                 await self.expect(base_revision)
-                staged = await staging.stage(changes, mode)
-                draft = await self.checker.check(
-                    changes, mode, broken=self.applier.broken, settle=go_on, keep_triggers=keep_triggers, staged=staged
-                )
-                run = Run(draft, list(draft.failures))
-                if run.failures and not go_on:
-                    raise refusal(run.failures)
-                await self.applier.arrange(run)
-                if dry_run:
-                    run.effects = await effects_of(run.steps, run.removals, self.host, progress)
-                else:
-                    await uninterrupted(self.applier.carry_out(run, origin, progress))
-                return run
+                with collector_at_rest(len(changes)):
+                    staged = await staging.stage(changes, mode)
+                    draft = await self.checker.check(
+                        changes, mode, broken=self.applier.broken, settle=go_on, keep_triggers=keep_triggers, staged=staged
+                    )
+                    run = Run(draft, list(draft.failures))
+                    if run.failures and not go_on:
+                        raise refusal(run.failures)
+                    await self.applier.arrange(run)
+                    if dry_run:
+                        run.effects = await effects_of(run.steps, run.removals, self.host, progress)
+                    else:
+                        await uninterrupted(self.applier.carry_out(run, origin, progress))
+                    return run
 
     def present_text(self, ref: Ref) -> str | None:
         """The stored text of an object as an export shows it, None when there is none."""

@@ -34,9 +34,15 @@ async def effects_of(steps: Iterable[Item], removals: Iterable[Item], host: Host
     changed = {item.ref for item in items if item.changed}
     pacer = Pacer(progress)
     found = []
+    # Asked once per kind: the check for a protocol is slow.
+    running: dict[str, Foretelling | None] = {}
     for item in items:
-        if isinstance(item.spec, Foretelling):
-            effect = item.spec.foretell(item.before, item.after, item.prepared, host)
+        kind = item.ref.kind
+        if kind not in running:
+            running[kind] = item.spec if isinstance(item.spec, Foretelling) else None
+        spec = running[kind]
+        if spec is not None:
+            effect = spec.foretell(item.before, item.after, item.prepared, host)
             if effect is not None:
                 own = (item.ref,) if item.ref in changed else ()
                 found.append(RuleEffect(item.ref, effect, (*own, *(used for used in item.uses if used in changed))))

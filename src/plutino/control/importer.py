@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from plutino.catalog import uninterrupted
 from plutino.catalog.blobs import pieces
+from plutino.control.collector import collector_at_rest
 from plutino.control.documents import V1, DocumentContent, Format, Steps, finish, paced
 from plutino.control.door import ABORT, Door, goes_on
 from plutino.control.effects import effects_of
@@ -62,6 +63,8 @@ class Importer:
 
     def __init__(self, door: Door) -> None:
         self._door = door
+        kept = (kind for kind, spec in door.specs.items() if isinstance(spec, KeptWhenPresent) and spec.kept_when_present)
+        self._staying = frozenset(kept)
 
     async def run(
         self, document: Any, options: ImportOptions, origin: Origin, *, form: Format[Any] = V1, progress: Progress | None = None
@@ -83,7 +86,7 @@ class Importer:
                 if not options.dry_run:
                     await self._tell_unreadable(error, options, form, origin)
                 raise
-            found = wanted(content, self._door.specs)
+            found = await paced(wanted(content, self._door.specs))
             await self._reveal(found, options)
             mode = form.on_top if options.partial else Mode.FULL
             async with self._holding(content, found), self._door.staging(found.blobs) as staging:
@@ -92,13 +95,14 @@ class Importer:
                 await progress.interruptible(staging.stage(texts, mode))
                 async with self._door.turn(progress):
                     await self._door.expect(options.base_revision)
-                    return await self._in_turn(_Import(content, found, form, mode, options, origin, go_on), staging, progress)
+                    with collector_at_rest(len(texts)):
+                        return await self._in_turn(_Import(content, found, form, mode, options, origin, go_on), staging, progress)
 
     async def _in_turn(self, wish: _Import, staging: Staging, progress: Progress) -> ImportResult:
         door, options = self._door, wish.options
         texts, ignored, clashes = await self._heeded(wish.found, wish.mode, options)
         if not options.partial:
-            texts.update(absent(wish.found, door.committed.everything(), door.specs))
+            texts.update(await paced(absent(wish.found, list(door.committed.everything()), door.specs)))
         staged = await progress.interruptible(staging.stage(texts, wish.mode))
         draft = await door.checker.check(texts, wish.mode, broken=door.applier.broken, settle=wish.go_on, staged=staged, progress=progress)
         run = Run(draft, [*wish.found.failures, *clashes, *draft.failures])
@@ -163,8 +167,8 @@ class Importer:
                 del found.texts[ref]
 
     def _stays(self, ref: Ref, text: str | None) -> bool:
-        spec, stored = self._door.specs.get(ref.kind), self._door.committed.get(ref)
-        return stored is not None and stored.text != text and isinstance(spec, KeptWhenPresent) and spec.kept_when_present
+        stored = self._door.committed.get(ref) if ref.kind in self._staying else None
+        return stored is not None and stored.text != text
 
     @asynccontextmanager
     async def _holding(self, content: DocumentContent, found: Wanted) -> AsyncIterator[None]:

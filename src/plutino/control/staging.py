@@ -41,12 +41,14 @@ class Staging:
         self._specs = specs
         self._committed = committed
         self._kept = kept
+        self._kinds = frozenset(kind for kind, spec in specs.items() if isinstance(spec, Staged))
         self._held: list[str] = []
         self._made: dict[Ref, tuple[str, Definition | PlutinoError]] = {}
 
     async def stage(self, texts: Mapping[Ref, str | None], mode: Mode) -> Found:
         """Stage what needs it and has not been staged yet; gives everything that was made for these texts so far."""
-        todo = [(ref, text) for ref, text in texts.items() if text is not None and self._is_due(ref, text, mode)]
+        due = ((ref, text) for ref, text in texts.items() if ref.kind in self._kinds and text is not None)
+        todo = [(ref, text) for ref, text in due if self._is_due(ref, text, mode)]
         if todo:
             slots = asyncio.Semaphore(_AT_ONCE)
             async with asyncio.TaskGroup() as tasks:
@@ -62,8 +64,6 @@ class Staging:
         return bool(held)
 
     def _is_due(self, ref: Ref, text: str, mode: Mode) -> bool:
-        if not isinstance(self._specs.get(ref.kind), Staged):
-            return False
         made = self._made.get(ref)
         if made is not None and made[0] == text:
             return False

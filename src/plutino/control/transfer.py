@@ -61,7 +61,7 @@ class ImportResult:
         return config_response(self.failures)
 
 
-def wanted(content: DocumentContent, specs: Mapping[str, ResourceSpec]) -> Wanted:
+def wanted(content: DocumentContent, specs: Mapping[str, ResourceSpec]) -> Steps[Wanted]:
     """The objects of a document. Entries of a section without a kind are failures, as those that could not be read."""
     kinds = kinds_by_section(specs)
     found = Wanted()
@@ -78,6 +78,7 @@ def wanted(content: DocumentContent, specs: Mapping[str, ResourceSpec]) -> Wante
             found.meant.add(ref)
         if item.files:
             found.files[ref] = item.files
+        yield
     found.failures.extend(unknown.values())
     for refused in content.refused:
         found.failures.append(refused.failure)
@@ -87,13 +88,14 @@ def wanted(content: DocumentContent, specs: Mapping[str, ResourceSpec]) -> Wante
     return found
 
 
-def absent(found: Wanted, definitions: Iterable[Definition], specs: Mapping[str, ResourceSpec]) -> dict[Ref, str | None]:
+def absent(found: Wanted, definitions: Iterable[Definition], specs: Mapping[str, ResourceSpec]) -> Steps[dict[Ref, str | None]]:
     """Deletions that make a full import complete: everything of a known kind that the document does not name."""
     deletions: dict[Ref, str | None] = {}
     for definition in definitions:
         ref = definition.ref
         if ref not in found.texts and ref.kind in specs and (ref.kind, entry_of(ref, specs[ref.kind].section)[0]) not in found.held:
             deletions[ref] = None
+        yield
     return deletions
 
 

@@ -80,7 +80,7 @@ class Formats:
         except PlutinoError as error:
             with_prefix(error, "import failed")
             raise
-        return _answer(call, result, "success")
+        return await _answer(call, result, "success")
 
     async def _export_ruleset(self, call: Call) -> Answer:
         return await exported(self._controller, RULESET, call)
@@ -90,7 +90,7 @@ class Formats:
         result = await run_import(call, self._controller, document, RULESET, partial=True)
         counts = result.changeset.kinds()
         streams, tables, rules = (counts.get(kind, 0) for kind in ("stream", "table", "rule"))
-        return _answer(call, result, f"imported {streams} streams, {tables} tables and {rules} rules")
+        return await _answer(call, result, f"imported {streams} streams, {tables} tables and {rules} rules")
 
     async def _export_bundle(self, call: Call) -> Answer:
         return await exported(self._controller, BUNDLE, call)
@@ -99,13 +99,13 @@ class Formats:
         if self._trusted:
             await asyncio.to_thread(verify, call.body, self._trusted)
         result = await run_import(call, self._controller, call.body, BUNDLE, partial=call.query.get("partial") == "1")
-        return changes_answer(result) if is_dry_run(call) else report_answer(result, call)
+        return await changes_answer(result) if is_dry_run(call) else report_answer(result, call)
 
 
-def _answer(call: Call, result: ImportResult, text: str) -> Answer:
+async def _answer(call: Call, result: ImportResult, text: str) -> Answer:
     """The text that clients of the original know; with more to tell for those that ask for JSON by name."""
     if is_dry_run(call):
-        return changes_answer(result)
+        return await changes_answer(result)
     if not wants_json(call):
         return Answer(text, headers=result_headers(result))
     body = {"message": text, "error": left_out(result), **result_lists(result)}

@@ -73,13 +73,13 @@ class HistoryEndpoints:
 
     async def _show(self, call: Call) -> Answer:
         entry, changes = await self._controller.history.entry(number_of(call.params["number"], "revision"))
-        return json_answer({**entry_to_wire(entry), **changes.to_wire()})
+        return json_answer({**entry_to_wire(entry), **await changes.to_wire_paced()})
 
     async def _between(self, call: Call) -> Answer:
         start = number_of(call.query.get("from", ""), "from")
         end = number_of(call.query.get("to", str(self._controller.revision)), "to")
         changes = await self._controller.history.between(start, end)
-        return json_answer({"from": start, "to": end, **changes.to_wire()})
+        return json_answer({"from": start, "to": end, **await changes.to_wire_paced()})
 
     async def _compare(self, call: Call) -> Answer:
         name = call.query.get("format", "v1")
@@ -90,7 +90,7 @@ class HistoryEndpoints:
         partial = call.query.get("partial") == "1"
         options = msgspec.structs.replace(import_options(call, partial, self._controller.policy), dry_run=True)
         result = await self._controller.importer.run(document, options, import_origin(call, form, partial), form=form)
-        return changes_answer(result)
+        return await changes_answer(result)
 
     async def _roll_back(self, call: Call) -> Answer:
         number = _number(call)
@@ -101,7 +101,7 @@ class HistoryEndpoints:
             base_revision=base_revision(call),
             keep_triggers=not truth(call.query.get("restoreTriggers", "")),
         )
-        shown: dict[str, Any] = {**result.changeset.to_wire(), **result_lists(result), "revision": result.revision}
+        shown: dict[str, Any] = {**await result.changeset.to_wire_paced(), **result_lists(result), "revision": result.revision}
         return Answer(msgspec.json.encode(shown), 200, "application/json", result_headers(result))
 
     async def _audit(self, call: Call) -> Answer:

@@ -142,9 +142,10 @@ def result_lists(result: ImportResult) -> dict[str, Any]:
     return {name: entries for name, entries in found.items() if entries}
 
 
-def changes_answer(result: ImportResult) -> Answer:
+async def changes_answer(result: ImportResult) -> Answer:
     """The answer of a dry run."""
-    return Answer(msgspec.json.encode({**result.changeset.to_wire(), **result_lists(result)}), 200, JSON, result_headers(result))
+    shown = {**await result.changeset.to_wire_paced(), **result_lists(result)}
+    return Answer(msgspec.json.encode(shown), 200, JSON, result_headers(result))
 
 
 def report_answer(result: ImportResult, call: Call) -> Answer:

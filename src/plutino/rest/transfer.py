@@ -86,4 +86,4 @@ class Transfer:
     async def _import(self, call: Call) -> Answer:
         document = await document_text(call, "server.configurationInfo", self._access)
         result = await run_import(call, self._controller, document, V1, partial=call.query.get("partial") == "1")
-        return changes_answer(result) if is_dry_run(call) else report_answer(result, call)
+        return await changes_answer(result) if is_dry_run(call) else report_answer(result, call)

@@ -46,7 +46,7 @@ def read(text: str, sections: Sequence[str] = SECTIONS) -> Steps[DocumentContent
                 refused += wrong
             else:
                 objects.append(ObjectText(section, name, "", entry.text, entry.offset))
-        yield
+            yield
     return DocumentContent(tuple(objects), tuple(refused), warnings, {"": text})
 
 
@@ -61,10 +61,10 @@ def write(objects: Sequence[ObjectText], _: Callable[[str], bytes], sections: Se
             groups.setdefault((item.section, item.entry), {})[item.key] = _properties(item.text)
         else:
             found[item.section][item.entry] = item.text
-    yield
+        yield
     for (section, entry), keys in groups.items():
         found[section][entry] = "{" + ",".join(f"{msgspec.json.encode(key).decode()}:{text}" for key, text in keys.items()) + "}"
-    yield
+        yield
     return msgspec.json.encode(found).decode()
 
 
