@@ -46,14 +46,14 @@ def compile_accumulating(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Ac
     condition = plan.find(Filter)
     where = None if condition is None else condition.condition
     emitter = FastEmitter(pieces.constants, plan.root.items)
-    functions = _functions(pieces, aggregate, where, emitter)
+    functions = group_functions(pieces, aggregate, where, emitter)
     functions |= finish_functions(pieces)
     made = build(functions, pieces.constants)
     fast = "buckets" in functions
     spec, options = window.window, plan.options
     counting = spec.kind == "countwindow"
     code = AccumulatingCode(
-        groups=_group_code(plan, aggregate, made),
+        groups=group_code(plan, aggregate, made),
         finish=finish_code(pieces, made),
         memories=tuple(pieces.memories),
         stream=plan.sources[0].stream,
@@ -73,10 +73,11 @@ def compile_accumulating(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Ac
     return code, functions
 
 
-def _functions(pieces: Pieces, aggregate: Aggregate, where: Bound | None, emitter: FastEmitter) -> dict[str, str]:
+def group_functions(pieces: Pieces, aggregate: Aggregate, where: Bound | None, emitter: FastEmitter) -> dict[str, str]:
+    """How rows are told apart, and what aggregates take of them, in both tiers where the rule has a fast one."""
     functions: dict[str, str] = {}
     constants = pieces.constants
-    if _reads_rows_alone(pieces, aggregate):
+    if reads_rows_alone(pieces, aggregate):
         mark = len(constants.values)
         try:
             functions.update(_fast_functions(aggregate, where, emitter))
@@ -90,7 +91,7 @@ def _functions(pieces: Pieces, aggregate: Aggregate, where: Bound | None, emitte
     return functions
 
 
-def _reads_rows_alone(pieces: Pieces, aggregate: Aggregate) -> bool:
+def reads_rows_alone(pieces: Pieces, aggregate: Aggregate) -> bool:
     """Whether the fast tier sees all that the rule needs: no metadata, no counters, whole rows in nothing but ``count(*)``."""
     plan = pieces.plan
     others = [a for call in aggregate.calls if call.spec.incremental != "count" for a in call.args]
@@ -154,7 +155,8 @@ def _first_argument(call: AggregateCall, emitter: ExactEmitter) -> str:
     return emitter.emit(call.args[0])
 
 
-def _group_code(plan: RulePlan, aggregate: Aggregate, made: dict[str, Any]) -> GroupCode:
+def group_code(plan: RulePlan, aggregate: Aggregate, made: dict[str, Any]) -> GroupCode:
+    """The functions of ``group_functions`` in their places."""
     return GroupCode(
         fast_buckets=made.get("buckets"),
         fast_values=tuple(made.get(f"values{i}") for i in range(len(aggregate.calls))),
@@ -167,7 +169,7 @@ def _group_code(plan: RulePlan, aggregate: Aggregate, made: dict[str, Any]) -> G
 
 def _accumulator(call: AggregateCall, items: tuple[Item, ...]) -> Callable[[], Accumulator]:
     argument = call.args[0] if call.args else None
-    loose = argument is not None and _is_loose(argument, items)
+    loose = argument is not None and is_loose(argument, items)
     match call.spec.incremental:
         case "count":
             return partial(Count, isinstance(argument, WholeRow))
@@ -183,15 +185,15 @@ def _accumulator(call: AggregateCall, items: tuple[Item, ...]) -> Callable[[], A
             return partial(Gathered, False, callable_of(call.spec))
 
 
-def _is_loose(argument: Bound, items: tuple[Item, ...]) -> bool:
+def is_loose(argument: Bound, items: tuple[Item, ...]) -> bool:
     """Whether the fast tier's values of an argument are raw schemaless numbers, whose whole ones mean floats."""
     match argument:
         case AliasRef(name=name):
-            return _is_loose(next(i.expr for i in items if i.aliased and i.name == name), items)
+            return is_loose(next(i.expr for i in items if i.aliased and i.name == name), items)
         case ColumnRef():
             return not argument.exact
         case _:
             parts = walk(argument)
             return any(isinstance(p, ColumnRef) and not p.exact for p in parts) or any(
-                isinstance(p, AliasRef) and _is_loose(p, items) for p in parts
+                isinstance(p, AliasRef) and is_loose(p, items) for p in parts
             )

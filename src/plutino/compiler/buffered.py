@@ -41,7 +41,7 @@ def compile_buffered(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Buffer
     pushed, early, behind = _filters(plan)
     functions = {f"take{i}": _take(pieces, i, scan, window, pushed) for i, scan in enumerate(plan.scans)}
     if window is not None:
-        functions |= _window_functions(pieces, window.window)
+        functions |= window_functions(pieces, window.window)
     joins = plan.find_all(Join)
     for join in joins:
         functions |= _join_functions(pieces, join)
@@ -138,7 +138,8 @@ def _source(pieces: Pieces, index: int, scan: Scan, made: dict[str, Any]) -> Sou
 # --- windows --------------------------------------------------------------------------------------------------------------------------
 
 
-def _window_functions(pieces: Pieces, spec: WindowSpec) -> dict[str, str]:
+def window_functions(pieces: Pieces, spec: WindowSpec) -> dict[str, str]:
+    """The conditions and partition values of a window."""
     functions: dict[str, str] = {}
     if spec.when is not None:
         emitter = pieces.at_arrival()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from msgspec import Struct
 
@@ -12,11 +12,13 @@ from plutino.compiler.accumulating import accumulates, compile_accumulating
 from plutino.compiler.buffered import compile_buffered, needs_buffer
 from plutino.compiler.finishing import state_shape
 from plutino.compiler.rows import compile_rows
+from plutino.compiler.slicing import compile_slicing, slices
 from plutino.errors import UnsupportedError
 from plutino.execution.accumulating import AccumulatingCode, AccumulatingProgram
 from plutino.execution.buffered import BufferedCode, BufferedProgram
 from plutino.execution.composite import ChainProgram, Part, UnionProgram, keeps_promise, merged_needs
 from plutino.execution.rows import RowCode, RowProgram
+from plutino.execution.slicing import SlicingCode, SlicingProgram
 from plutino.planner.plan import (
     Aggregate,
     Analytic,
@@ -60,6 +62,9 @@ class CompiledRule(Struct, frozen=True):
     tables: tuple[str, ...] = ()
 
 
+Code: TypeAlias = AccumulatingCode | SlicingCode | BufferedCode | RowCode
+
+
 def compile_plan(plan: Plan) -> CompiledRule:
     """Generate and bind the code of a plan."""
     if isinstance(plan, UnionPlan):
@@ -73,6 +78,8 @@ def _compile_select(plan: RulePlan) -> CompiledRule:
     match code:
         case AccumulatingCode():
             return CompiledRule(partial(AccumulatingProgram, code), streams, plan.columns, code.shape, {code.stream: code.need})
+        case SlicingCode():
+            return CompiledRule(partial(SlicingProgram, code), streams, plan.columns, code.shape, {code.stream: code.need})
         case BufferedCode():
             needs = {source.stream: source.need for source in code.sources if not source.lookup}
             tables = tuple(lookup.table for lookup in code.lookups)
@@ -111,10 +118,12 @@ def _part(compiled: CompiledRule, merged: Mapping[str, InputNeed]) -> Part:
     return Part(compiled.factory, kept)
 
 
-def generate(plan: RulePlan, operators: tuple[str, ...]) -> tuple[AccumulatingCode | BufferedCode | RowCode, Mapping[str, str]]:
+def generate(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Code, Mapping[str, str]]:
     """The code of a plan in the cheapest form that can compute it, and its source by function name."""
     if accumulates(plan):
         return compile_accumulating(plan, operators)
+    if slices(plan):
+        return compile_slicing(plan, operators)
     if needs_buffer(plan):
         return compile_buffered(plan, operators)
     return compile_rows(plan, operators)
