@@ -23,6 +23,12 @@ TEXTS: dict[str, list[tuple[str, str]]] = {
     "rule": [("hot", json.dumps({"id": "hot", "sql": "SELECT * FROM demo WHERE t > 20", "actions": [{"log": {}}]}, indent=2))],
     "source_config": [("mqtt.plant1", '{"server": "tcp://broker:1883", "qos": 1, "password": "hidden"}')],
     "sink_config": [("mqtt.out1", '{"topic":"out","saslPassword":"hidden"}')],
+    "portable_plugin": [("adder", '{"name": "adder", "file": "https://me:hidden@host/adder.zip", "shellParas": []}')],
+    "native_plugin": [
+        ("functions_geohash", '{"name":"geohash","file":"https://host/geohash.zip","functions":["geohashEncode"]}'),
+        ("sources_my_probe", '{"name":"my_probe","file":"file:///plugins/my_probe.whl"}'),
+    ],
+    "service": [("calc", '{"name":"calc","file":"http://host/calc.zip"}')],
     "connection": [("mqtt.c1", '{"server":"tcp://broker:1883","password":"hidden"}')],
     "upload": [
         ("a.txt", '{ "content": "x", "name": "a.txt" }'),

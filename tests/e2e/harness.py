@@ -222,6 +222,9 @@ class _Cleaner:
         for path in ("/services", "/schemas/protobuf", "/schemas/custom", "/udf/javascript"):
             for name in self.names(path):
                 self.drop(f"{path}/{quote(name, safe='')}")
+        for role in ("sources", "sinks", "functions"):
+            for name in self.names(f"/plugins/{role}"):
+                self.drop(f"/plugins/{role}/{quote(name, safe='')}")
         for plugin in self.names("/plugins/portables"):
             self.drop(f"/plugins/portables/{plugin['name']}")
         for upload in self.names("/config/uploads"):
