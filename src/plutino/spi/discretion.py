@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
 from plutino.errors import PlutinoError
 from plutino.spi.discovery import Registry
-from plutino.spi.json_text import Path
+from plutino.spi.json_text import Path, decoded, inner
 from plutino.spi.option_model import Option, flat_options
 from plutino.spi.rewriting import rewritten_inside, rewritten_json
 from plutino.spi.secrets import holds_headers, is_open, is_secret_header, scrubbed, secret_number, secret_spans, surely_secret
+
+_LITERAL = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'", re.DOTALL)
 
 
 def secrets_in(text: str, declared: Collection[str] = ()) -> set[str]:
@@ -24,12 +27,24 @@ def secrets_in(text: str, declared: Collection[str] = ()) -> set[str]:
         if isinstance(value, str):
             if _is_named_secret(path, declared) and not is_open(value):
                 found.add(value)
-            if rewritten_inside(path, value, take) is None:
+            if not look_inside(path, value):
                 found.update(value[start:end] for start, end in secret_spans(value))
+                for literal in _literals(value):
+                    look_inside(path, literal)
         elif isinstance(value, int | float) and not isinstance(value, bool) and path and secret_number(path[-1]):
             found.add(str(value))
 
+    def look_inside(path: Path, value: str) -> bool:
+        if not inner(value):
+            return False
+        rewritten_inside(path, value, take)
+        return True
+
+    if look_inside((), text):
+        return found
     rewritten_json(text, take)
+    for literal in _literals(text):
+        look_inside((), literal)
     found.update(text[start:end] for start, end in secret_spans(text))
     return found
 
@@ -55,6 +70,17 @@ def declared_secrets(registry: Registry) -> frozenset[str]:
             if side is not None:
                 found.update(option.name.lower() for option in _deep(flat_options(side.options)) if option.opt.secret)
     return frozenset(found)
+
+
+def _literals(text: str) -> Iterator[str]:
+    """The quoted strings in a statement that may be JSON."""
+    if "{" not in text:
+        return
+    for match in _LITERAL.finditer(text):
+        literal = match[0]
+        if "{" in literal:
+            found = decoded(literal) if literal[0] == '"' else literal[1:-1]
+            yield found if isinstance(found, str) else literal[1:-1]
 
 
 def _deep(options: Collection[Option]) -> Iterator[Option]:

@@ -38,7 +38,7 @@ _CANDIDATE = re.compile(r"@|=|://|:\s|PRIVATE KEY|\"\s*:|(?i:bearer|basic)\s")
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _ENDS = re.compile(r"[\s\"'<>`\\]")
-_HOST = re.compile(r"(?:[\w.*${}-]+|\[[\w.:%]*\])?(?::\d*)?")
+_HOST = re.compile(r"(?:[\w.*${}-]+|\[[\w.:%]*\])?(?::\d{0,5})?")
 _PLAIN_DSN = re.compile(r"[^\s:@/(\"'{]{1,64}:(\S+)@(?:\w*\([^()]*\)|[\w.:\[\]-]*)(?:[/?]\S*)?")
 _SLASH_DSN = re.compile(r"[\w$#]{1,64}/([^\s/@]+)@(?://|[\w.-]+:\d+/)\S*")
 _NO_DSN = re.compile(r"mailto:", re.IGNORECASE)
