@@ -12,7 +12,10 @@ from e2e.harness import Server
 from plutino.app import components
 from plutino.cli.components import page as connectors_page
 
-PAGES = ("README.md", "docs/getting-started.md", "docs/cli.md", "docs/configuration.md", "docs/rest.md", "examples/plant/README.md")
+PAGES = (
+    *("README.md", "docs/getting-started.md", "docs/cli.md", "docs/configuration.md", "docs/rest.md", "docs/extensions.md"),
+    "examples/plant/README.md",
+)
 
 
 @pytest.mark.parametrize("name", PAGES)
