@@ -12,7 +12,7 @@ import pytest
 from plutino.errors import DefinitionError
 from plutino.model import Definition, Ref
 from plutino.resources.portable_plugin import Manifest, PortableContent, PortablePluginKind, check_name
-from plutino.spi import Mode
+from plutino.spi import Mode, Origin
 from plutino.spi.package import Request
 from plutino.testing import FakeEnvironment
 from unit.resources.archives import packed, portable
@@ -275,3 +275,15 @@ def test_credentials_in_a_url_are_secret() -> None:
     with pytest.raises(DefinitionError) as caught:
         spec.parse(Ref("portable_plugin", "adder"), text.replace(".zip", ".rar"))
     assert caught.value.message == "invalid uri https://host/adder.rar"
+
+
+async def test_a_deleted_plugin_comes_back_without_its_origin(api: Api, url: str, tmp_path: Path) -> None:
+    """A rollback needs nothing but what the server keeps."""
+    await install(api, url)
+    revision = api.controller.revision
+    await api.ask("DELETE", f"{PATH}/adder")
+    (tmp_path / "packages" / "adder.zip").unlink()
+    await api.controller.rollback(revision, origin=Origin("rollback"))
+    assert (await api.ask("GET", f"{PATH}/adder")).json["functions"] == ["plus"]
+    await api.stream()
+    assert (await api.rule("r1", "SELECT plus(a, 1) AS s FROM demo")).status == 201
