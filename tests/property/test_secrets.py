@@ -139,7 +139,7 @@ def assert_hidden(output: str, secrets: Iterable[str]) -> None:
             assert form not in output, f"{secret!r} is in {output!r}"
 
 
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(places())
 def test_masked_texts_hold_no_secret_and_become_whole_again(place: Place) -> None:
     """A masked text has none of the secrets; laid over the object that it came from, it is that object's text to the letter."""
@@ -156,7 +156,7 @@ def test_masked_texts_hold_no_secret_and_become_whole_again(place: Place) -> Non
     assert "there is none here to keep" in missing
 
 
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(places())
 def test_encrypted_texts_hold_no_secret_and_open_with_the_passphrase(place: Place) -> None:
     """An encrypted text has none of the secrets, is the same every time, and opens anywhere with the passphrase."""
@@ -169,7 +169,7 @@ def test_encrypted_texts_hold_no_secret_and_open_with_the_passphrase(place: Plac
     assert revelation.whole(definition.ref, hidden) == place.text
 
 
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(places())
 def test_shown_contents_and_messages_hold_no_secret(place: Place) -> None:
     """What a difference shows, and a message that quotes the whole text of an object, tell nothing."""
@@ -184,7 +184,7 @@ def test_shown_contents_and_messages_hold_no_secret(place: Place) -> None:
     assert_hidden(discreet(f"cannot use {'; '.join(place.secrets)}", place.text, declared), place.secrets)
 
 
-@settings(max_examples=EXAMPLES * 3)
+@settings(max_examples=EXAMPLES * 3, deadline=None)
 @given(st.text(max_size=60) | st.from_regex(r"[a-z]{2,8}://[^ ]{0,30}|\w+=[^;]*;\w+=.*", fullmatch=True))
 @example("mqtt://u:p@ss/w:or?d@host:1883/x")
 @example("Bearer ******")

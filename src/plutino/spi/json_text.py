@@ -12,6 +12,9 @@ from msgspec import Struct
 
 Path = tuple[str, ...]
 
+DEEPEST = 512
+"""Levels of a text that are looked into."""
+
 _TOKEN = re.compile(r"[ \t\r\n]*(?:([{}\[\],:])|(\"(?:[^\"\\]|\\.)*\")|([^\s{}\[\],:\"]+))", re.DOTALL)
 _LOADS = json.JSONDecoder(strict=False).decode
 
@@ -48,6 +51,8 @@ def leaves(text: str) -> Iterator[Leaf]:
                 yield Leaf(tuple(map(str, path)), raw, at - len(raw), at)
             continue
         match mark:
+            case "{" | "[" if len(path) >= DEEPEST:
+                return
             case "{":
                 path.append("")
                 expecting_name = True

@@ -36,7 +36,7 @@ _HARMLESS_HEADERS = frozenset(
 _CANDIDATE = re.compile(r"@|=|://|:\s|PRIVATE KEY|\"\s*:|(?i:bearer|basic)\s")
 """Nothing without one of these has a secret part."""
 
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_ADDRESS = re.compile(r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{0,40}://")
 _ENDS = re.compile(r"[\s\"'<>`\\]")
 _HOST = re.compile(r"(?:[\w.*${}-]+|\[[\w.:%]*\])?(?::\d{0,5})?")
 _PLAIN_DSN = re.compile(r"[^\s:@/(\"'{]{1,64}:(\S+)@(?:\w*\([^()]*\)|[\w.:\[\]-]*)(?:[/?]\S*)?")
@@ -44,7 +44,7 @@ _SLASH_DSN = re.compile(r"[\w$#]{1,64}/([^\s/@]+)@(?://|[\w.-]+:\d+/)\S*")
 _NO_DSN = re.compile(r"mailto:", re.IGNORECASE)
 _PAIR = re.compile(r"\s*([\w .-]+?)\s*=\s*('(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\"|\{[^{}]*\}|.*?)\s*", re.DOTALL)
 _SPACED_PAIR = re.compile(r"([\w.-]+)\s*=\s*('(?:[^'\\]|\\.)*'|\S*)(?:\s+|$)")
-_MEMBER = re.compile(r"\\*\"([^\"\\:]{1,80})\\*\"\s*:\s*(\\*)\"((?:[^\"\\]|\\.)*?)\2\"")
+_MEMBER = re.compile(r"(?<!\\)\\{0,16}\"([^\"\\:]{1,80})\\{0,16}\"\s{0,8}:\s{0,8}(\\{0,16})\"((?:[^\"\\]|\\.)*?)\2\"")
 _LINE = re.compile(r"^[ \t]*([\w-]+):[ \t]+(\S.*?)[ \t\r]*$", re.MULTILINE)
 _SCHEME = re.compile(r"(?:^|[:\"',])\s*(?:bearer|basic)\s+(\*{6}|[\w.~+/=-]{8,})", re.IGNORECASE)
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(.*?)(?:-----END|\Z)", re.DOTALL)
@@ -174,6 +174,8 @@ def _in_query(text: str, begin: int, end: int) -> Iterator[Span]:
 
 def _in_dsn(text: str) -> Iterator[Span]:
     """A value that is a DSN as a whole: ``user:password@tcp(host)/db``, ``user/password@host:1521/db``, ``Server=…;Password=…``."""
+    if len(text) > _LONGEST_DSN:
+        return
     if "@" in text and _ADDRESS.search(text) is None and not _NO_DSN.match(text):
         match = _PLAIN_DSN.fullmatch(text) or _SLASH_DSN.fullmatch(text)
         if match is not None:
@@ -182,7 +184,7 @@ def _in_dsn(text: str) -> Iterator[Span]:
             if question >= 0:
                 yield from _in_query(text, question + 1, len(text))
             return
-    if "=" in text and len(text) < _LONGEST_DSN:
+    if "=" in text:
         yield from _in_pairs(text)
 
 
