@@ -43,6 +43,7 @@ test: $(VENV)/.installed-dev broker
 
 broker:
 	@sh scripts/ensure-mosquitto
+	@sh scripts/ensure-redis
 
 $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
