@@ -17,6 +17,7 @@ from plutino.control.trigger import started, with_started
 from plutino.errors import DefinitionError, NotFoundError, PlutinoError
 from plutino.model import Blobs, Definition, Ref
 from plutino.spi import Change, Environment, Mode, ResourceSpec
+from plutino.spi.discretion import declared_secrets, make_discreet
 
 _FORCED = (Mode.CREATE, Mode.UPDATE)
 """Single requests: checked and activated also when nothing changed (a version is refused, a failed rule is tried again)."""
@@ -87,6 +88,7 @@ class Checker:
         self._committed = committed
         self._graph = graph
         self._specs = specs
+        self._secret_names: frozenset[str] | None = None
 
     async def check(
         self,
@@ -145,11 +147,35 @@ class Checker:
         text = self.shown_text(definition)
         return definition if text is definition.text else self._specs[definition.ref.kind].parse(definition.ref, text)
 
-    def failure(self, ref: Ref, error: PlutinoError) -> Failure:
-        """The failure of an object."""
+    def failure(self, ref: Ref, error: PlutinoError, of: Definition | str | None = None, env: Environment | None = None) -> Failure:
+        """The failure of an object (or of its text), which tells no secrets of it and of what it uses in ``env``."""
+        found = of if of is not None else self._committed.get(ref)
+        if isinstance(found, str):
+            make_discreet(error, found, self._declared())
+        elif found is not None:
+            for text in (found.text, *self._used_texts(found, env or self._committed)):
+                make_discreet(error, text, self._declared())
         spec = self._specs.get(ref.kind)
         section = spec.section if spec is not None else ref.kind
         return Failure(section, *entry_of(ref, section), error, ref)
+
+    def _used_texts(self, definition: Definition, env: Environment) -> Iterator[str]:
+        spec = self._specs.get(definition.ref.kind)
+        if spec is None or definition.content is None:
+            return
+        try:
+            uses = tuple(spec.depends_on(definition, env))
+        except PlutinoError:
+            return  # the error that is reported says more
+        for ref in uses:
+            used = env.get(ref)
+            if used is not None:
+                yield used.text
+
+    def _declared(self) -> frozenset[str]:
+        if self._secret_names is None:
+            self._secret_names = declared_secrets(self._committed.registry)
+        return self._secret_names
 
     def place(self, ref: Ref) -> str:
         """Where an object stands in a v1 document: ``Schema.protobuf_x``."""
@@ -195,7 +221,7 @@ class Checker:
                 try:
                     self._check_one(item, env, mode)
                 except PlutinoError as error:
-                    draft.failures.append(self.failure(item.ref, error))
+                    draft.failures.append(self.failure(item.ref, error, item.after, env))
                     refused.append(item.ref)
             if pacer.due():
                 await pacer.rest()
@@ -226,7 +252,7 @@ class Checker:
             try:
                 draft.followers.append(self.recheck(ref, definition, env))
             except PlutinoError as error:
-                failure = self.failure(ref, error)
+                failure = self.failure(ref, error, definition, env)
                 draft.stranded[ref] = failure
                 if mode in _STRICT and ref not in broken:
                     draft.failures.append(failure)
@@ -242,7 +268,7 @@ class _Reading:
         draft: Draft,
         wanted: dict[Ref, str | None],
         make: Callable[[Ref, str | None], Item],
-        failure: Callable[[Ref, PlutinoError], Failure],
+        failure: Callable[[Ref, PlutinoError, str | None], Failure],
     ) -> None:
         self.wanted = wanted
         self._draft = draft
@@ -256,8 +282,8 @@ class _Reading:
             try:
                 item = self._draft.items[ref] = self._make(ref, self.wanted[ref])
             except PlutinoError as error:
-                del self.wanted[ref]
-                self._draft.failures.append(self._failure(ref, error))
+                text = self.wanted.pop(ref)
+                self._draft.failures.append(self._failure(ref, error, text))
         return item
 
     def after(self, ref: Ref) -> Definition | None:

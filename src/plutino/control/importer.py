@@ -161,7 +161,7 @@ class Importer:
             try:
                 found.texts[ref] = revelation.whole(ref, text)
             except PlutinoError as error:
-                failure = self._door.checker.failure(ref, error)
+                failure = self._door.checker.failure(ref, error, text)
                 found.failures.append(failure)
                 found.held.add((ref.kind, failure.entry))
                 del found.texts[ref]
