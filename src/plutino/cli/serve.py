@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import os
 import signal
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 import click
 
 from plutino.app import LOG_LEVELS, SECRET_MODES, Settings, settings_from
+from plutino.cli.logs import Log
 from plutino.cli.output import Failure
 from plutino.errors import PlutinoError
 
@@ -69,8 +68,10 @@ async def _serve(settings: Settings) -> int:
     signalled = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signalled.set)
-    log = _logger(settings.log_level)
+    logs = Log(settings.log_level)
+    log = logs.logger()
     server = await Server.open(settings, log)
+    logs.known = server.core.controller.known_secrets
     try:
         await server.start()
         # What start-up made lives as long as the process: the collector need not look at it again.
@@ -109,42 +110,3 @@ def _use_zone(name: str) -> None:
         raise PlutinoError(f"timezone: {name}; a zone such as Europe/Berlin, UTC or Local is expected") from error
     os.environ["TZ"] = name or "UTC"
     time.tzset()
-
-
-def _structlog() -> Any:
-    """The library without rich, which it imports where it is installed: 8 MB for tracebacks in colours, which a server does not print."""
-    known = sys.modules.get("rich")
-    sys.modules["rich"] = None  # type: ignore[assignment]
-    try:
-        import structlog
-    finally:
-        del sys.modules["rich"]
-        if known is not None:
-            sys.modules["rich"] = known
-    return structlog
-
-
-def _logger(level: str) -> Any:
-    """The server's log: one line per event on stderr, secrets masked; libraries' own warnings go there too."""
-    from plutino.spi.options import mask
-
-    structlog = _structlog()
-
-    def without_secrets(_: Any, __: str, event: Any) -> Any:
-        return mask((), event)
-
-    number = logging.getLevelNamesMapping()[level.upper()]
-    logging.basicConfig(level=max(number, logging.WARNING), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            without_secrets,
-            structlog.processors.format_exc_info,
-            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-    return structlog.get_logger()

@@ -19,7 +19,7 @@ from plutino.control.progress import Progress
 from plutino.control.report import ImportStatus, config_response, stored_status
 from plutino.control.revelation import Revelation
 from plutino.control.run import Run
-from plutino.control.secrecy import Policy, Secrecy, has_hidden
+from plutino.control.secrecy import Policy, Secrecy, has_hidden, known_secrets
 from plutino.control.sections import RULE
 from plutino.control.selection import Selection
 from plutino.control.tasks import Tasks
@@ -54,6 +54,7 @@ class Controller:
     ) -> None:
         """``specs`` by kind; ``registry`` and ``settings`` are what checks see in their Environment, ``policy`` is about secrets."""
         self.policy = policy
+        self._known = -1, frozenset[str]()
         self._catalog = catalog
         self._door = Door(catalog, host, specs, registry, settings)
         self._importer = Importer(self._door)
@@ -318,6 +319,12 @@ class Controller:
             return changes
         revelation = Revelation(self._door.specs, self._door.present_text)
         return {ref: None if text is None else revelation.whole(ref, text) for ref, text in changes.items()}
+
+    def known_secrets(self) -> frozenset[str]:
+        """The secret values in all stored texts, for lines of the log to be compared with. Looked for again after each change."""
+        if self._known[0] != self.revision:
+            self._known = self.revision, known_secrets(self._door.committed.everything(), self._door.committed.registry)
+        return self._known[1]
 
     def _uses_of(self, item: Item) -> tuple[Ref, ...]:
         """What a refused object uses, as far as it can be told: it is checked again when one of these changes."""

@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from plutino.control.encryption import TOKEN, Cipher
 from plutino.errors import AccessError, PlutinoError
 from plutino.model import Definition
-from plutino.spi import Environment, ResourceSpec
+from plutino.spi import Environment, Registry, ResourceSpec
+from plutino.spi.discretion import declared_secrets, may_hold_secrets, secrets_in
 from plutino.spi.json_text import Path
 from plutino.spi.options import guessed_paths
 from plutino.spi.rewriting import Change, Literal, Rewritable, rewritten_inside, rewritten_json
@@ -184,6 +185,16 @@ def _shown_text(value: str, path: Path, secret: set[Path]) -> str:
 
 def _matches(path: Path, pattern: Path) -> bool:
     return len(path) == len(pattern) and all(wanted in ("*", part) for part, wanted in zip(path, pattern, strict=True))
+
+
+def known_secrets(definitions: Iterable[Definition], registry: Registry) -> frozenset[str]:
+    """The secret values in the texts of definitions."""
+    declared = declared_secrets(registry)
+    found: set[str] = set()
+    for definition in definitions:
+        if may_hold_secrets(definition.text, declared):
+            found |= secrets_in(definition.text, declared)
+    return frozenset(found)
 
 
 def has_hidden(text: str) -> bool:

@@ -49,6 +49,12 @@ def secrets_in(text: str, declared: Collection[str] = ()) -> set[str]:
     return found
 
 
+def may_hold_secrets(text: str, declared: Collection[str] = ()) -> bool:
+    """A quick look: False for most texts without secrets."""
+    lowered = text.lower()
+    return surely_secret(lowered) or "header" in lowered or "://" in text or "@" in text or any(f'"{name}"' in lowered for name in declared)
+
+
 def discreet(message: str, text: str = "", declared: Collection[str] = ()) -> str:
     """A message without the secrets of the ``text`` that it is about, and without what looks like one."""
     return scrubbed(message, secrets_in(text, declared) if text else ())
