@@ -25,7 +25,7 @@ from plutino.control.staging import Staging
 from plutino.control.transfer import ImportResult, Wanted, absent, spelled, wanted
 from plutino.errors import ConflictError, DocumentError, PlutinoError
 from plutino.model import Ref
-from plutino.spi import KeptWhenPresent, Mode, Origin
+from plutino.spi import KeptWhenPresent, Mode, Origin, Portable
 from plutino.spi.staging import SIZE_LIMIT
 
 OVERWRITE, SKIP, FAIL = "overwrite", "skip", "fail"
@@ -65,6 +65,7 @@ class Importer:
         self._door = door
         kept = (kind for kind, spec in door.specs.items() if isinstance(spec, KeptWhenPresent) and spec.kept_when_present)
         self._staying = frozenset(kept)
+        self._portable = frozenset(kind for kind, spec in door.specs.items() if isinstance(spec, Portable))
 
     async def run(
         self, document: Any, options: ImportOptions, origin: Origin, *, form: Format[Any] = V1, progress: Progress | None = None
@@ -132,7 +133,7 @@ class Importer:
         self, found: Wanted, mode: Mode, options: ImportOptions
     ) -> tuple[dict[Ref, str | None], tuple[str, ...], list[Failure]]:
         """The texts that count, the entries of objects that stay as they are, and those that must not be there."""
-        texts = await paced(spelled(found, self._door.present_text))
+        texts = await paced(spelled(found, self._door.present_text, self._portable_text, self._portable))
         place = self._door.checker.place
         match options.on_conflict:
             case "skip":
@@ -165,6 +166,13 @@ class Importer:
                 found.failures.append(failure)
                 found.held.add((ref.kind, failure.entry))
                 del found.texts[ref]
+
+    def _portable_text(self, ref: Ref) -> str | None:
+        """What an export makes of a stored text."""
+        spec, stored = self._door.specs[ref.kind], self._door.committed.get(ref)
+        if stored is None or stored.content is None or not isinstance(spec, Portable):
+            return None
+        return spec.portable(stored, self._door.catalog.blob_store.read)
 
     def _stays(self, ref: Ref, text: str | None) -> bool:
         stored = self._door.committed.get(ref) if ref.kind in self._staying else None

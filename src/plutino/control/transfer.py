@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,17 +99,30 @@ def absent(found: Wanted, definitions: Iterable[Definition], specs: Mapping[str,
     return deletions
 
 
-def spelled(found: Wanted, present: Callable[[Ref], str | None]) -> Steps[dict[Ref, str | None]]:
-    """The wanted texts, where a document has the meaning only in the spelling that is there already for the same meaning."""
+def spelled(
+    found: Wanted, present: Callable[[Ref], str | None], portable: Callable[[Ref], str | None], portable_kinds: Collection[str]
+) -> Steps[dict[Ref, str | None]]:
+    """The wanted texts in the spelling that is there already, where a document cannot have it: of an object it has the meaning only, or
+    the text that was made portable on the way out. So importing an export keeps every text."""
     texts = dict(found.texts)
-    for ref in found.meant:
-        wanted_text, stored = texts[ref], present(ref)
-        if wanted_text is not None and stored is not None and stored != wanted_text:
-            value = _meaning(ref, stored)
-            if value is not _UNREADABLE and same_value(value, _meaning(ref, wanted_text)):
+    for ref, text in found.texts.items():
+        meant = ref in found.meant
+        if text is None or not (meant or ref.kind in portable_kinds):
+            continue
+        stored = present(ref)
+        if stored is not None and stored != text:
+            carried = portable(ref) if ref.kind in portable_kinds else None
+            if text == carried or (meant and any(_same_meaning(ref, text, known) for known in (stored, carried))):
                 texts[ref] = stored
         yield
     return texts
+
+
+def _same_meaning(ref: Ref, text: str, known: str | None) -> bool:
+    if known is None:
+        return False
+    value = _meaning(ref, known)
+    return value is not _UNREADABLE and same_value(value, _meaning(ref, text))
 
 
 _UNREADABLE = object()
