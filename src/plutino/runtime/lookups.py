@@ -183,8 +183,8 @@ class Table:
             except TransportError as error:
                 self._opened = False
                 self._facilities.spawn(self._serve(batch, None, error))
-            except PlutinoError as error:
-                self._give(batch, [error] * len(batch))
+            except Exception as error:  # supervisor: as in ``_serve``
+                self._give(batch, [self._fault(error)] * len(batch))
             else:
                 if isinstance(answer, list):
                     self._failing = False
@@ -252,6 +252,8 @@ class Table:
     def _give(self, batch: Sequence[Query], answers: Sequence[LookupAnswer]) -> None:
         self._busy -= 1
         now = self._facilities.clock.now_ms()
+        if len(answers) != len(batch):
+            answers = [self._fault(ValueError(f"{len(answers)} answers to {len(batch)} queries"))] * len(batch)
         for query, answer in zip(batch, answers, strict=True):
             if self._cache is not None and isinstance(answer, list):
                 self._cache.put(query.key, answer, now)
@@ -274,15 +276,16 @@ class Lookups:
         """Keep a table open from now on; an equal one stays as it is. Trouble is logged, and tried again by who asks the table."""
         old = self._tables.get(request.table)
         if old is not None and old.request == request:
-            return
-        try:
-            table = self._make(request)
-        except PlutinoError as error:
-            self._report(request, error)
-            return
-        self._tables[request.table] = table
-        if old is not None:
-            await self._retire(old)
+            table = old
+        else:
+            try:
+                table = self._make(request)
+            except PlutinoError as error:
+                self._report(request, error)
+                return
+            self._tables[request.table] = table
+            if old is not None:
+                await self._retire(old)
         opening = self._facilities.spawn(self._open(table))
         await asyncio.wait((opening,), timeout=PATIENCE_SECONDS)
 

@@ -26,6 +26,7 @@ from plutino.spi import (
     Guard,
     Inlet,
     InputNeed,
+    LookupSpec,
     Registry,
     RuleOptions,
     SinkContext,
@@ -155,6 +156,48 @@ class KeptSink:
     def _keep(self, items: Sequence[Any], properties: Sequence[Mapping[str, Any]] | None) -> None:
         self.items.extend(items)
         self.properties.extend(properties or ())
+
+
+class PlayedLookup:
+    """A lookup table over ``plant.rows`` (by the value of the only key) that a test lets wait (``gate``) and fail (``faults``)."""
+
+    def __init__(self, plant: Plant, datasource: str) -> None:
+        self.plant = plant
+        self.asked: list[list[Any]] = []
+        self.opened = self.closed = 0
+        self.open_faults: list[PlutinoError] = list(plant.open_faults)
+        self.faults: list[PlutinoError] = []
+        self.gate: asyncio.Event | None = None
+        self.under_way = self.most = 0
+        plant.lookups.setdefault(datasource, []).append(self)
+
+    async def open(self) -> None:
+        self.opened += 1
+        if self.open_faults:
+            raise self.open_faults.pop(0)
+
+    def lookup(self, fields: Sequence[str], keys: Sequence[str], queries: Sequence[Sequence[Any]]) -> Any:
+        self.asked.append([values[0] for values in queries])
+        if self.gate is not None:
+            return self._later(queries, self.gate)
+        return self._now(queries)
+
+    async def close(self) -> None:
+        self.closed += 1
+
+    def _now(self, queries: Sequence[Sequence[Any]]) -> list[Any]:
+        if self.faults:
+            raise self.faults.pop(0)
+        return [self.plant.rows.get(values[0], []) for values in queries]
+
+    async def _later(self, queries: Sequence[Sequence[Any]], gate: asyncio.Event) -> list[Any]:
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        try:
+            await gate.wait()
+            return self._now(queries)
+        finally:
+            self.under_way -= 1
 
 
 class PlayedConnection:
@@ -324,7 +367,8 @@ def encoded(payload: Any) -> bytes:
 
 class Plant:
     """An engine with played sources and kept sinks. Connectors: ``played`` (bytes), ``rows``, ``replayed`` (a feed per rule); sinks
-    ``kept`` (bytes, connects), ``plain`` (bytes, nothing to connect to), ``table`` (rows), ``topic`` (bytes, dynamic ``topic``)."""
+    ``kept`` (bytes, connects), ``plain`` (bytes, nothing to connect to), ``table`` (rows), ``topic`` (bytes, dynamic ``topic``); lookup
+    tables ``asked``."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
@@ -333,6 +377,8 @@ class Plant:
         self.log = Lines()
         self.sources: dict[str, list[PlayedSource]] = {}
         self.sinks: dict[str, KeptSink] = {}
+        self.lookups: dict[str, list[PlayedLookup]] = {}
+        self.rows: dict[Any, Any] = {}
         self.connections: dict[str, list[PlayedConnection]] = {}
         self.finished: list[str] = []
         self.open_faults: list[PlutinoError] = []
@@ -379,6 +425,9 @@ class Plant:
         def sink(_: Any, context: SinkContext) -> KeptSink:
             return KeptSink(self, context)
 
+        def lookup(_: Any, datasource: str, context: SourceContext) -> PlayedLookup:
+            return PlayedLookup(self, datasource)
+
         def connection(id: str, _: Any, context: SourceContext) -> Connection:
             return PlayedConnection(self, id)
 
@@ -388,6 +437,7 @@ class Plant:
             ConnectorSpec("rows", "", source=SourceSpec(NoOptions, source, delivers="rows")),
             ConnectorSpec("replayed", "", source=SourceSpec(NoOptions, source, replays=True)),
             ConnectorSpec("kept", "", sink=SinkSpec(NoOptions, sink), connection=shared),
+            ConnectorSpec("asked", "", lookup=LookupSpec(NoOptions, lookup)),
             ConnectorSpec("plain", "", sink=SinkSpec(NoOptions, sink, connects=False)),
             ConnectorSpec("silent", "", sink=SinkSpec(NoOptions, sink, connects=False, shows_link=False)),
             ConnectorSpec("table", "", sink=SinkSpec(NoOptions, sink, accepts="rows", connects=False)),
