@@ -166,14 +166,17 @@ class Applier:
             old = self._committed.get(ref)
             undone = Item(ref, item.spec, item.after, old, Change(ref, item.after, old), True, self._checker.flag(ref))
             back.draft.items[ref] = undone
-            if old is not None and old.content is not None:
-                try:
-                    undone.prepared = item.spec.check(None, old, self._committed, Mode.BOOT)
-                except PlutinoError as error:
-                    back.failures.append(self._checker.failure(ref, error))
-                    del back.draft.items[ref]
-                with suppress(PlutinoError):
-                    undone.uses = tuple(dict.fromkeys(item.spec.depends_on(old, self._committed)))
+            try:
+                if old is not None and old.content is None:
+                    item.spec.parse(ref, old.text)  # for its error
+                if old is not None:
+                    with suppress(PlutinoError):
+                        undone.uses = tuple(dict.fromkeys(item.spec.depends_on(old, self._committed)))
+                undone.prepared = item.spec.check(item.after if old is None else None, old, self._committed, Mode.BOOT)
+            except PlutinoError as error:
+                back.failures.append(self._checker.failure(ref, error))
+                self._graph.put(ref, undone.uses)
+                del back.draft.items[ref]
             if pacer.due():
                 await pacer.rest()
         return back

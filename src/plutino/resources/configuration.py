@@ -17,6 +17,7 @@ from plutino.model import Definition, Ref
 from plutino.spi import Action, Answer, Call, ConnectorSpec, Environment, Host, Mode, Origin
 from plutino.spi.gojson import GoJsonError, decode
 from plutino.spi.options import secret_paths
+from plutino.spi.uploads import upload_refs
 from plutino.spi.wire import check_id, current_spelling, json_answer, with_prefix
 
 _PROPERTIES = {"type": "object", "description": "Properties of the configuration"}
@@ -62,7 +63,8 @@ class ConfigurationKind:
         return Definition(ref, text, current_spelling(connector, _properties(text)))
 
     def depends_on(self, definition: Definition, env: Environment) -> Iterable[Ref]:
-        return ()
+        """Uploads that it names, such as certificates."""
+        return upload_refs(definition.content or {}, env)
 
     def check(self, before: Definition | None, after: Definition | None, env: Environment, mode: Mode) -> None:
         """Only the name can be wrong by itself."""

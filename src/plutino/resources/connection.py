@@ -16,6 +16,7 @@ from plutino.model import Definition, Ref
 from plutino.spi import Action, Answer, Call, Environment, Host, Mode, Origin
 from plutino.spi.gojson import GoJsonError, Shape, bind, decode
 from plutino.spi.options import secret_paths
+from plutino.spi.uploads import upload_refs
 from plutino.spi.wire import check_id, current_spelling, json_answer, text_answer, truth, with_prefix
 
 _BODY = Shape("server.ConnectionRequest", {"id": "string", "typ": "string", "props": "map[string]interface {}"})
@@ -74,7 +75,8 @@ class ConnectionKind:
         return Definition(ref, text, current_spelling(connector, content))
 
     def depends_on(self, definition: Definition, env: Environment) -> Iterable[Ref]:
-        return ()
+        """Uploads that it names, such as certificates."""
+        return upload_refs(definition.content or {}, env)
 
     def check(self, before: Definition | None, after: Definition | None, env: Environment, mode: Mode) -> bool:
         """Ids are unique across types. True when there is something to open: other types only keep properties for their users."""

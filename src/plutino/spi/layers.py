@@ -12,6 +12,7 @@ from plutino.model import Ref, StreamContent
 from plutino.spi.host import LookupRequest
 from plutino.spi.resource import Environment, UserConnector
 from plutino.spi.schemas import schema_ref
+from plutino.spi.uploads import upload_refs
 
 SELECTOR = "connectionSelector"
 
@@ -29,6 +30,8 @@ def source_refs(content: StreamContent, env: Environment) -> Iterator[Ref]:
     schema = schema_ref(content.format, content.option("SCHEMAID"))
     if schema is not None:
         yield schema
+    properties = over(_configured(content, env), _extra(content))
+    yield from upload_refs({**properties, "datasource": content.option("DATASOURCE")}, env)
 
 
 def source_properties(content: StreamContent, env: Environment) -> tuple[dict[str, Any], str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,8 @@ class FakeKind:
         self.actions: Sequence[Action] = ()
         self.parses = 0
         self.checks = 0
+        self.seen: Callable[[str, str], None] = lambda what, name: None
+        """Called with ``check`` or ``activate`` and a name, for tests that do something at that moment."""
 
     def parse(self, ref: Ref, text: str) -> Definition:
         self.parses += 1
@@ -107,6 +109,7 @@ class FakeKind:
 
     def check(self, before: Definition | None, after: Definition | None, env: Environment, mode: Mode) -> Any:
         self.checks += 1
+        self.seen("check", (after or before or Definition(Ref("", ""), "")).ref.name)
         if after is None:
             if before is not None and before.content.get("keep"):
                 raise DefinitionError(f"{before.ref} must stay")
@@ -128,6 +131,7 @@ class FakeKind:
         verb = "create" if before is None else "delete" if after is None else "replace"
         definition = after or before
         assert definition is not None
+        self.seen("activate", definition.ref.name)
         host.log.append(f"{verb} {definition.ref.kind} {definition.ref.name}")
         if after is None and self.kind == "rule":
             host.rules.pop(definition.ref.name, None)

@@ -14,9 +14,11 @@ from plutino.planner import Plan, plan_rule
 from plutino.resources.rule.body import INVALID, check_options, options_of, read, select_of, sql_fault, validate
 from plutino.resources.rule.calls import called_functions
 from plutino.resources.rule.endpoints import endpoints
+from plutino.resources.rule.outlook import Version, memory_topics, stop_effect, swap_effect
 from plutino.resources.rule.properties import sink_refs
 from plutino.resources.rule.provision import Provision, waiting_format
 from plutino.spi import Action, Deployment, Environment, FeedRequest, FunctionSpec, Host, LookupRequest, Mode, RuleOptions, SinkRequest
+from plutino.spi.effects import Effect
 from plutino.spi.layers import brought_connector
 from plutino.spi.options import secret_paths
 from plutino.spi.wire import with_prefix
@@ -64,6 +66,7 @@ class RuleKind:
         self._columns: dict[str, tuple[str, ...]] = {}
         self._sources: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._obstacles: dict[str, str] = {}
+        self._versions: dict[str, Version] = {}
 
     @property
     def actions(self) -> Sequence[Action]:
@@ -116,6 +119,7 @@ class RuleKind:
                 self._columns.pop(before.ref.name, None)
                 self._sources.pop(before.ref.name, None)
                 self._obstacles.pop(before.ref.name, None)
+                self._versions.pop(before.ref.name, None)
                 await host.remove(before.ref.name)
             return
         name = after.ref.name
@@ -129,7 +133,29 @@ class RuleKind:
             return
         self._deployed[name] = prepared.made_of
         self._columns[name] = prepared.columns
+        self._versions[name] = (prepared.deployment.program, prepared.deployment.shape)
         await host.deploy(prepared.deployment)
+
+    def foretell(self, before: Definition | None, after: Definition | None, prepared: Any, host: Host) -> Effect | None:
+        """What ``activate`` would do to the running rule, and what becomes of its state."""
+        known = after or before
+        name = known.ref.name if known is not None else ""
+        running = host.state(name) in _ACTIVE
+        if after is None or prepared.obstacle or not prepared.deployment.triggered:
+            return stop_effect(self._versions.get(name)) if running else None
+        if not running:
+            return Effect("start", "none")
+        if self._deployed.get(name) == prepared.made_of:
+            return None
+        return swap_effect(self._versions.get(name), (prepared.deployment.program, prepared.deployment.shape))
+
+    def writes(self, definition: Definition, env: Environment) -> Iterable[str]:
+        """Topics of its memory sinks."""
+        return memory_topics(actions_of(definition.content), env)
+
+    def reads(self, definition: Definition, env: Environment) -> Iterable[str]:
+        """Nothing by itself: its streams do."""
+        return ()
 
     def secrets(self, definition: Definition, env: Environment) -> Iterable[tuple[str, ...]]:
         content = definition.content or {}

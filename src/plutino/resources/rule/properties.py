@@ -10,6 +10,7 @@ from plutino.model import Ref
 from plutino.spi import Environment
 from plutino.spi.layers import SELECTOR, connection_properties, over, owner_of
 from plutino.spi.schemas import schema_ref
+from plutino.spi.uploads import upload_refs
 from plutino.spi.wire import current_spelling
 
 _SINK = "resourceId"
@@ -27,6 +28,7 @@ def sink_refs(connector: str, action: Mapping[str, Any], env: Environment) -> It
     schema = schema_ref(str(action.get("format", "")), action.get("schemaId"))
     if schema is not None:
         yield schema
+    yield from upload_refs(action, env)
 
 
 def sink_properties(connector: str, action: Mapping[str, Any], env: Environment) -> tuple[dict[str, Any], str]:

@@ -13,9 +13,10 @@ from plutino.resources.stream.content import content_of
 from plutino.resources.stream.endpoints import endpoints
 from plutino.resources.stream.lookup import table_request
 from plutino.spi import Action, Environment, Host, LookupRequest, Mode
+from plutino.spi.layers import source_refs
 from plutino.spi.options import secret_paths
 from plutino.spi.rewriting import Change, Literal
-from plutino.spi.schemas import FORMATS, schema_ref
+from plutino.spi.schemas import FORMATS
 from plutino.spi.wire import check_id
 from plutino.sql import parse_statement
 from plutino.sql.rewriting import rewrite_options
@@ -24,6 +25,7 @@ from plutino.sql.tree import CreateStream
 _OTHER = {"stream": "table", "table": "stream"}
 _REPLACING = (Mode.UPDATE, Mode.PARTIAL)
 _EXTRA = "EXTRA"
+_MEMORY = "memory"
 
 
 class SourceKind:
@@ -56,13 +58,17 @@ class SourceKind:
         return Definition(ref, text, content, temporary=content.flag("TEMP"))
 
     def depends_on(self, definition: Definition, env: Environment) -> Iterable[Ref]:
-        """The configuration keys that it reads, and the schema of its payloads."""
+        """What its properties come from, the schema of its payloads, uploads that it reads, and what brings its type."""
+        return dict.fromkeys(source_refs(definition.content, env))
+
+    def writes(self, definition: Definition, env: Environment) -> Iterable[str]:
+        """Nothing: rules do."""
+        return ()
+
+    def reads(self, definition: Definition, env: Environment) -> Iterable[str]:
+        """The topic filter of a memory stream."""
         content: StreamContent = definition.content
-        key = content.option("CONF_KEY")
-        names = {"default", key, key.lower()} - {""}
-        schema = schema_ref(content.format, content.option("SCHEMAID"))
-        keys = [Ref("source_config", f"{content.connector}.{name}") for name in names]
-        return keys if schema is None else [*keys, schema]
+        return (content.option("DATASOURCE"),) if content.connector == _MEMORY else ()
 
     def check(self, before: Definition | None, after: Definition | None, env: Environment, mode: Mode) -> LookupRequest | None:
         """Name space, transition rules, format and what a lookup table is opened with.
