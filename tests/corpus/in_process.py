@@ -18,9 +18,22 @@ from plutino.execution.rows import RowProgram
 from plutino.model import Batch, Definition, Duration, Ref, StreamContent
 from plutino.planner import plan_rule
 from plutino.resources.stream.content import content_of
-from plutino.spi import DecodePlan, Decoder, InputNeed, Program, Registry, RuleOptions, discover
+from plutino.spi import (
+    DecodePlan,
+    Decoder,
+    InputNeed,
+    LookupAnswer,
+    LookupCall,
+    Program,
+    Registry,
+    RuleOptions,
+    Suspended,
+    Suspending,
+    discover,
+)
 from plutino.spi.options import decode_options
 from plutino.sql import parse_select, parse_statement, tree
+from plutino.testing import source_context
 
 Tier = Literal["fast", "exact"]
 ARRIVAL = 1_700_000_000_000
@@ -114,6 +127,15 @@ def run_case(case: SqlCase, tier: Tier, *, together: bool = False, interrupted: 
     def following(program: Program) -> Program:
         return _resumed(make(), program.snapshot()) if interrupted else program
 
+    def shown(program: Program, out: Batch | Suspended | None) -> tuple[Program, list[Any]]:
+        """The messages of an output; what waits for lookup tables is answered first, by a program after a restart if there are any."""
+        while isinstance(out, Suspended):
+            program = following(program)
+            assert isinstance(program, Suspending)
+            asked = program.suspended()[0] if interrupted else out
+            out = program.resume(asked.token, [_answers(call, env) for call in asked.calls])
+        return program, _shown(out, case)
+
     decoders = {name: _decoder(env, name, need, tier) for name, need in compiled.needs.items()}
     program = make()
     program.start(ARRIVAL)
@@ -121,11 +143,13 @@ def run_case(case: SqlCase, tier: Tier, *, together: bool = False, interrupted: 
     for stream, payloads in _portions(case, together):
         if stream in decoders:
             program = following(program)
-            messages += _shown(program.push(stream, _batch(decoders[stream], payloads, stream, env)), case)
+            program, made = shown(program, program.push(stream, _batch(decoders[stream], payloads, stream, env)))
+            messages += made
     deadline = program.next_deadline()
     while deadline is not None and deadline <= ARRIVAL + LINGER_MS:
         program = following(program)
-        messages += _shown(program.advance(deadline), case)
+        program, made = shown(program, program.advance(deadline))
+        messages += made
         deadline = program.next_deadline()
     return Outcome(tuple(messages))
 
@@ -135,6 +159,20 @@ def _resumed(program: Program, state: bytes) -> Program:
     program.start(ARRIVAL + 3_600_000)
     program.restore(state)
     return program
+
+
+def _answers(call: LookupCall, env: FixedEnvironment) -> list[LookupAnswer]:
+    """What a lookup table says that needs nothing but its options."""
+    definition = env.get(Ref("table", call.table))
+    assert definition is not None
+    content: StreamContent = definition.content
+    spec = registry().connectors[content.connector].lookup
+    assert spec is not None
+    extra = msgspec.json.decode(content.option("EXTRA") or "{}")
+    table = spec.create(decode_options(spec.options, extra), content.option("DATASOURCE"), source_context("."))
+    answers = table.lookup(call.fields, call.keys, call.queries)
+    assert isinstance(answers, list)
+    return answers
 
 
 def _exact_only(program: Program) -> Program:

@@ -150,12 +150,16 @@ def load_sql(part: str | None = None) -> list[SqlCase]:
 
 def all_sql() -> list[SqlCase]:
     """Every SQL case of the corpus, in force or not."""
-    return [case for path in sorted((FOLDER / "sql").glob("*.jsonl")) for case in _family(path.stem)]
+    return [case for name in families() for case in _family(name)]
+
+
+def families() -> list[str]:
+    """The names of all families, those without a recorded case too."""
+    return sorted({path.stem for folder in (FOLDER / "sql", FOLDER / "sql" / "own") for path in folder.glob("*.jsonl")})
 
 
 def _cases_of(part: dict[str, Any]) -> list[SqlCase]:
-    families = [p.stem for p in sorted((FOLDER / "sql").glob("*.jsonl"))]
-    whole = [f for f in families if any(fnmatch.fnmatchcase(f, pattern) for pattern in part["sql"])]
+    whole = [f for f in families() if any(fnmatch.fnmatchcase(f, pattern) for pattern in part["sql"])]
     cases = [case for family in whole for case in _family(family)]
     if not part.get("windows_and_analytic", True):
         cases = [case for case in cases if not case.has_window_or_analytic]
