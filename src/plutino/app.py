@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -179,6 +179,7 @@ class Core:
                 data_dir=access.data_dir,
                 allow_file=access.file,
                 allow_host=access.host,
+                allow_variable=access.variable,
                 log=log,
                 on_finished=finished,
             )
@@ -195,6 +196,10 @@ class Core:
         data = Path(self.settings.data_dir)
         etc = Path(self.settings.etc_dir) if self.settings.etc_dir else data / "etc"
         await Provisioning(self.controller, data, etc, os.environ, self.log).run()
+
+    def known_secrets(self) -> Collection[str]:
+        """The secrets of the configuration, and what its references stand for: no line of a log may tell them."""
+        return self.controller.known_secrets() | self.engine.secret_values()
 
     async def close(self) -> None:
         """Undo what is half done, let rules finish what they have, and give everything back."""

@@ -71,7 +71,7 @@ async def _serve(settings: Settings) -> int:
     logs = Log(settings.log_level)
     log = logs.logger()
     server = await Server.open(settings, log)
-    logs.known = server.core.controller.known_secrets
+    logs.known = server.core.known_secrets
     try:
         await server.start()
         # What start-up made lives as long as the process: the collector need not look at it again.

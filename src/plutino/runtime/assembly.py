@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -14,14 +14,17 @@ from plutino.runtime.contexts import no_connection, no_header, sink_context
 from plutino.runtime.facilities import Facilities
 from plutino.runtime.feed import Feed
 from plutino.runtime.feeds import Feeds, common_format
+from plutino.runtime.intake import FeedOptions
 from plutino.runtime.lookups import Lookups
 from plutino.runtime.pending import Pending
 from plutino.runtime.run import Keeper, Run
 from plutino.runtime.sinks import Outlet
 from plutino.runtime.status import NO_LINK, Link
 from plutino.runtime.transform import SinkPlan, compile_sink
-from plutino.spi import Deployment, SinkRequest, Suspending
+from plutino.spi import Deployment, FeedRequest, SinkRequest, Suspending
 from plutino.spi.options import decode_options
+
+R = TypeVar("R", FeedRequest, SinkRequest)
 
 KEPT_PLANS = 4096
 """Compiled actions that are kept, as thousands of rules often have equal ones."""
@@ -53,13 +56,13 @@ class Assembler:
             if deployment.tables:
                 run.pending = self._pending(run, deployment)
             for request in deployment.sinks:
-                plan = self.plan(request, source_format)
+                plan = self.plan(self._facilities.references.sink(request), source_format)
                 kept = next((outlet for outlet in old if outlet.plan is plan), None)
                 if kept is not None:
                     old.remove(kept)
                     outlets.append(kept)
                 else:
-                    made = self._outlet(plan, run)
+                    made = self._outlet(plan, request.properties, run)
                     outlets.append(made)
                     fresh.append(made)
             loose = loose_columns(run, outlets)
@@ -98,8 +101,11 @@ class Assembler:
         """
         mine = [place.feed for place in reuse.places] if reuse is not None else []
         found = []
-        for request in deployment.feeds:
-            feed = next((f for f in mine if not f.ended and f.request == request), None) or self._feeds.get(request, deployment.rule)
+        for asked in deployment.feeds:
+            request = self._facilities.references.feed(asked, FeedOptions)
+            feed = next((f for f in mine if not f.ended and f.request == request), None) or self._feeds.get(
+                request, deployment.rule, asked.properties
+            )
             if not feed.opened and feed.position is None:
                 feed.position = positions.get(request.stream)
             found.append(feed)
@@ -116,7 +122,8 @@ class Assembler:
             plan = self._plans[key] = compile_sink(request, self._facilities.registry, source_format=source_format)
         return plan
 
-    def _outlet(self, plan: SinkPlan, run: Run) -> Outlet:
+    def _outlet(self, plan: SinkPlan, shown: Mapping[str, Any], run: Run) -> Outlet:
+        """``shown``: the properties as others may see them, with references."""
         request, spec = plan.request, plan.spec
         connector = self._facilities.registry.connectors[request.connector]
         options = decode_options(spec.options, request.properties)
@@ -125,7 +132,7 @@ class Assembler:
         access = None
         if request.connection or connector.connection is not None:
             reference = sink_reference(run.rule, request)
-            access = self._pool.access(request.connection, connector, options, request.properties, reference, link)
+            access = self._pool.access(request.connection, connector, options, shown, reference, link)
         connection = access.connection if access is not None else no_connection
         header = encoder.header if encoder is not None else no_header
         context = sink_context(self._facilities, run.rule, request.name, connection=connection, header=header)
@@ -153,6 +160,11 @@ def interned(deployment: Deployment, feeds: Sequence[Feed], outlets: Sequence[Ou
     """The deployment with requests that other rules have too: thousands of rules keep one copy."""
     return msgspec.structs.replace(
         deployment,
-        feeds=tuple(feed.request for feed in feeds),
-        sinks=tuple(outlet.plan.request for outlet in outlets),
+        feeds=tuple(map(_same, deployment.feeds, (feed.request for feed in feeds))),
+        sinks=tuple(map(_same, deployment.sinks, (outlet.plan.request for outlet in outlets))),
     )
+
+
+def _same(asked: R, opened: R) -> R:
+    """The copy that others have; a request with references stays as it was asked for, to be resolved again."""
+    return opened if asked == opened else asked

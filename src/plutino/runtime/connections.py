@@ -58,7 +58,8 @@ class Shared:
         try:
             if spec is None or spec.connection is None:
                 raise ProvisionError(f"unknown connection type {self.connector}")
-            options = decode_options(spec.connection.options, self.properties)
+            models = (spec.connection.options,)
+            options = decode_options(*models, self._facilities.references.properties(models, self.properties))
             self.connection = spec.connection.create(self.id, options, context)
         except PlutinoError as error:
             self._give_up(error)

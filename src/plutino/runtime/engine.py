@@ -7,11 +7,14 @@ import random as random_module
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from plutino.errors import NotFoundError
 from plutino.runtime.assembly import Assembler, sink_reference
 from plutino.runtime.connections import ConnectionPool
 from plutino.runtime.contexts import no_connection, source_context
 from plutino.runtime.deadlines import Deadlines
+from plutino.runtime.discretion import Discretion
 from plutino.runtime.errorlog import ErrorEntry
 from plutino.runtime.facilities import Facilities, Log, Silence
 from plutino.runtime.feeds import Feeds, source_reference
@@ -40,6 +43,7 @@ class Engine:
         data_dir: str,
         allow_file: Callable[[str], str],
         allow_host: Callable[[str], None],
+        allow_variable: Callable[[str], None] = lambda _: None,
         bus: Bus | None = None,
         log: Log | None = None,
         on_finished: Callable[[str], None] = lambda _: None,
@@ -57,6 +61,7 @@ class Engine:
             log or Silence(),
             random,
             Deadlines(clock),
+            allow_variable,
         )
         self._pool = ConnectionPool(self._facilities, self._connection_context)
         self._feeds = Feeds(self._facilities, self._pool)
@@ -64,6 +69,7 @@ class Engine:
         assembler = Assembler(self._facilities, self._feeds, self._lookups, self._pool)
         self._life = Lifecycle(self._facilities, self._feeds, assembler, on_finished)
         self._pipelines: dict[str, Pipeline] = {}
+        self._discretion = Discretion(self._facilities)
 
     # -- changes
 
@@ -130,7 +136,7 @@ class Engine:
     def status(self, rule: str) -> dict[str, Any] | None:
         """Status on the wire, None for an unknown rule."""
         pipeline = self._pipelines.get(rule)
-        return pipeline.status(self._facilities.clock.now_ms()) if pipeline is not None else None
+        return self._discretion.status(pipeline, pipeline.status(self._facilities.clock.now_ms())) if pipeline is not None else None
 
     def state(self, rule: str) -> str:
         """State text, ``""`` for an unknown rule."""
@@ -139,7 +145,7 @@ class Engine:
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """State and last exception of all rules."""
-        return {rule: pipeline.summary() for rule, pipeline in self._pipelines.items()}
+        return {rule: self._discretion.status(pipeline, pipeline.summary()) for rule, pipeline in self._pipelines.items()}
 
     def topology(self, rule: str) -> dict[str, Any] | None:
         """Sources and edges of the last run, None when the rule never ran."""
@@ -159,6 +165,8 @@ class Engine:
         if pipeline is not None and pipeline.run is not None:
             for place in pipeline.run.places:
                 found += errors.recent(place.feed.log_key)
+        if pipeline is not None:
+            found = [replace(entry, text=self._discretion.text(pipeline, entry.text)) for entry in found]
         return tuple(sorted(found, key=lambda entry: entry.time))
 
     def tap(self, rule: str, listener: Tap) -> Callable[[], None]:
@@ -203,7 +211,11 @@ class Engine:
 
     def connections(self, include_anonymous: bool) -> list[dict[str, Any]]:
         """Connections on the wire."""
-        return self._pool.shown(include_anonymous)
+        return [self._discretion.connection(found) for found in self._pool.shown(include_anonymous)]
+
+    def secret_values(self) -> set[str]:
+        """What references stood for lately: no line of a log may tell it."""
+        return self._discretion.values()
 
     def references(self, connection: str) -> tuple[str, ...]:
         """What running rules use a connection for."""

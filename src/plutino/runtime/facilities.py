@@ -11,6 +11,7 @@ from plutino.runtime.acks import Flow
 from plutino.runtime.backoff import Backoff
 from plutino.runtime.deadlines import Deadlines
 from plutino.runtime.errorlog import ErrorLog
+from plutino.runtime.references import References
 from plutino.spi import Clock, HttpIngress, Registry, StateStore
 from plutino.spi.bus import Bus
 
@@ -53,9 +54,14 @@ class Facilities:
     log: Log
     random: Callable[[], float]
     deadlines: Deadlines
+    allow_variable: Callable[[str], None] = lambda _: None
     errors: ErrorLog = field(default_factory=ErrorLog)
     flow: Flow = field(default_factory=Flow)
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    references: References = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.references = References(self.registry, self.allow_file, self.allow_variable)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run a coroutine as a task that is kept until it ends."""

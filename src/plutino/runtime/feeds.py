@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from plutino.errors import PlutinoError
 from plutino.runtime.connections import ConnectionPool
@@ -28,10 +29,10 @@ class Feeds:
         self._idle: set[Feed] = set()
         """Feeds that a rule left: closed by the next sweep unless somebody reads them again."""
 
-    def get(self, request: FeedRequest, rule: str) -> Feed:
+    def get(self, request: FeedRequest, rule: str, shown: Mapping[str, Any] | None = None) -> Feed:
         """A feed for this request, shared with other rules where that is allowed; a new one is not open yet.
 
-        Raises what the source's options or its creation raise.
+        ``shown``: the properties as others may see them. Raises what the source's options or its creation raise.
         """
         connector, spec = source_spec(request, self._facilities.registry)
         private = spec.replays and not request.shared
@@ -40,7 +41,7 @@ class Feeds:
             for feed in feeds:
                 if not feed.ended and not feed.rule and (feed.request is request or feed.request == request):
                     return feed
-        feed = self._make(request, rule if private else "", rule, connector, spec)
+        feed = self._make(request, rule if private else "", rule, connector, spec, request.properties if shown is None else shown)
         feeds.append(feed)
         return feed
 
@@ -75,11 +76,13 @@ class Feeds:
                 self._forget(feed)
                 await feed.close()
 
-    def _make(self, request: FeedRequest, owner: str, rule: str, connector: ConnectorSpec, spec: SourceSpec) -> Feed:
+    def _make(
+        self, request: FeedRequest, owner: str, rule: str, connector: ConnectorSpec, spec: SourceSpec, shown: Mapping[str, Any]
+    ) -> Feed:
         feed = Feed(request, pipe_of(request, spec, self._facilities.registry), owner, self._facilities)
         options = decode_options(spec.options, request.properties)
         reference = source_reference(rule, request)
-        access = feed.access = self._pool.access(request.connection, connector, options, request.properties, reference, feed.link)
+        access = feed.access = self._pool.access(request.connection, connector, options, shown, reference, feed.link)
         context = source_context(
             self._facilities, request.stream, owner, connection=access.connection, needs_meta=lambda: feed.wants_meta
         )

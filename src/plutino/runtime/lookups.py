@@ -349,13 +349,14 @@ class Lookups:
 
     def _make(self, request: LookupRequest) -> Table:
         connector, spec = lookup_spec(request, self._facilities.registry)
-        options = decode_options(spec.options, request.properties)
-        own = decode_options(TableOptions, request.properties).lookup
+        found = self._facilities.references.table(request, TableOptions)
+        options = decode_options(spec.options, found.properties)
+        own = decode_options(TableOptions, found.properties).lookup
         link = Link()
         access = self._pool.access(request.connection, connector, options, request.properties, _reference(request), link)
         context = source_context(self._facilities, request.table, "", connection=access.connection, needs_meta=lambda: False)
         try:
-            lookup = spec.create(options, request.datasource, context)
+            lookup = spec.create(options, found.datasource, context)
         except PlutinoError:
             access.release()
             raise

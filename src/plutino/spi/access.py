@@ -12,6 +12,9 @@ from typing import Any
 
 from plutino.errors import AccessError
 
+VARIABLES = "PLUTINO_"
+"""How variables begin that every configuration may read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -19,6 +22,8 @@ class Access:
 
     - ``external_files``: paths outside of ``<data_dir>/uploads`` may be named (``allowExternalFileAccess``)
     - ``private_net``: HTTP requests may go to loopback and private addresses (``enablePrivateNet``)
+
+    Where external files may not be named, nor may variables of the environment that were not made for configurations (``PLUTINO_…``).
     """
 
     data_dir: str
@@ -43,6 +48,11 @@ class Access:
         if not Path(os.path.realpath(full)).is_relative_to(os.path.realpath(uploads)):
             raise AccessError(f"file access denied: path must be under {uploads}")
         return full
+
+    def variable(self, name: str) -> None:
+        """AccessError for a variable of the server's environment that configurations may not read."""
+        if not self.external_files and not name.upper().startswith(VARIABLES):
+            raise AccessError(f"variable {name}: access denied; its name must begin with {VARIABLES}")
 
     def host(self, name: str) -> None:
         """AccessError for a host that is, or resolves to, an address of this machine or of a private network.

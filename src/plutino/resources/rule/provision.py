@@ -31,6 +31,7 @@ from plutino.spi import (
 from plutino.spi.access import Access
 from plutino.spi.layers import lookup_request, source_properties, source_refs
 from plutino.spi.options import decode_options
+from plutino.spi.references import has_references, placeholders
 from plutino.spi.schemas import FORMATS, message_of, with_columns
 
 _KEPT = 4096
@@ -200,11 +201,16 @@ def _sink_properties(connector: str, action: Mapping[str, Any], env: Environment
 
 
 def _make_source(spec: SourceSpec, properties: Mapping[str, Any], datasource: str, context: SourceContext) -> None:
-    spec.create(decode_options(spec.options, properties), datasource, context)
+    options = decode_options(spec.options, placeholders((spec.options,), properties))
+    # What references stand for is seen when the rule runs.
+    if not has_references(properties) and not has_references(datasource):
+        spec.create(options, datasource, context)
 
 
 def _make_sink(spec: SinkSpec, properties: Mapping[str, Any], context: SinkContext) -> None:
-    spec.create(decode_options(spec.options, properties), context)
+    options = decode_options(spec.options, placeholders((spec.options,), properties))
+    if not has_references(properties):
+        spec.create(options, context)
 
 
 def _refusing(make: Callable[[], object]) -> None:
