@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from plutino.compiler.accumulating import group_code, group_functions, is_loose, reads_rows_alone
+from plutino.compiler.accumulating import asks_bounds, group_code, group_functions, is_loose, reads_rows_alone
 from plutino.compiler.buffered import window_functions
 from plutino.compiler.code import build
-from plutino.compiler.fast import FastEmitter
+from plutino.compiler.fast import FastEmitter, NotFast
 from plutino.compiler.finishing import finish_code, finish_functions, state_shape
 from plutino.compiler.items import json_numbers
 from plutino.compiler.pieces import Pieces
 from plutino.execution.slicing import SlicingCode
 from plutino.planner.bound import AggregateCall, ColumnRef, RowNumber, WholeRow, walk
-from plutino.planner.plan import Aggregate, Analytic, Filter, Having, Order, RulePlan, Window
+from plutino.planner.plan import Aggregate, Analytic, Filter, Having, Order, RulePlan, Window, WindowSpec
 
 
 def slices(plan: RulePlan) -> bool:
@@ -25,7 +25,7 @@ def slices(plan: RulePlan) -> bool:
         return False
     if not all(call.spec.incremental is not None and len(call.args) == 1 for call in aggregate.calls):
         return False
-    if any(isinstance(p, RowNumber) for i in plan.root.items for p in walk(i.expr)):
+    if asks_bounds(aggregate, plan.root.items) or any(isinstance(p, RowNumber) for i in plan.root.items for p in walk(i.expr)):
         return False
     return reads_rows_alone(Pieces(plan), aggregate)
 
@@ -38,7 +38,7 @@ def compile_slicing(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Slicing
     assert aggregate is not None
     emitter = FastEmitter(pieces.constants, plan.root.items)
     functions = group_functions(pieces, aggregate, None if condition is None else condition.condition, emitter)
-    functions |= window_functions(pieces, window.window)
+    functions |= window_functions(pieces, window.window) | _triggers(pieces, window.window, emitter, fast="buckets" in functions)
     functions |= finish_functions(pieces)
     made = build(functions, pieces.constants)
     fast = "buckets" in functions
@@ -52,6 +52,7 @@ def compile_slicing(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Slicing
         length=window.window.length,
         inclusive=window.window.version != "v2",
         when=made.get("when"),
+        triggers=made.get("triggers"),
         counted=tuple(_counts_rows(call) for call in aggregate.calls),
         loose=tuple(is_loose(call.args[0], plan.root.items) for call in aggregate.calls),
         keeps_rows=_shows_columns(plan),
@@ -60,6 +61,18 @@ def compile_slicing(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Slicing
         json_numbers=json_numbers(plan.root),
     )
     return code, functions
+
+
+def _triggers(pieces: Pieces, spec: WindowSpec, emitter: FastEmitter, *, fast: bool) -> dict[str, str]:
+    """The triggering condition over many rows in the fast tier, where the rest of the rule has one and nothing counts its hits."""
+    if spec.when is None or not fast or "when" in pieces.hits:
+        return {}
+    mark = len(pieces.constants.values)
+    try:
+        return {"triggers": f"def triggers(rows):\n    return [i for i, r in enumerate(rows) if {emitter.condition(spec.when)}]"}
+    except NotFast:
+        del pieces.constants.values[mark:]
+        return {}
 
 
 def _counts_rows(call: AggregateCall) -> bool:

@@ -23,7 +23,7 @@ from plutino.spi import InputNeed
 class SlicingCode(Struct, frozen=True):
     """A compiled rule over a sliding window of ``length`` ms, aggregated by slices.
 
-    - ``when(entry, memories)``: whether a row triggers (None: every row does)
+    - ``when(entry, memories)``: whether a row triggers (None: every row does); ``triggers(rows)``: which of many do, in the fast tier
     - ``inclusive``: rows exactly ``length`` ms old are inside
     - per aggregate: ``counted``, it counts rows; ``loose``, whole numbers mean floats
     - ``keeps_rows``: the first row is shown beside the aggregates
@@ -39,6 +39,7 @@ class SlicingCode(Struct, frozen=True):
     length: int
     inclusive: bool
     when: Callable[[Entry, Sequence[Any]], Any] | None
+    triggers: Callable[[Sequence[Any]], list[int]] | None
     counted: tuple[bool, ...]
     loose: tuple[bool, ...]
     keeps_rows: bool
@@ -87,18 +88,28 @@ class SlicingProgram:
             output.errors.extend(RowError(0, e.text, e.stage) for e in batch.errors)
         self._slices.forget(batch.arrival - self._code.length, inclusive=self._code.inclusive)
         low = 0
-        for i, row in enumerate(batch.rows):
-            if self._triggers(row, batch.arrival):
-                self._add(batch, low, i + 1, output)
-                self._fire(batch.arrival, output)
-                low = i + 1
+        for i in self._triggers(batch):
+            self._add(batch, low, i + 1, output)
+            self._fire(batch.arrival, output)
+            low = i + 1
         self._add(batch, low, len(batch.rows), output)
         return output.batch(batch.arrival)
 
-    def _triggers(self, row: Any, time: int) -> bool:
+    def _triggers(self, batch: Batch) -> Sequence[int]:
+        """The numbers of the rows that trigger."""
+        code = self._code
+        if code.when is None:
+            return range(len(batch.rows))
+        if code.triggers is not None and (batch.guarded or not code.guarded):
+            try:
+                return code.triggers(batch.rows)
+            except FAST_FAILURES:
+                pass  # these rows belong to the exact tier
+        return [i for i, row in enumerate(batch.rows) if self._triggered(row, batch.arrival)]
+
+    def _triggered(self, row: Any, time: int) -> bool:
         """Whether a row triggers; a condition that fails or is no condition does not."""
-        if self._code.when is None:
-            return True
+        assert self._code.when is not None
         try:
             return self._code.when(Entry(row, time, {}, None), self._memories) is True
         except EvaluationError:
