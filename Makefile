@@ -69,8 +69,8 @@ LOCK = build/lock/bin/uv pip compile --universal --python-version 3.11 --generat
 lock: $(VENV)/pyvenv.cfg
 	@$(BIN)/python -m venv build/lock
 	@build/lock/bin/python -m pip --disable-pip-version-check --quiet install uv
-	$(LOCK) --group build --output-file requirements.lock
-	$(LOCK) --group dev --constraints requirements.lock --output-file requirements-dev.lock
+	$(LOCK) --all-extras --group build --output-file requirements.lock
+	$(LOCK) --all-extras --group dev --constraints requirements.lock --output-file requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) build dist demo-data perf-data .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
