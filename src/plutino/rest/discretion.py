@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from plutino.errors import DocumentError, Fault, PlutinoError
+from plutino.errors import DocumentError, Fault, PlanError, PlutinoError, SqlSyntaxError
 from plutino.spi import Action, Answer
 from plutino.spi.discretion import make_discreet, secrets_in
 from plutino.spi.json_text import Path
 from plutino.spi.rewriting import rewritten_inside, rewritten_json
-from plutino.spi.secrets import MASK, masked_text, scrubbed
+from plutino.spi.secrets import MASK, masked_text, replaced, scrubbed, secret_spans
 from plutino.spi.wire import JSON
 
 _LOOKED_INTO = 256 * 1024
@@ -37,6 +38,7 @@ class Discretion:
         """Make an error about a request tell nothing of its secrets."""
         text = body.decode("utf-8", "replace") if len(body) <= _LOOKED_INTO else ""
         make_discreet(error, text, self._declared)
+        _blank_statements(error, secrets_in(text, self._declared) if text else ())
         if isinstance(error, DocumentError) and error.faults:
             values = secrets_in(text, self._declared) if text else set()
             error.faults = tuple(_discreet_fault(fault, values) for fault in error.faults)
@@ -66,6 +68,17 @@ class Discretion:
             return MASK if str(value) in secret and value is not msgspec.UNSET else None
 
         return rewritten_json(content, change)
+
+
+def _blank_statements(error: BaseException | None, values: Collection[str]) -> None:
+    """Statements are shown with a place underlined, so a secret in them becomes as many stars."""
+    while error is not None:
+        if isinstance(error, SqlSyntaxError | PlanError) and error.text:
+            for value in values:
+                for form in {value, json.dumps(value)[1:-1]}:
+                    error.text = error.text.replace(form, "*" * len(form))
+            error.text = replaced(error.text, secret_spans(error.text), lambda part: "*" * len(part))
+        error = error.__cause__
 
 
 def _discreet_fault(fault: Fault, values: Collection[str]) -> Fault:

@@ -12,9 +12,10 @@ from typing import Any
 
 from plutino.app import components
 from plutino.catalog import Catalog
-from plutino.control import Controller
+from plutino.control import Controller, Policy
 from plutino.errors import NotFoundError, TransportError
 from plutino.rest.application import Application
+from plutino.rest.discretion import Discretion
 from plutino.rest.documentation import Documentation
 from plutino.rest.formats import Formats
 from plutino.rest.guard import Guard
@@ -26,6 +27,7 @@ from plutino.rest.transfer import Transfer
 from plutino.spi import Deployment, LookupRequest, Registry, SystemClock, Tap
 from plutino.spi.access import Access
 from plutino.spi.discovery import resource_kinds
+from plutino.spi.discretion import declared_secrets
 
 
 class MemoryLog:
@@ -215,20 +217,25 @@ class Api:
 
 
 @asynccontextmanager
-async def open_api(data: Path, registry: Registry | None = None, guard: Guard | None = None) -> AsyncIterator[Api]:
+async def open_api(
+    data: Path, registry: Registry | None = None, guard: Guard | None = None, policy: Policy | None = None
+) -> AsyncIterator[Api]:
     """The REST side on a data directory; ``registry`` defaults to the components that are built in."""
     known, host, log = registry or components(), FakeHost(), MemoryLog()
     kinds = resource_kinds("plutino.resources")
     catalog = await Catalog.open(data, clock=SystemClock())
     try:
-        controller = Controller(catalog, host, kinds, registry=known, settings={"data_dir": str(data)})
+        policy = policy or Policy()
+        controller = Controller(catalog, host, kinds, registry=known, settings={"data_dir": str(data)}, policy=policy)
         await controller.boot()
         access = Access(str(data))
         served = [*ServerInfo("0").actions, *Transfer(controller, access).actions, *Formats(controller, access).actions]
         served += [*HistoryEndpoints(controller, access).actions, *TaskEndpoints(controller, access).actions]
         served += [action for spec in kinds.values() for action in spec.actions]
         routes = Routes([*served, *Documentation(served, "0").actions])
-        yield Api(Application(routes, controller, guard or Guard("127.0.0.1"), log), host, controller, log)
+        discretion = Discretion(declared_secrets(known), plain=policy.default == "plain")
+        app = Application(routes, controller, guard or Guard("127.0.0.1"), log, discretion=discretion)
+        yield Api(app, host, controller, log)
         await controller.close()
     finally:
         await catalog.close()
