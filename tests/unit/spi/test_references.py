@@ -79,7 +79,7 @@ def test_references_become_values_of_their_option() -> None:
 
 def test_a_value_of_the_wrong_type_is_not_told() -> None:
     """The error names the option, not the value: it may be a secret that stands at the wrong place."""
-    with pytest.raises(ProvisionError, match="'access.retryCount': what its reference stands for is no int") as caught:
+    with pytest.raises(ProvisionError, match=r"'access\.retryCount': what its reference stands for is no int") as caught:
         resolved((Options,), {"access": {"retryCount": "${env:WORD}"}}, read)
     assert "abc" not in str(caught.value)
     with pytest.raises(PlutinoError, match="env NONE: nothing"):
