@@ -69,8 +69,14 @@ class Suspending(Protocol):
         ...
 
 
+_PLAIN = frozenset((int, float, str))
+"""Kinds of which every two equal values are one key."""
+
+
 def key_of(values: Sequence[Any]) -> tuple[Any, ...]:
     """Values as a key that tells kinds apart: ``1`` and ``true`` differ, ``1`` and ``1.0`` are one number."""
+    if _PLAIN.issuperset(map(type, values)):
+        return tuple(values)
     return tuple(_hashable(value) for value in values)
 
 
