@@ -1,31 +1,25 @@
 """Outlets: one per action of a running rule, from its output to ``Sink.write``.
 
 As long as the sink takes everything at once, an outlet is a function call. It owns a task only while the sink connects, while a write is
-not finished, or while failed messages wait to be sent again; meanwhile messages wait in a bounded buffer. The cache of ``enableCache`` is
-this buffer, in memory: it does not survive a restart of the process.
+not finished, or while failed messages wait to be sent again; meanwhile messages wait in a bounded buffer, the backlog.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Collection, Sequence
 from typing import Any, Protocol
-
-from msgspec import Struct
 
 from plutino.errors import PlutinoError, TransportError
 from plutino.model import Batch
 from plutino.runtime.acks import Receipt
+from plutino.runtime.backlog import Backlog, Parcel
 from plutino.runtime.connections import Access
 from plutino.runtime.deadlines import Timer
 from plutino.runtime.facilities import Facilities, settle
 from plutino.runtime.status import CONNECTED, NO_LINK, Link, Node, Trouble, node
 from plutino.runtime.transform import Fault, Message, Plain, SinkPlan
 from plutino.spi import Encoder, Sink
-
-MERGE = 1024
-"""Waiting messages that are handed to the sink with one write."""
 
 DRAIN_SECONDS = 2.0
 """How long a stopping rule waits for a sink that is writing."""
@@ -51,14 +45,6 @@ class Owner(Protocol):
         ...
 
 
-class Parcel(Struct, gc=False):
-    """Messages that wait, with their properties and the deliveries that they belong to."""
-
-    items: list[Any]
-    properties: list[Any] | None
-    receipts: list[Receipt]
-
-
 class Outlet:
     """The way of a rule's output into one sink.
 
@@ -67,6 +53,7 @@ class Outlet:
 
     __slots__ = (
         "_access",
+        "_backlog",
         "_busy",
         "_current",
         "_encode",
@@ -76,16 +63,13 @@ class Outlet:
         "_held",
         "_loose",
         "_owner",
-        "_pending",
         "_plain",
         "_shares",
         "_slow",
         "_task",
         "_timer",
-        "_waiting",
         "_write",
         "encode_trouble",
-        "full",
         "last",
         "latency_us",
         "link",
@@ -115,15 +99,13 @@ class Outlet:
         self._owner = owner
         self._facilities = facilities
         self._loose: Collection[str] | None = ()
-        self._pending: deque[Parcel] | None = None
+        self._backlog = Backlog(plan.options.limit, self._crowd)
         self._held: Parcel | None = None
         self._current: Parcel | None = None
-        self._waiting = 0
         self._task: asyncio.Task[None] | None = None
         self._timer: Timer | None = None
         self._busy = True
         self._slow = True
-        self.full = False
         self.taken = self.made = self.sent = 0
         self.last = 0
         self.latency_us = 0
@@ -202,7 +184,7 @@ class Outlet:
         self._loose = loose
         self.taken = self.made = self.sent = self.latency_us = 0
         self.transform_trouble = self.encode_trouble = self.sink_trouble = None
-        if self.full:
+        if self._backlog.full:
             owner.crowded(True)
 
     def flush(self) -> None:
@@ -212,14 +194,14 @@ class Outlet:
     @property
     def waiting(self) -> int:
         """Messages that wait for the sink."""
-        return self._waiting + (len(self._held.items) if self._held is not None else 0)
+        return self._backlog.count + (len(self._held.items) if self._held is not None else 0)
 
     def when_sent(self, receipt: Receipt) -> None:
         """Hold a receipt until everything that waits now is sent or dropped."""
         if self._held is not None:
             receipt.hold()
             self._held.receipts.append(receipt)
-        last = self._pending[-1] if self._pending else self._current
+        last = self._backlog.last or self._current
         if last is not None:
             receipt.hold()
             last.receipts.append(receipt)
@@ -259,7 +241,7 @@ class Outlet:
         if self.plan.compress is not None:
             ops.append(node("op", f"{name}_{step}_compress", (self.made, self.made), last, 0, None))
         into = self.made - (len(self._held.items) if self._held is not None else 0)
-        end = node("sink", name, (into, self.sent), last, 0, self.sink_trouble, buffered=self._waiting, link=self.link)
+        end = node("sink", name, (into, self.sent), last, 0, self.sink_trouble, buffered=self._backlog.count, link=self.link)
         return ops, end
 
     # -- from output to messages
@@ -390,34 +372,21 @@ class Outlet:
             self._work(answer, parcel)
 
     def _enqueue(self, parcel: Parcel) -> None:
-        count, room = len(parcel.items), self.plan.options.limit - self._waiting
+        count, room = len(parcel.items), self._backlog.room
         if count > room and self._facilities.flow.lossy:
-            room = max(room, 0)
             self._trouble(f"buffer full, drop {count - room} messages in front of {self.plan.request.name}", count - room)
             if not room:
-                _release(parcel)
+                parcel.release()
                 return
-            parcel.items = parcel.items[:room]
-            parcel.properties = parcel.properties[:room] if parcel.properties is not None else None
-            count = room
-        if self._pending is None:
-            self._pending = deque()
-        self._pending.append(parcel)
-        self._count_waiting(count)
+            parcel.keep(0, room)
+        self._backlog.add(parcel)
 
-    def _count_waiting(self, change: int) -> None:
-        self._waiting += change
-        limit = self.plan.options.limit
-        if not self.full and self._waiting >= limit:
-            self.full = True
-            self._owner.crowded(True)
-        elif self.full and self._waiting <= limit // 2:
-            self.full = False
-            self._owner.crowded(False)
+    def _crowd(self, full: bool) -> None:
+        self._owner.crowded(full)
 
     def _delivered(self, parcel: Parcel) -> None:
         self.sent += len(parcel.items)
-        _release(parcel)
+        parcel.release()
 
     def _refused(self, parcel: Parcel, error: PlutinoError) -> None:
         """A write failed at once."""
@@ -433,22 +402,18 @@ class Outlet:
             # refused for good, by a sink that delivered the others of the call
             self._trouble(str(error))
             self.sent += count - 1
-            _release(parcel)
+            parcel.release()
             return False
         done = min(error.delivered, count)
         self.sent += done
-        parcel.items = parcel.items[done:]
-        parcel.properties = parcel.properties[done:] if parcel.properties is not None else None
+        parcel.keep(done, count)
         self._trouble(str(error), max(1, count - done))
         if self.link is not NO_LINK:
             self.link.down(now, str(error))
         if self.plan.options.retry_ms is None:
-            _release(parcel)
+            parcel.release()
             return False
-        if self._pending is None:
-            self._pending = deque()
-        self._pending.appendleft(parcel)
-        self._count_waiting(len(parcel.items))
+        self._backlog.put_back(parcel)
         return True
 
     def _trouble(self, text: str, count: int = 1) -> None:
@@ -475,7 +440,7 @@ class Outlet:
             while True:
                 if self.plan.spec.connects and self.link.status != CONNECTED:
                     await self._connect()
-                waiting = self._collect()
+                waiting = self._backlog.collect()
                 if waiting is None:
                     break
                 await self._finish(None, waiting)
@@ -515,44 +480,21 @@ class Outlet:
                 self.link.up(clock.now_ms())
                 return
 
-    def _collect(self) -> Parcel | None:
-        """The next messages to send together, None when nothing waits."""
-        pending = self._pending
-        if not pending:
-            return None
-        parcel = pending.popleft()
-        while pending and len(parcel.items) < MERGE:
-            following = pending.popleft()
-            parcel.items = parcel.items + following.items
-            if parcel.properties is not None and following.properties is not None:
-                parcel.properties = parcel.properties + following.properties
-            parcel.receipts += following.receipts
-        self._count_waiting(-len(parcel.items))
-        return parcel
-
     def _rest(self) -> None:
         """Nothing to wait for: from now on output is written at once."""
-        self._task = self._pending = None
+        self._task = None
         self._busy = False
         self._slow = self.plan.plain is None
 
     def _abandon(self, release: bool) -> None:
-        left = list(self._pending or ())
+        left = self._backlog.clear()
         if self._current is not None:
             left.append(self._current)
-        self._pending = self._current = None
-        self._count_waiting(-self._waiting)
+        self._current = None
         dropped = sum(len(parcel.items) for parcel in left)
         if dropped:
             self._trouble(f"rule stopped, drop {dropped} messages in front of {self.plan.request.name}", dropped)
         for parcel in left:
             if not release:
                 parcel.receipts = [receipt for receipt in parcel.receipts if receipt.inside]
-            _release(parcel)
-
-
-def _release(parcel: Parcel) -> None:
-    receipts: list[Receipt] = parcel.receipts
-    parcel.receipts = []
-    for receipt in receipts:
-        receipt.release()
+            parcel.release()
