@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -44,10 +44,11 @@ class Reply:
 class Client:
     """A server by its base address (``http://127.0.0.1:9081``).
 
-    Calls raise ``Refusal`` (exit code 1) when the server says no and ``Misuse`` (2) when nothing answers.
+    Calls raise ``Refusal`` (exit code 1) when the server says no and ``Misuse`` (2) when nothing answers. ``headers`` go with each.
     """
 
     url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def call(self, method: str, path: str, body: Any = None, query: Mapping[str, str] | None = None) -> Reply:
         """One request; ``body`` is sent as JSON unless it is bytes."""
@@ -74,7 +75,7 @@ class Client:
         from http.client import HTTPException
 
         connection, base = self._connection()
-        headers = {"Accept": accept, "Connection": "close"}
+        headers = {"Accept": accept, "Connection": "close", **self.headers}
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"

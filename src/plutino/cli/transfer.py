@@ -14,9 +14,11 @@ from plutino.cli.changes import differs, print_changes
 from plutino.cli.client import Client
 from plutino.cli.layout import Document
 from plutino.cli.output import Misuse, counted, fault_lines, json_option, print_json, server_option, working
+from plutino.cli.passphrase import client_with, key_option
 from plutino.cli.shell import Verbed
 from plutino.control.documents import BUNDLE, V1, Format, finish
 from plutino.control.documents import bundle as bundles
+from plutino.control.secrecy import ENCRYPT, MODES
 
 NOUNS = {
     "streams": "stream",
@@ -75,9 +77,12 @@ def _described(counts: dict[str, int]) -> str:
     help="abort: one fault refuses all. continue: entries with faults stay as they are and are reported (exit code 1).",
 )
 @click.option("--trust", multiple=True, metavar="KEY", help="Ed25519 public key (PEM); a bundle must be signed by one of these.")
+@key_option
 @server_option
 @json_option
-def import_(path: str, partial: bool, dry_run: bool, on_error: str, trust: tuple[str, ...], server: str, as_json: bool) -> int:
+def import_(
+    path: str, partial: bool, dry_run: bool, on_error: str, trust: tuple[str, ...], key_file: str | None, server: str, as_json: bool
+) -> int:
     """Import a document: JSON, YAML or a bundle (.zip) from a file or - for standard input, or a folder with one file per object."""
     document = layout.read_document(path)
     if trust:
@@ -86,7 +91,7 @@ def import_(path: str, partial: bool, dry_run: bool, on_error: str, trust: tuple
     if on_error != "abort":
         extra["onError"] = on_error
     with layout.faults_of(document), working(f"importing {described(document)}", quiet=as_json):
-        answer = send(Client(server), document, partial=partial, **extra)
+        answer = send(client_with(server, key_file), document, partial=partial, **extra)
     for name in ("faults", "warnings"):
         if answer.get(name):
             answer[name] = layout.located(document, answer[name])
@@ -115,9 +120,21 @@ def import_(path: str, partial: bool, dry_run: bool, on_error: str, trust: tuple
 @click.option("--dir", "folder", metavar="DIR", help="Write a folder: a YAML file per object, and the bytes.")
 @click.option("--rules", metavar="R1,R2", help="Only these rules and what they need.")
 @click.option("--sign", metavar="KEY", help="Ed25519 private key (PEM) to sign a bundle with.")
+@click.option("--secrets", type=click.Choice(MODES), help="As they are, masked, or encrypted.  [default: what the server is set to]")
+@key_option
 @server_option
 @json_option
-def export(path: str, bundle: str | None, folder: str | None, rules: str | None, sign: str | None, server: str, as_json: bool) -> None:
+def export(
+    path: str,
+    bundle: str | None,
+    folder: str | None,
+    rules: str | None,
+    sign: str | None,
+    secrets: str | None,
+    key_file: str | None,
+    server: str,
+    as_json: bool,
+) -> None:
     """Export the configuration to a file, a folder or standard output.
 
     The name tells the format: .json (or any other), .yaml, .zip for a bundle, a name that ends with / for a folder.
@@ -131,7 +148,7 @@ def export(path: str, bundle: str | None, folder: str | None, rules: str | None,
     if sign is not None and (form is not BUNDLE or is_folder):
         raise Misuse("only a bundle can be signed", "name it FILE.zip")
     with working("exporting", quiet=as_json):
-        document = _exported(Client(server), form, rules)
+        document = _exported(client_with(server, key_file, needed=secrets == ENCRYPT), form, rules, secrets)
     if sign is not None:
         document = Document(target, form, bundles.sign(document.content, layout.read_key(sign)))
     if target == "-":
@@ -147,22 +164,23 @@ def export(path: str, bundle: str | None, folder: str | None, rules: str | None,
         click.echo(f"exported {described(document)} to {target}")
 
 
-def _exported(client: Client, form: Format[Any], rules: str | None) -> Document:
+def _exported(client: Client, form: Format[Any], rules: str | None, secrets: str | None) -> Document:
     """The whole configuration, or rules with what they need, in a format."""
+    query = {"secrets": secrets} if secrets is not None else None
     if rules is not None:
         names = [name.strip() for name in rules.split(",") if name.strip()]
-        selected = client.call("POST", "/data/export", names).text
+        selected = client.call("POST", "/data/export", names, query).text
         if form is V1:
             return Document("", V1, selected)
         # A selection comes as v1, which holds everything: bytes stand in its texts.
         return Document("", form, finish(form.write(finish(V1.read(selected)).objects, lambda digest: b"")))
     match form.name:
         case "bundle":
-            return Document("", form, client.call("GET", "/data/bundle").data)
+            return Document("", form, client.call("GET", "/data/bundle", query=query).data)
         case "v2":
-            return Document("", form, client.call("GET", "/v2/data/export").text)
+            return Document("", form, client.call("GET", "/v2/data/export", query=query).text)
         case _:
-            return Document("", form, client.call("GET", "/data/export").text)
+            return Document("", form, client.call("GET", "/data/export", query=query).text)
 
 
 def _verify(document: Document, trust: Sequence[str]) -> None:
@@ -175,13 +193,14 @@ def _verify(document: Document, trust: Sequence[str]) -> None:
 @click.argument("path", metavar="FILE")
 @click.option("--partial", is_flag=True, help="As a partial import would: what the document does not name stays.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when there are differences.")
+@key_option
 @server_option
 @json_option
-def diff(path: str, partial: bool, exit_code: bool, server: str, as_json: bool) -> int:
+def diff(path: str, partial: bool, exit_code: bool, key_file: str | None, server: str, as_json: bool) -> int:
     """Show what importing a document would change on the server."""
     document = layout.read_document(path)
     with layout.faults_of(document), working(f"comparing {described(document)}", quiet=as_json):
-        changeset = dry_run(Client(server), document, partial=partial)
+        changeset = dry_run(client_with(server, key_file), document, partial=partial)
     if as_json:
         print_json(changeset)
     else:
