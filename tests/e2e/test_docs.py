@@ -13,7 +13,15 @@ from plutino.app import components
 from plutino.cli.components import page as connectors_page
 
 PAGES = (
-    *("README.md", "docs/getting-started.md", "docs/cli.md", "docs/configuration.md", "docs/rest.md", "docs/extensions.md"),
+    *(
+        "README.md",
+        "docs/getting-started.md",
+        "docs/cli.md",
+        "docs/configuration.md",
+        "docs/rest.md",
+        "docs/extensions.md",
+        "docs/transfer.md",
+    ),
     "examples/plant/README.md",
 )
 
