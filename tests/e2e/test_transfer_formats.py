@@ -99,9 +99,8 @@ def test_v2_answers(server: Server) -> None:
         "error": "",
         "warnings": [{"path": "nosuch", "line": 2, "column": 1, "text": answer.json()["warnings"][0]["text"]}],
     }
-    bad = {
-        "content": "streams:\n  s: {sql: CREATE STREAM broken}\n  t: {sql: x}\nrules:\n  r: {id: r, sql: SELECT FROM, actions: [{nop: {}}]}\n"
-    }
+    rule = "{id: r, sql: SELECT FROM, actions: [{nop: {}}]}"
+    bad = {"content": f"streams:\n  s: {{sql: CREATE STREAM broken}}\n  t: {{sql: x}}\nrules:\n  r: {rule}\n"}
     refused = server.request("POST", "/v2/data/import", json=bad, headers={"Accept": "application/json"})
     assert refused.status_code == 400
     lines = refused.json()["message"].splitlines()
