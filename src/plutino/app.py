@@ -241,6 +241,7 @@ class Server:
         """Everything made and bound, nothing running yet. PlutinoError when an address or the data directory cannot be had."""
         # Here, so that commands which need the core alone do not load a web framework.
         from plutino.rest.application import Application
+        from plutino.rest.batch import Batch
         from plutino.rest.data_server import DataServer
         from plutino.rest.discretion import Discretion
         from plutino.rest.documentation import Documentation
@@ -259,13 +260,15 @@ class Server:
         core = await Core.open(settings, data_server, log)
         try:
             controller = core.controller
-            served = [*ServerInfo(__version__).actions, *Transfer(controller, settings.access).actions]
+            batch = Batch()
+            served = [*ServerInfo(__version__).actions, *batch.actions, *Transfer(controller, settings.access).actions]
             served += Formats(controller, settings.access, [_key(path) for path in settings.trusted_keys]).actions
             served += [*HistoryEndpoints(controller, settings.access).actions, *TaskEndpoints(controller, settings.access).actions]
             served += [action for spec in controller.specs.values() for action in spec.actions]
             routes = Routes([*served, *Documentation(served, __version__).actions])
             discretion = Discretion(declared_secrets(core.registry), plain=controller.policy.default == "plain")
             application = Application(routes, controller, Guard(settings.host, hosts, origins), log, discretion=discretion)
+            batch.door = application.carry_out
             rest = HttpServer(application, settings.host, settings.port, "REST API", before_stop=application.end_streams)
             push = HttpServer(data_server, push_host, settings.push_port, "push server")
         except BaseException:

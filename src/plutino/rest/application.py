@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from starlette.datastructures import Headers, QueryParams
@@ -16,12 +18,24 @@ from plutino.rest.discretion import Discretion
 from plutino.rest.envelope import error_answer, internal_error
 from plutino.rest.guard import Guard
 from plutino.rest.routes import Routes, cleaned
-from plutino.spi import Action, Answer, Call, Control
+from plutino.spi import Answer, Call, Control
 
 BODY_LIMIT = 128 * 1024 * 1024
 """Bytes of a request body at most; a document with 100,000 rules is far below."""
 
 _NOT_FOUND = Answer("404 page not found\n", 404)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request before its route is known: ``path`` is decoded, ``query`` is not; ``body`` reads what was sent."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: Callable[[], Awaitable[bytes]]
+    client: str
 
 
 class Application:
@@ -47,46 +61,49 @@ class Application:
         if scope["type"] != "http":
             return
         request = Request(scope, receive)
+        client = request.client
+        query = scope["query_string"].decode("latin-1")
+        body = partial(self._body, request)
+        asked = Asked(request.method, scope["path"], query, dict(request.headers), body, client.host if client is not None else "")
         try:
-            self._guard.check(request.headers)
-            answer = await self._answer(request)
-        except PlutinoError as error:
-            self._discretion.error(error, getattr(request.state, "body", b""))
-            answer = error_answer(error, request.headers)
+            answer = await self.carry_out(asked)
         except ClientDisconnect:
             return
-        except Exception as error:  # the boundary: a defect must not show its insides, nor end the connection without an answer
-            self._log.error("request failed", method=request.method, path=scope["path"], exc_info=error)
-            answer = internal_error()
         await self._send(answer, request.headers, scope, receive, send)
 
-    async def _answer(self, request: Request) -> Answer:
-        method, path = request.method, request.scope["path"]
+    async def carry_out(self, asked: Asked) -> Answer:
+        """The answer to a request, wherever it comes from. Raises only what reading its body raises when the client leaves."""
+        read: list[bytes] = []
+        try:
+            self._guard.check(asked.headers)
+            return await self._answer(asked, read)
+        except PlutinoError as error:
+            self._discretion.error(error, b"".join(read))
+            return error_answer(error, asked.headers)
+        except ClientDisconnect:
+            raise
+        except Exception as error:  # the boundary: a defect must not show its insides, nor end the connection without an answer
+            self._log.error("request failed", method=asked.method, path=asked.path, exc_info=error)
+            return internal_error()
+
+    async def _answer(self, asked: Asked, read: list[bytes]) -> Answer:
+        """``read`` gets the body, for the error text."""
+        method, path = asked.method, asked.path
         clean = cleaned(path)
         if clean != path:
-            query = request.scope["query_string"].decode("latin-1")
-            return Answer(status=301, media="", headers={"location": f"{clean}?{query}" if query else clean})
-        if method == "OPTIONS" and "access-control-request-method" in request.headers:
-            return Answer(media="", headers=self._guard.preflight(request.headers))
+            return Answer(status=301, media="", headers={"location": f"{clean}?{asked.query}" if asked.query else clean})
+        if method == "OPTIONS" and "access-control-request-method" in asked.headers:
+            return Answer(media="", headers=self._guard.preflight(asked.headers))
         match = self._routes.find(method, path)
         if match is None:
             return _NOT_FOUND
         if match.action is None:
             return Answer(status=405, media="", headers={"allow": ", ".join(match.methods)})
-        call = await self._call(request, match.action, dict(match.params))
-        request.state.body = call.body
+        body = await asked.body()
+        read.append(body)
+        query = dict(QueryParams(asked.query))
+        call = Call(dict(match.params), query, asked.headers, body, asked.client, self._control)
         return self._discretion.answer(match.action, await match.action.handle(call))
-
-    async def _call(self, request: Request, action: Action, params: dict[str, str]) -> Call:
-        client = request.client
-        return Call(
-            params=params,
-            query=dict(QueryParams(request.scope["query_string"])),
-            headers=dict(request.headers),
-            body=await self._body(request),
-            client=client.host if client is not None else "",
-            control=self._control,
-        )
 
     async def _body(self, request: Request) -> bytes:
         length = request.headers.get("content-length", "")

@@ -75,7 +75,7 @@ class Routes:
 
 def cleaned(path: str) -> str:
     """A path without empty and relative segments; a slash at the end stays."""
-    clean = "/" + posixpath.normpath(path).lstrip("/")
+    clean = "/" + posixpath.normpath(f"/{path}").lstrip("/")
     return f"{clean}/" if path.endswith("/") and clean != "/" else clean
 
 

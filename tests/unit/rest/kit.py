@@ -15,6 +15,7 @@ from plutino.catalog import Catalog
 from plutino.control import Controller, Policy
 from plutino.errors import NotFoundError, TransportError
 from plutino.rest.application import Application
+from plutino.rest.batch import Batch
 from plutino.rest.discretion import Discretion
 from plutino.rest.documentation import Documentation
 from plutino.rest.formats import Formats
@@ -229,12 +230,14 @@ async def open_api(
         controller = Controller(catalog, host, kinds, registry=known, settings={"data_dir": str(data)}, policy=policy)
         await controller.boot()
         access = Access(str(data))
-        served = [*ServerInfo("0").actions, *Transfer(controller, access).actions, *Formats(controller, access).actions]
+        batch = Batch()
+        served = [*ServerInfo("0").actions, *batch.actions, *Transfer(controller, access).actions, *Formats(controller, access).actions]
         served += [*HistoryEndpoints(controller, access).actions, *TaskEndpoints(controller, access).actions]
         served += [action for spec in kinds.values() for action in spec.actions]
         routes = Routes([*served, *Documentation(served, "0").actions])
         discretion = Discretion(declared_secrets(known), plain=policy.default == "plain")
         app = Application(routes, controller, guard or Guard("127.0.0.1"), log, discretion=discretion)
+        batch.door = app.carry_out
         yield Api(app, host, controller, log)
         await controller.close()
     finally:
