@@ -53,6 +53,7 @@ class Catalog:
         self._blobs: dict[Ref, Blobs] = {}
         self._temporary: set[Ref] = set()
         self._triggers: dict[str, bool] = {}
+        self._owners: dict[Ref, str] = {}
         self._import_status = ""
         self._revision = 0
         self.state = CatalogState(worker, store)
@@ -81,6 +82,7 @@ class Catalog:
         catalog._definitions = contents.definitions
         catalog._blobs = contents.blobs
         catalog._triggers = contents.triggers
+        catalog._owners = contents.owners
         catalog._revision = contents.revision
         catalog._import_status = contents.import_status
         catalog._tasks = contents.tasks
@@ -108,6 +110,11 @@ class Catalog:
     def revision(self) -> int:
         """The number of the last commit that changed stored texts; 0 for a new catalog."""
         return self._revision
+
+    @property
+    def owners(self) -> Mapping[Ref, str]:
+        """On whose behalf objects are kept, for those that have an owner."""
+        return MappingProxyType(self._owners)
 
     @property
     def triggers(self) -> Mapping[str, bool]:
@@ -144,12 +151,14 @@ class Catalog:
         import_status: str | None = None,
         blobs: Mapping[Ref, Blobs] | None = None,
         triggers: Mapping[str, bool] | None = None,
+        owners: Mapping[Ref, str] | None = None,
         task: TaskRecord | None = None,
     ) -> int:
         """Replace texts (None deletes) and give the revision after it; one without stored changes makes no revision.
 
         ``blobs`` has the bytes that belong to ``texts``, already in ``blob_store``; a text without an entry has none. ``temporary`` names
         those of ``texts`` that stay in memory, ``released`` the rules whose trigger is forgotten, ``triggers`` those whose trigger is set.
+        ``owners`` says on whose behalf objects are kept from now on, empty for nobody's; a deleted object loses its owner.
         ``task`` is stored with the number of the revision that the commit made. ConflictError when the revision has moved from
         ``base_revision``, TransportError when the disk fails; nothing has changed then.
         """
@@ -163,6 +172,7 @@ class Catalog:
             outcome=outcome,
             released=tuple(released),
             triggers=dict(triggers or {}),
+            owners=dict(owners or {}),
             import_status=import_status,
             task=task,
             keep=self._keep,
@@ -234,6 +244,14 @@ class Catalog:
         for rule in commit.released:
             self._triggers.pop(rule, None)
         self._triggers.update(commit.triggers)
+        for edit in commit.edits:
+            if edit.after is None:
+                self._owners.pop(edit.ref, None)
+        for ref, owner in commit.owners.items():
+            if owner:
+                self._owners[ref] = owner
+            else:
+                self._owners.pop(ref, None)
         if commit.import_status is not None:
             self._import_status = commit.import_status
         if commit.task is not None:

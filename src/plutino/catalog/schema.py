@@ -32,4 +32,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             id TEXT PRIMARY KEY, status TEXT NOT NULL, message TEXT NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL,
             revision INTEGER) WITHOUT ROWID""",
     ),
+    (
+        # On whose behalf an object is kept; it goes with the object, however that is deleted.
+        "CREATE TABLE owners (kind TEXT NOT NULL, name TEXT NOT NULL, owner TEXT NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID",
+    ),
 )

@@ -40,6 +40,7 @@ class Contents(Struct, frozen=True):
     revision: int
     import_status: str
     tasks: dict[str, TaskRecord]
+    owners: dict[Ref, str]
 
 
 class Commit(Struct, frozen=True):
@@ -48,6 +49,7 @@ class Commit(Struct, frozen=True):
     - ``edits``: stored texts; without any, no revision is written
     - ``base``: the revision on which the edits were made, ``at``: epoch milliseconds
     - ``released``: rules whose stored trigger ends, because their text decides again; ``triggers``: stored triggers that are set
+    - ``owners``: on whose behalf objects are kept from now on, empty for nobody's; those of deleted objects end by themselves
     - ``import_status``: the new status text, None keeps the old one
     - ``task``: the task that this belongs to; its revision is filled in when there is one
     - ``keep``: how many revisions stay with their texts, ``keep_audit``: how many stay without
@@ -60,6 +62,7 @@ class Commit(Struct, frozen=True):
     outcome: str
     released: tuple[str, ...]
     triggers: Mapping[str, bool]
+    owners: Mapping[Ref, str]
     import_status: str | None
     task: TaskRecord | None
     keep: int
@@ -110,6 +113,7 @@ class Store:
                 int(self._setting(_REVISION)),
                 self._setting(_IMPORT_STATUS),
                 {row[0]: TaskRecord(*row) for row in rows("SELECT id, status, message, created, updated, revision FROM tasks")},
+                {Ref(kind, name): owner for kind, name, owner in rows("SELECT kind, name, owner FROM owners")},
             )
 
     def live_blobs(self) -> set[str]:
@@ -131,6 +135,7 @@ class Store:
             if commit.import_status is not None:
                 self._set(_IMPORT_STATUS, commit.import_status)
             freed = self._write(commit, current + 1) if commit.edits else False
+            self._write_owners(commit)
             revision = current + 1 if commit.edits else current
             if commit.task is not None:
                 self._write_task(commit.task if not commit.edits else replace(commit.task, revision=revision))
@@ -259,6 +264,12 @@ class Store:
             (number, commit.at, origin.source, origin.client, origin.summary, commit.outcome, compressed(packed), digest, state, hash),
         )
         self._set(_STATE, state)
+
+    def _write_owners(self, commit: Commit) -> None:
+        gone = [e.ref for e in commit.edits if e.after is None] + [ref for ref, owner in commit.owners.items() if not owner]
+        kept = [(ref.kind, ref.name, owner) for ref, owner in commit.owners.items() if owner]
+        self._connection.executemany("DELETE FROM owners WHERE kind = ? AND name = ?", [(ref.kind, ref.name) for ref in gone])
+        self._connection.executemany("INSERT OR REPLACE INTO owners VALUES (?, ?, ?)", kept)
 
     def _write_triggers(self, started: Mapping[str, bool]) -> None:
         rows = [(rule, int(flag)) for rule, flag in started.items()]
