@@ -5,6 +5,7 @@ What many rules have in common is worked out once: requests are kept by what the
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -33,6 +34,7 @@ from plutino.spi.layers import lookup_request, source_properties, source_refs
 from plutino.spi.options import decode_options
 from plutino.spi.references import has_references, placeholders
 from plutino.spi.schemas import FORMATS, message_of, with_columns
+from plutino.spi.uploads import FilesToBe
 
 _KEPT = 4096
 _RETAINED_OF_FILES = 9999
@@ -48,6 +50,7 @@ class Provision:
     def __init__(self) -> None:
         self._feeds: dict[str, tuple[tuple[Ref, ...], Inputs, FeedRequest]] = {}
         self._sinks: dict[tuple[str, str, bytes], tuple[tuple[Ref, ...], Inputs, SinkRequest]] = {}
+        self._files: FilesToBe | None = None
         self._contexts: tuple[Mapping[str, Any], SourceContext, SinkContext] | None = None
 
     def feed(self, stream: str, temporary: bool, env: Environment) -> FeedRequest:
@@ -147,9 +150,17 @@ class Provision:
         """Contexts for components that are made only to see whether they can be."""
         kept = self._contexts
         if kept is None or kept[0] is not env.settings:
-            settings = env.settings
-            access = Access.of(settings)
-            kept = self._contexts = (settings, checking_source_context(access), checking_sink_context(access))
+            access = Access.of(env.settings)
+            self._files = FilesToBe(access)
+            source, sink = checking_source_context(access), checking_sink_context(access)
+            there = self._files.path
+            kept = self._contexts = (
+                env.settings,
+                dataclasses.replace(source, allow_file=there),
+                dataclasses.replace(sink, allow_file=there),
+            )
+        if self._files is not None:
+            self._files.look_at(env)
         return kept[1], kept[2]
 
 
