@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from plutino.execution.accumulating import AccumulatingCode, GroupCode
 from plutino.execution.aggregates import Accumulator, Count, Extreme, Gathered, Total
 from plutino.execution.entry import Entry
 from plutino.model import attribute, row_type
-from plutino.planner.bound import AggregateCall, AliasRef, Bound, ColumnRef, Item, RowNumber, WholeRow, walk
+from plutino.planner.bound import AggregateCall, AliasRef, Bound, ColumnRef, ContextValue, Item, RowNumber, WholeRow, walk
 from plutino.planner.plan import Aggregate, Analytic, Filter, RulePlan, Window
 
 KINDS = ("tumblingwindow", "countwindow")
@@ -30,11 +30,22 @@ def accumulates(plan: RulePlan) -> bool:
     spec = window.window
     if spec.kind not in KINDS or (spec.kind == "countwindow" and (spec.hop != spec.length or window.condition is not None)):
         return False
-    if any(call.spec.whole_rows for call in aggregate.calls):
+    if any(call.spec.whole_rows for call in aggregate.calls) or asks_bounds(aggregate, plan.root.items):
         return False
     if window.condition is not None or any(node.aggregates for node in plan.find_all(Filter)):
         return False
     return not any(isinstance(p, RowNumber) for i in plan.root.items for p in walk(i.expr))
+
+
+def asks_bounds(aggregate: Aggregate, items: Sequence[Item]) -> bool:
+    """Whether keys or arguments look at the bounds of the window, which are known when it closes."""
+    aliases = {item.name: item.expr for item in items if item.aliased}
+    exprs = [*aggregate.keys, *(a for call in aggregate.calls for a in call.args)]
+    parts = [p for e in exprs for p in walk(e)]
+    for part in parts:
+        if isinstance(part, AliasRef):
+            parts += walk(aliases[part.name])
+    return any(isinstance(p, ContextValue) and p.name.startswith("window_") for p in parts)
 
 
 def compile_accumulating(plan: RulePlan, operators: tuple[str, ...]) -> tuple[AccumulatingCode, dict[str, str]]:
@@ -84,7 +95,7 @@ def group_functions(pieces: Pieces, aggregate: Aggregate, where: Bound | None, e
         except NotFast:
             del constants.values[mark:]
             functions.clear()
-    exact = pieces.at_entry()
+    exact = pieces.at_entry(bounded=False)
     lines = [] if where is None else pieces.passing(where, "filter", exact, "None", "where")
     lines += exact.reads([*aggregate.keys, *(a for call in aggregate.calls for a in call.args)])
     functions["exact"] = define("exact", "e, s", [*lines, *_taken(aggregate, exact)])

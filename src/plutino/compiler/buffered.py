@@ -30,6 +30,7 @@ from plutino.spi import RuleOptions
 
 ROW_ARGUMENTS = "r, m, w, t, s"
 ENTRY_ARGUMENTS = "e, s"
+WINDOW_ARGUMENTS = "e, x, s"
 RETAINED_ROWS = 9999
 """Rows that a scan table over files keeps when RETAIN_SIZE is not given; tables of other types keep one."""
 
@@ -52,11 +53,11 @@ def compile_buffered(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Buffer
         functions["early"] = _where(pieces, early, "early")
     if behind is not None:
         functions["where"] = _where(pieces, behind)
-        functions |= _arguments(pieces, behind.aggregates, "w")
+        functions |= _arguments(pieces, behind.aggregates, "w", bounded=False)
     if aggregate is not None:
-        functions |= _arguments(pieces, aggregate.calls, "g")
+        functions |= _arguments(pieces, aggregate.calls, "g", bounded=True)
         if aggregate.keys:
-            functions["keys"] = returning("keys", ENTRY_ARGUMENTS, aggregate.keys, pieces.at_entry(), tuple_form(len(aggregate.keys)))
+            functions["keys"] = returning("keys", WINDOW_ARGUMENTS, aggregate.keys, pieces.at_entry(), tuple_form(len(aggregate.keys)))
     functions |= finish_functions(pieces)
     made = build(functions, pieces.constants)
     code = BufferedCode(
@@ -84,7 +85,7 @@ def compile_buffered(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Buffer
 def _filters(plan: RulePlan) -> tuple[Filter | None, Filter | None, Filter | None]:
     """The condition in front of the window, the one between it and lookups, and the one behind both.
 
-    Without window and joins the condition stands in front.
+    Without window and joins the condition stands in front, unless it asks for aggregates.
     """
     found: list[Filter | None] = [None, None, None]
     looks_up = plan.find(LookupJoin) is not None
@@ -96,7 +97,7 @@ def _filters(plan: RulePlan) -> tuple[Filter | None, Filter | None, Filter | Non
             case LookupJoin():
                 place = 2
             case Filter():
-                found[place] = node
+                found[2 if node.aggregates else place] = node
             case _:
                 pass
     return found[0], found[1], found[2]
@@ -116,13 +117,12 @@ def _take(pieces: Pieces, index: int, scan: Scan, window: Window | None, pushed:
     emitter = pieces.at_row(index)
     lines: list[str] = []
     if not scan.source.content.is_table:
-        lines += pieces.analytic_lines(emitter) if pieces.alone else []
+        lines += pieces.analytic_lines(emitter, index)
         if window is not None and window.condition is not None:
             lines += pieces.passing(window.condition, "windowFilter", emitter, "None")
         if pushed is not None:
             lines += pieces.passing(pushed.condition, "filter", emitter, "None", "where")
-    alone = pieces.alone and not (scan.source.content.is_table and not pieces.single)
-    values = "".join(f"n{i}, " if alone else "None, " for i in range(len(pieces.analytics)))
+    values = "".join(f"n{i}, " if home == index and not scan.source.content.is_table else "None, " for i, home in enumerate(pieces.homes))
     return define(f"take{index}", ROW_ARGUMENTS, [*lines, f"return ({values})"])
 
 
@@ -196,7 +196,7 @@ def _join_functions(pieces: Pieces, join: Join) -> dict[str, str]:
     functions: dict[str, str] = {}
     if join.on is None:
         return functions
-    functions[f"on{join.right}"] = returning(f"on{join.right}", "e", [join.on], pieces.at_entry())
+    functions[f"on{join.right}"] = returning(f"on{join.right}", ENTRY_ARGUMENTS, [join.on], pieces.at_entry(bounded=False))
     sides = _equality(join.on, pieces.names[join.right])
     if sides is not None:
         for name, side in zip(("left", "right"), sides, strict=True):
@@ -229,7 +229,7 @@ def _lookup_functions(pieces: Pieces, lookup: LookupJoin) -> dict[str, str]:
     functions = {name: values}
     if lookup.rest is not None:
         name = f"rest{lookup.right}"
-        functions[name] = returning(name, "e", [lookup.rest], pieces.at_entry(bounded=False))
+        functions[name] = returning(name, ENTRY_ARGUMENTS, [lookup.rest], pieces.at_entry(bounded=False))
     return functions
 
 
@@ -258,17 +258,17 @@ def _where(pieces: Pieces, behind: Filter, name: str = "where") -> str:
     return define(name, "e, g, x, n, s", [*pieces.passing(behind.condition, "filter", emitter, "False", "where"), "return True"])
 
 
-def _arguments(pieces: Pieces, calls: Sequence[AggregateCall], prefix: str) -> dict[str, str]:
-    """Per aggregate a function of ``e, s`` that gives the first argument and the tuple of the others."""
+def _arguments(pieces: Pieces, calls: Sequence[AggregateCall], prefix: str, *, bounded: bool) -> dict[str, str]:
+    """Per aggregate a function of ``e, x, s`` that gives the first argument and the tuple of the others."""
     functions: dict[str, str] = {}
     for i, call in enumerate(calls):
-        emitter = pieces.at_entry()
+        emitter = pieces.at_entry(bounded=bounded)
         counted = call.spec.incremental == "count" and bool(call.args) and isinstance(call.args[0], WholeRow)
         lines = [] if counted else emitter.reads(call.args)
         first = "True" if counted or not call.args else emitter.emit(call.args[0])
         others = "".join(f"{emitter.emit(a)}, " for a in call.args[1:])
         lines += [f"try: a_ = {first}", "except EvaluationError as error: a_ = Failed(str(error))", f"return a_, ({others})"]
-        functions[f"{prefix}{i}"] = define(f"{prefix}{i}", ENTRY_ARGUMENTS, lines)
+        functions[f"{prefix}{i}"] = define(f"{prefix}{i}", WINDOW_ARGUMENTS, lines)
     return functions
 
 
@@ -277,6 +277,7 @@ def _aggregates(calls: Sequence[AggregateCall], made: dict[str, Any], prefix: st
         tuple(made[f"{prefix}{i}"] for i in range(len(calls))),
         tuple(callable_of(call.spec) for call in calls),
         tuple(call.spec.whole_rows for call in calls),
+        tuple(call.spec.incremental == "count" for call in calls),
     )
 
 

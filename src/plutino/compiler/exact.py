@@ -53,7 +53,7 @@ class Access(Struct, frozen=True):
     """How a generated function reaches what expressions refer to, as Python text.
 
     - ``sources``: per source its row, its metadata and its whole row; ``undeclared``: the schemaless ones, in order
-    - ``time``: the row's time; ``analytic``: the values of the analytic calls, with the index to fill in
+    - ``time``: the row's time; ``analytic``: the values of the analytic calls, by number
     - ``context``: window bounds and the like; ``hits``: per clause the memory that counts it
     - ``partial``: a source may have no row here; its columns are missing then
     """
@@ -61,7 +61,7 @@ class Access(Struct, frozen=True):
     sources: Mapping[str, tuple[str, str, str]]
     undeclared: tuple[str, ...]
     time: str
-    analytic: str
+    analytic: Sequence[str]
     context: Mapping[str, str] = {}
     hits: Mapping[str, str] = {}
     partial: bool = False
@@ -144,7 +144,7 @@ class ExactEmitter:
             case AggregateRef(index=index):
                 return self.aggregates[index]
             case AnalyticRef(index=index):
-                return self.access.analytic.format(index)
+                return self.access.analytic[index]
             case RowNumber(index=index):
                 return f"n[{index}]"
             case ContextValue(name=name):

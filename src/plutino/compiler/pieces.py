@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,8 +10,8 @@ from plutino.compiler.code import Constants
 from plutino.compiler.exact import Access, ExactEmitter
 from plutino.compiler.items import ItemWriter, output_kind
 from plutino.execution.memory import Analytic, Changes, Hits, Memory, RuleClock
-from plutino.planner.bound import Bound, HitValue, children
-from plutino.planner.plan import Aggregate, Filter, Having, Order, RulePlan, Window
+from plutino.planner.bound import AliasRef, AnalyticCall, AnalyticRef, Bound, ColumnRef, HitValue, Item, MetaRef, WholeRow, children, walk
+from plutino.planner.plan import Aggregate, Filter, Having, Join, LookupJoin, Order, RulePlan, Window
 from plutino.planner.plan import Analytic as AnalyticNode
 from plutino.spi import InputNeed
 
@@ -44,9 +44,10 @@ class Pieces:
         self.single = len(scans) == 1
         streams = [i for i, scan in enumerate(scans) if not scan.source.content.is_table]
         self.stream = streams[0] if streams else 0
-        """The number of the stream whose rows carry the analytic values."""
-        self.alone = self.single or len(streams) == 1
+        """The number of the first stream."""
         self.names = [scan.source.name for scan in scans]
+        self.homes = _homes(self.analytics, {self.names[i]: i for i in streams}, self.stream, plan.root.items)
+        """Per analytic call the number of the stream over whose rows it is computed: the first one that it names."""
         self.undeclared = tuple(scan.source.name for scan in scans if scan.source.schemaless)
         aggregate = plan.find(Aggregate)
         self.aggregated = aggregate is not None and aggregate.grouped
@@ -56,13 +57,15 @@ class Pieces:
     def at_row(self, index: int = 0) -> ExactEmitter:
         """Expressions over a row of source ``index`` as it arrives: ``r``, ``m``, ``w``, ``t``, ``s``; analytic values in ``n0`` …"""
         sources = {name: ("r", "m", "w") if i == index else _NOWHERE for i, name in enumerate(self.names)}
-        return self._emitter(sources, "t", "n{}", partial=not self.single)
+        analytic = [f"n{i}" if home == index else "None" for i, home in enumerate(self.homes)]
+        return self._emitter(sources, "t", analytic, partial=not self.single)
 
     def at_arrival(self) -> ExactEmitter:
         """Expressions over ``e``, the entry of one row that has its analytic values but no partners yet; ``s`` around it."""
         if self.single:
-            return self.at_entry()
-        return self._emitter({name: _own(i) for i, name in enumerate(self.names)}, "e.time", "e.values[{}]", partial=True)
+            return self.at_entry(bounded=False)
+        analytic = [f"e.values[{i}]" for i in range(len(self.homes))]
+        return self._emitter({name: _own(i) for i, name in enumerate(self.names)}, "e.time", analytic, partial=True)
 
     def at_entry(self, *, of_group: bool = False, bounded: bool = True) -> ExactEmitter:
         """Expressions over ``e`` (an entry, or one per source), with ``g``, ``x``, ``n``, ``s`` around it.
@@ -71,14 +74,14 @@ class Pieces:
         """
         if self.single:
             sources = {self.names[0]: ("e.row", "e.meta", "e.whole")}
-            time, analytic = "e.time", "e.values[{}]"
+            time, analytic = "e.time", [f"e.values[{i}]" for i in range(len(self.homes))]
         else:
             sources = {name: (f"e[{i}].row", f"e[{i}].meta", f"e[{i}].whole") for i, name in enumerate(self.names)}
-            time, analytic = "e[0].time", f"e[{self.stream}].values[{{}}]"
+            time, analytic = "e[0].time", [f"e[{home}].values[{i}]" for i, home in enumerate(self.homes)]
         return self._emitter(sources, "x[1]" if of_group else time, analytic, _SPAN if bounded else None)
 
     def _emitter(
-        self, sources: dict[str, Places], time: str, analytic: str, span: dict[str, str] | None = None, *, partial: bool = False
+        self, sources: dict[str, Places], time: str, analytic: Sequence[str], span: dict[str, str] | None = None, *, partial: bool = False
     ) -> ExactEmitter:
         context = {**(span or {}), "event_time": time, "rule_id": self.constants(self.plan.rule), "rule_start": "s[0].started"}
         access = Access(sources, self.undeclared, time, analytic, context, self.hits, partial)
@@ -91,10 +94,12 @@ class Pieces:
 
     # --- lines
 
-    def analytic_lines(self, emitter: ExactEmitter) -> list[str]:
-        """Lines that compute the analytic calls of a row into ``n0``, ``n1`` …"""
+    def analytic_lines(self, emitter: ExactEmitter, source: int = 0) -> list[str]:
+        """Lines that compute the analytic calls over rows of a source into ``n0``, ``n1`` …"""
         lines: list[str] = []
         for i, call in enumerate(self.analytics):
+            if self.homes[i] != source:
+                continue
             lines += emitter.reads([*call.args, *call.partition, *([] if call.when is None else [call.when])])
             args = "".join(f"{emitter.emit(a)}, " for a in call.args)
             if call.whole:
@@ -134,6 +139,20 @@ class Pieces:
         return output_kind(self.plan.root, self.plan.options)
 
 
+def _homes(calls: Sequence[AnalyticCall], streams: Mapping[str, int], first: int, items: Sequence[Item]) -> list[int]:
+    aliases = {item.name: item.expr for item in items if item.aliased}
+    homes: list[int] = []
+    for call in calls:
+        parts = [p for e in (*call.args, *call.partition, call.when) if e is not None for p in walk(e)]
+        for part in parts:
+            if isinstance(part, AliasRef):
+                parts += walk(aliases[part.name])
+        named = [streams[p.source] for p in parts if isinstance(p, ColumnRef | MetaRef | WholeRow) and p.source in streams]
+        inner = [homes[p.index] for p in parts if isinstance(p, AnalyticRef)]
+        homes.append(next(iter(named or inner), first))
+    return homes
+
+
 def _own(index: int) -> Places:
     """The parts of entry ``e`` where it is a row of this source."""
     own = f"e.source == {index}"
@@ -165,15 +184,33 @@ def _hits(expr: Bound) -> list[HitValue]:
 
 
 def _expressions(plan: RulePlan) -> list[Bound]:
-    found: list[Any] = [i.expr for i in plan.root.items]
+    """Every expression of a plan that may ask how often a clause has passed."""
+    project = plan.root
+    found: list[Any] = [i.expr for i in project.items]
+    for numbering in project.numberings:
+        found += [*numbering.partition, *(k.expr for k in numbering.order)]
+    for changed in project.changed:
+        found += [changed.prefix, changed.ignore_null, *(e for _, e in changed.columns)]
     for node in plan.chain():
         match node:
-            case Filter() | Having():
+            case Filter():
+                found += [node.condition, *(a for call in node.aggregates for a in call.args)]
+            case Having():
                 found.append(node.condition)
             case Order():
                 found += [k.expr for k in node.keys]
             case Window():
-                found += [node.condition, node.window.when, node.window.begin, node.window.emit]
+                spec = node.window
+                found += [node.condition, spec.when, spec.begin, spec.emit, *spec.partition]
+            case Aggregate():
+                found += [*node.keys, *(a for call in node.calls for a in call.args)]
+            case AnalyticNode():
+                for call in node.calls:
+                    found += [*call.args, *call.partition, call.when]
+            case Join():
+                found.append(node.on)
+            case LookupJoin():
+                found += [*node.values, node.rest]
             case _:
                 pass
     return [e for e in found if e is not None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
@@ -15,7 +16,7 @@ from plutino.compiler.pieces import Pieces, define
 from plutino.execution.kernels import aggregate_of_one
 from plutino.execution.rows import RowCode, RowTwin
 from plutino.model import attribute, row_type
-from plutino.planner.bound import AliasRef, Bound, ColumnRef, Const, FunctionCall, HitValue, Item, Operation, walk
+from plutino.planner.bound import AggregateCall, AliasRef, Bound, ColumnRef, Const, FunctionCall, HitValue, Item, Operation, walk
 from plutino.planner.plan import Aggregate, Analytic, Filter, RulePlan
 from plutino.spi import Guard, RuleOptions
 
@@ -101,10 +102,11 @@ def _fast_item(item: Item, emitter: FastEmitter, options: RuleOptions) -> tuple[
 def _exact(pieces: Pieces) -> str:
     emitter = pieces.at_row()
     lines = pieces.analytic_lines(emitter)
-    where = _where(pieces.plan)
-    if where is not None:
-        lines += pieces.passing(where, "filter", emitter, "None", "where")
-    lines += _group_of_one(pieces, emitter)
+    condition, aggregate = pieces.plan.find(Filter), pieces.plan.find(Aggregate)
+    if condition is not None:
+        lines += _group_of_one(condition.aggregates, emitter, "w")
+        lines += pieces.passing(condition.condition, "filter", emitter, "None", "where")
+    lines += _group_of_one(() if aggregate is None else aggregate.calls, emitter, "g")
     if pieces.plan.root.numberings:
         lines.append(f"n = (1,) * {len(pieces.plan.root.numberings)}")
     if pieces.output == "pass":
@@ -114,17 +116,16 @@ def _exact(pieces: Pieces) -> str:
     return define("exact", "r, m, w, t, s", lines)
 
 
-def _group_of_one(pieces: Pieces, emitter: ExactEmitter) -> list[str]:
+def _group_of_one(calls: Sequence[AggregateCall], emitter: ExactEmitter, prefix: str) -> list[str]:
     """Without a window every row is a group of its own: its aggregates are computed over the one value."""
-    aggregate = pieces.plan.find(Aggregate)
-    if aggregate is None:
-        return []
     lines: list[str] = []
-    for i, call in enumerate(aggregate.calls):
+    for i, call in enumerate(calls):
         lines += emitter.reads(call.args)
-        args = ", ".join(emitter.emit(a) for a in call.args)
-        lines.append(f"g{i} = {emitter.constants(aggregate_of_one(callable_of(call.spec)))}({args})")
-    emitter.aggregates = {i: f"g{i}()" for i in range(len(aggregate.calls))}
+        args = "".join(f"{emitter.emit(a)}, " for a in call.args)
+        function, whole, counting = callable_of(call.spec), call.spec.whole_rows, call.spec.incremental == "count"
+        made = emitter.constants(partial(aggregate_of_one, function, whole=whole, counting=counting))
+        lines.append(f"{prefix}{i} = lambda: {made}(lambda: ({args}))")
+    emitter.aggregates = {i: f"{prefix}{i}()" for i in range(len(calls))}
     return lines
 
 

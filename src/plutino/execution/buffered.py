@@ -178,18 +178,16 @@ class BufferedProgram:
         self._counts[0] += 1
         try:
             values = self._code.sources[entry.source].take(entry.row, entry.meta, entry.whole, entry.time, self._memories)
+            if values is None:
+                return
+            entry.values = values
+            fired = [Fired([entry], entry.time, entry.time, entry.time)] if self._window is None else self._window.add(entry)
         except StageError as error:
             self._counts[2] += 1
             output.fail(error)
             return
-        if values is None:
-            return
         self._counts[1] += 1
-        entry.values = values
-        if self._window is None:
-            self._give([Fired([entry], entry.time, entry.time, entry.time)], output)
-        else:
-            self._give(self._window.add(entry), output)
+        self._give(fired, output)
 
     def _give(self, fired: Sequence[Fired], output: Output | Held) -> None:
         for window in fired:
@@ -218,7 +216,7 @@ class BufferedProgram:
         rows = self._where(rows, span)
         if not rows and not code.always_fires:
             return
-        out = finish(code.finish, self._pairs(rows), span, self._memories)
+        out = finish(code.finish, self._pairs(rows, span), span, self._memories)
         if out is None or (not out and code.grouping is not None and code.grouping.keys is not None):
             return
         if code.window is None and code.finish.spread:
@@ -232,11 +230,11 @@ class BufferedProgram:
         sources: list[Sequence[Entry]] = [
             self._tables[i] if source.table else [e for e in window.entries if e.source == i] for i, source in enumerate(self._code.sources)
         ]
-        return join_all(sources, self._code.empty, self._code.joins)
+        return join_all(sources, self._code.empty, self._code.joins, self._memories)
 
     def _where(self, rows: Sequence[Any], span: Span) -> Sequence[Any]:
         code = self._code
-        aggregates = () if code.where_aggregates is None else Results(code.where_aggregates, rows, self._memories)
+        aggregates = () if code.where_aggregates is None else Results(code.where_aggregates, rows, span, self._memories)
         return self._passing(code.where, aggregates, rows, span)
 
     def _passing(self, condition: Callable[..., bool] | None, aggregates: Any, rows: Sequence[Any], span: Span) -> Sequence[Any]:
@@ -247,12 +245,12 @@ class BufferedProgram:
         except EvaluationError as error:
             raise error if isinstance(error, StageError) else StageError("filter", f"run Where error: {error}") from error
 
-    def _pairs(self, rows: Sequence[Any]) -> Sequence[Pair]:
+    def _pairs(self, rows: Sequence[Any], span: Span) -> Sequence[Pair]:
         grouping = self._code.grouping
         if grouping is None:
             return [(row, ()) for row in rows]
         empty: Any = self._code.empty if self._code.joins or self._code.lookups else self._code.empty[0]
-        return group(grouping, rows, empty, self._memories)
+        return group(grouping, rows, empty, span, self._memories)
 
     def advance(self, now: int) -> Batch | Suspended | None:
         if self._orders is not None or self._window is None:

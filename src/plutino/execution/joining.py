@@ -17,7 +17,7 @@ Row = tuple[Entry, ...]
 
 
 class JoinCode(Struct, frozen=True):
-    """One join: ``right`` is the number of the source that is joined, ``on(row)`` the condition's value (None matches everything).
+    """One join: ``right`` is the number of the source that is joined, ``on(row, memories)`` the condition's value (None: always true).
 
     ``left_key(row)``/``right_key(row)``: where the condition is an equality of one term of each side, its two values, so that partners
     are found by look-up; the condition is still asked for those.
@@ -25,16 +25,16 @@ class JoinCode(Struct, frozen=True):
 
     kind: str
     right: int
-    on: Callable[[Row], Any] | None
+    on: Callable[[Row, Sequence[Any]], Any] | None
     left_key: Callable[[Row], Any] | None = None
     right_key: Callable[[Row], Any] | None = None
 
 
-def join_all(sources: Sequence[Sequence[Entry]], empty: Row, joins: Sequence[JoinCode]) -> list[Row]:
+def join_all(sources: Sequence[Sequence[Entry]], empty: Row, joins: Sequence[JoinCode], memories: Sequence[Any]) -> list[Row]:
     """The joined rows of a window; ``sources`` holds its entries by source, ``empty`` an entry without columns per source."""
     rows = [_with(empty, 0, entry) for entry in sources[0]]
     for join in joins:
-        rows = _join(rows, [_with(empty, join.right, entry) for entry in sources[join.right]], empty, join)
+        rows = _join(rows, [_with(empty, join.right, entry) for entry in sources[join.right]], join, memories)
     return rows
 
 
@@ -42,10 +42,10 @@ def _with(row: Row, source: int, entry: Entry) -> Row:
     return (*row[:source], entry, *row[source + 1 :])
 
 
-def _join(left: Sequence[Row], right: Sequence[Row], empty: Row, join: JoinCode) -> list[Row]:
+def _join(left: Sequence[Row], right: Sequence[Row], join: JoinCode, memories: Sequence[Any]) -> list[Row]:
     at = join.right
     if join.kind == "RIGHT":
-        return _right_join(left, right, join)
+        return _right_join(left, right, join, memories)
     partners = _partners(right, join)
     out: list[Row] = []
     used: set[int] = set()
@@ -53,7 +53,7 @@ def _join(left: Sequence[Row], right: Sequence[Row], empty: Row, join: JoinCode)
         found = False
         for i, partner in partners(row):
             made = _with(row, at, partner[at])
-            if _matches(made, join):
+            if _matches(made, join, memories):
                 found = True
                 used.add(i)
                 out.append(made)
@@ -64,10 +64,10 @@ def _join(left: Sequence[Row], right: Sequence[Row], empty: Row, join: JoinCode)
     return out
 
 
-def _right_join(left: Sequence[Row], right: Sequence[Row], join: JoinCode) -> list[Row]:
+def _right_join(left: Sequence[Row], right: Sequence[Row], join: JoinCode, memories: Sequence[Any]) -> list[Row]:
     out: list[Row] = []
     for partner in right:
-        found = [made for row in left if _matches(made := _with(row, join.right, partner[join.right]), join)]
+        found = [made for row in left if _matches(made := _with(row, join.right, partner[join.right]), join, memories)]
         out.extend(found or [partner])
     return out
 
@@ -96,14 +96,14 @@ def _partners(right: Sequence[Row], join: JoinCode) -> Callable[[Row], Sequence[
     return candidates
 
 
-def _matches(row: Row, join: JoinCode) -> bool:
-    return join.on is None or is_match(row, join.on)
+def _matches(row: Row, join: JoinCode, memories: Sequence[Any]) -> bool:
+    return join.on is None or is_match(row, join.on, memories)
 
 
-def is_match(row: Row, on: Callable[[Row], Any]) -> bool:
+def is_match(row: Row, on: Callable[[Row, Sequence[Any]], Any], memories: Sequence[Any]) -> bool:
     """Whether a joined row fulfils the condition; StageError when that cannot be told."""
     try:
-        value = on(row)
+        value = on(row, memories)
     except EvaluationError as error:
         raise StageError("join", f"run Join error: {error}") from error
     if value is True:

@@ -364,7 +364,7 @@ def _list_of(base: Any, first: int, second: int) -> list[Any]:
 
 
 def _position(value: Any) -> int:
-    if type(value) is int or type(value) is float:
+    if type(value) is int or (type(value) is float and math.isfinite(value)):
         return int(value)
     raise EvaluationError("invalid evaluation result - <nil>")
 
@@ -438,10 +438,12 @@ def guarded_call(name: str, function: Callable[..., Any], nulls: str, bare: bool
     return call
 
 
-def aggregate_of_one(function: Callable[..., Any]) -> Callable[..., Callable[[], Any]]:
-    """An aggregate over a single row: called with the row's arguments, it gives a function that computes the result when asked."""
-
-    def bind(value: Any = None, *others: Any) -> Callable[[], Any]:
-        return lambda: function([value], *others)
-
-    return bind
+def aggregate_of_one(function: Callable[..., Any], arguments: Callable[[], tuple[Any, ...]], *, whole: bool, counting: bool) -> Any:
+    """An aggregate over a single row. ``whole``: its last argument is the row; ``counting``: an argument that fails is a value too."""
+    try:
+        value, *others = arguments() or (None,)
+    except EvaluationError:
+        if counting:
+            return 1
+        raise
+    return function([value], *others[:-1], [others[-1]]) if whole else function([value], *others)

@@ -31,7 +31,7 @@ class LookupCode(Struct, frozen=True):
     keys: tuple[str, ...]
     fields: tuple[str, ...]
     values: Callable[..., tuple[Any, ...]]
-    on: Callable[[Row], Any] | None
+    on: Callable[[Row, Sequence[Any]], Any] | None
     make: Callable[..., Any]
     columns: tuple[str, ...]
     whole: bool
@@ -142,7 +142,7 @@ class Waiting:
         for i, (item, asked) in enumerate(zip(group.items, group.asked, strict=True)):
             if isinstance(item, Message):
                 try:
-                    item.rows = _joined(code, item, asked, answers)
+                    item.rows = _joined(code, item, asked, answers, self._memories)
                 except StageError as error:
                     count[2] += 1
                     group.items[i] = error
@@ -180,7 +180,9 @@ def _rows(items: Sequence[Message | StageError]) -> int:
     return sum(len(item.rows) for item in items if isinstance(item, Message))
 
 
-def _joined(code: LookupCode, message: Message, asked: Sequence[int | None], answers: Sequence[LookupAnswer]) -> list[Row]:
+def _joined(
+    code: LookupCode, message: Message, asked: Sequence[int | None], answers: Sequence[LookupAnswer], memories: Sequence[Any]
+) -> list[Row]:
     """The rows of a message with their partners. One failed query fails the message, as any failing row of a window does."""
     out: list[Row] = []
     made: dict[int, list[Entry]] = {}
@@ -191,7 +193,7 @@ def _joined(code: LookupCode, message: Message, asked: Sequence[int | None], ans
         found = False
         for partner in partners:
             joined = (*row[: code.right], partner, *row[code.right + 1 :])
-            if code.on is None or is_match(joined, code.on):
+            if code.on is None or is_match(joined, code.on, memories):
                 found = True
                 out.append(joined)
         if not found and code.left:

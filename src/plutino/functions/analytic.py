@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from plutino.errors import EvaluationError
-from plutino.model.value import to_float
+from plutino.model.value import general_text, to_float
 from plutino.spi import Arg, ArgCheck, FunctionKind, FunctionSpec
 from plutino.spi.function import Literal
 
@@ -25,6 +25,15 @@ def _flag(value: Any) -> bool:
     return value
 
 
+_MOST_ROWS = 1_000_000
+
+
+def _rows(value: Any) -> int:
+    if type(value) not in (int, float) or value != value or not -_MOST_ROWS <= value <= _MOST_ROWS:
+        raise EvaluationError(f"{general_text(value)} rows; a number up to {_MOST_ROWS} is expected")
+    return int(value)
+
+
 class Lag:
     """The value ``n`` accepted rows ago; the slots before the first row hold the default."""
 
@@ -35,7 +44,7 @@ class Lag:
 
     def step(self, args: Sequence[Any], accepted: bool) -> Any:
         value, *rest = args
-        back = int(rest[0]) if rest else 1
+        back = _rows(rest[0]) if rest else 1
         if back <= 0:
             return None
         if self._slots is None:
@@ -207,6 +216,10 @@ class Incremental:
             case "count" | "sum" | "avg":
                 return self._running.step((value if self._kind == "count" else to_float(value),), True)
             case "max" | "min":
+                # values of no order, and of another kind than the first one, give null
+                first = value if self._value is None else self._value
+                if type(value) not in (int, float, str) or isinstance(value, str) != isinstance(first, str):
+                    return None
                 if self._value is None or (value > self._value) == (self._kind == "max"):
                     self._value = value
             case "merge_agg":

@@ -53,13 +53,13 @@ def _delay(ms: Any, value: Any) -> Any:
 
 
 def _keyed_state(key: Any, kind: Any, default: Any) -> Any:
-    if kind not in _CASTS:
+    if type(kind) is not str or kind not in _CASTS:
         raise EvaluationError("unknow type, only support bigint, float, string, boolean and datetime")
     return _CASTS[kind](keyed_state.get(to_text(key), default))
 
 
 def _keyed_kind(args: Sequence[Literal]) -> str | None:
-    if len(args) > 1 and args[1].known and args[1].value not in _CASTS:
+    if len(args) > 1 and args[1].known and args[1].value not in tuple(_CASTS):
         return "expect one of following value for the 2nd parameter: bigint, float, string, boolean, datetime"
     return None
 

@@ -18,6 +18,9 @@ _S = Arg("text", ArgCheck.STRING)
 # Go's white space, where Python's strip() would also take the separators U+001C to U+001F.
 _BLANKS = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 
+_MOST_CHARACTERS = 1_000_000
+_MOST_DECIMALS = 1000
+
 
 def _text(value: Any) -> str:
     """The text form of a value; null is the empty text."""
@@ -48,6 +51,8 @@ def _spaces(count: Any) -> str:
     number = to_int(count, STRICT)
     if number < 0:
         raise EvaluationError(f"the number of spaces must not be negative, but got {number}")
+    if number > _MOST_CHARACTERS:
+        raise EvaluationError(f"{number} spaces; at most {_MOST_CHARACTERS} are allowed")
     return " " * number
 
 
@@ -135,6 +140,8 @@ def _format(value: Any, digits: Any, locale: Any = None) -> str:
     places = to_int(digits, STRICT)
     if places < 0:
         raise EvaluationError("the decimal places must greater or equal than 0")
+    if places > _MOST_DECIMALS:
+        raise EvaluationError(f"{places} decimal places; at most {_MOST_DECIMALS} are allowed")
     number = float(value) if type(value) in (int, float) else 0.0
     if locale is None:
         return _fixed(number, places)

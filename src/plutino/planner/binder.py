@@ -34,7 +34,7 @@ from plutino.planner.bound import (
     SortKey,
     WholeRow,
 )
-from plutino.planner.calls import check_call, distinct, find_function
+from plutino.planner.calls import check_call, distinct, find_function, kinds_of_alias
 from plutino.planner.printing import printed_call
 from plutino.planner.scope import Scope
 from plutino.spi import Environment, FunctionKind, FunctionSpec
@@ -65,6 +65,8 @@ class Binder:
         self._sites = 0
         self._inside: str | None = None
         """The aggregate whose arguments are being bound."""
+        self._early: str | None = None
+        """What is being bound and asked of each row as it arrives, before there are groups and row numbers."""
 
     @contextmanager
     def within(self, clause: str) -> Iterator[list[AggregateCall]]:
@@ -73,10 +75,20 @@ class Binder:
         aggregates = self.aggregates
         if clause == "where":
             self.aggregates = []
+        early, self._early = self._early, "a condition of the window or of a join" if clause == "when" else None
         try:
             yield self.aggregates
         finally:
-            self.clause, self.aggregates = kept, aggregates
+            self.clause, self.aggregates, self._early = kept, aggregates, early
+
+    @contextmanager
+    def _row_by_row(self, place: str) -> Iterator[None]:
+        """Bind what is asked of each row by itself."""
+        kept, self._early = self._early, place
+        try:
+            yield
+        finally:
+            self._early = kept
 
     def bind(self, expr: tree.Expr | tree.ArrowLiteral, own: str | None = None) -> Bound:
         """PlanError or SqlSyntaxError when a name, a function or an argument does not fit, with the place of the innermost expression."""
@@ -136,13 +148,38 @@ class Binder:
         scope = self.scope
         if expr.stream is None:
             if expr.name != own and self._is_alias(expr.name):
-                return AliasRef(expr.name)
+                return self._alias(expr.name)
             return self._field(None, expr.name)
         if expr.stream in scope.sources:
             return self._field(expr.stream, expr.name)
         named = expr.stream != own and self._is_alias(expr.stream)
-        base: Bound = AliasRef(expr.stream) if named else self._field(None, expr.stream)
+        base = self._alias(expr.stream) if named else self._field(None, expr.stream)
         return Key(base, expr.name)
+
+    def _alias(self, name: str) -> Bound:
+        """An alias, where the value of its item is known; in WHERE an item with aggregates is computed over the window's rows anew."""
+        kinds = kinds_of_alias(self.scope.aliases, name, self.env)
+        if "row_number" in kinds and (self.clause in ("where", "group", "having") or self._early or self._inside):
+            raise SqlSyntaxError("window functions can only be in select fields")
+        if FunctionKind.AGGREGATE in kinds:
+            self._refuse_aggregate(name)
+            if self.clause == "where":
+                kept, self.position = self.position, self.scope.order[name]
+                try:
+                    return self.bind(self.scope.aliases[name].expr, name)
+                finally:
+                    self.position = kept
+        return AliasRef(name)
+
+    def is_aggregated(self, alias: str) -> bool:
+        """Whether an item is computed over groups."""
+        return FunctionKind.AGGREGATE in kinds_of_alias(self.scope.aliases, alias, self.env)
+
+    def _refuse_aggregate(self, shown: str) -> None:
+        if self._inside is not None:
+            raise PlanError(f"invalid argument for func {self._inside}: aggregate argument is not allowed")
+        if self._early is not None:
+            raise PlanError(f"aggregate {shown} in {self._early}: this is asked of each row, aggregates are known when the window closes")
 
     def _is_alias(self, name: str) -> bool:
         """Whether a name means an alias here.
@@ -223,16 +260,16 @@ class Binder:
         raise UnsupportedError(f"function {name} is not supported yet")
 
     def _row_number(self, expr: tree.Call, own: str | None) -> Bound:
-        if self.clause != "select":
+        if self.clause != "select" or self._early or self._inside:
             raise SqlSyntaxError("window functions can only be in select fields")
         over = expr.over or tree.Over()
-        order = tuple(SortKey(self.bind(k.expr, own), k.descending) for k in over.order_by)
-        self.numberings.append(Numbering(tuple(self.bind(p, own) for p in over.partition_by), order))
+        with self._row_by_row("OVER of row_number"):
+            order = tuple(SortKey(self.bind(k.expr, own), k.descending) for k in over.order_by)
+            self.numberings.append(Numbering(tuple(self.bind(p, own) for p in over.partition_by), order))
         return RowNumber(len(self.numberings) - 1)
 
     def _aggregate(self, expr: tree.Call, spec: FunctionSpec, own: str | None) -> Bound:
-        if self._inside is not None:
-            raise PlanError(f"invalid argument for func {self._inside}: aggregate argument is not allowed")
+        self._refuse_aggregate(spec.name)
         self._inside = spec.name
         try:
             args = tuple(self.bind(a, own) for a in expr.args)
@@ -249,10 +286,11 @@ class Binder:
 
     def _analytic(self, expr: tree.Call, spec: FunctionSpec, own: str | None) -> Bound:
         whole = any(isinstance(a, tree.Wildcard) for a in expr.args)
-        args = tuple(self.bind(a, own) for a in expr.args if not isinstance(a, tree.Wildcard))
         over = expr.over or tree.Over()
-        partition = tuple(self.bind(p, own) for p in over.partition_by)
-        when = None if over.when is None else self.bind(over.when, own)
+        with self._row_by_row(f"analytic function {spec.name}"):
+            args = tuple(self.bind(a, own) for a in expr.args if not isinstance(a, tree.Wildcard))
+            partition = tuple(self.bind(p, own) for p in over.partition_by)
+            when = None if over.when is None else self.bind(over.when, own)
         self.analytics.append(AnalyticCall(spec, args, partition, when, printed_call(spec.name, args, self.texts()), whole))
         return AnalyticRef(len(self.analytics) - 1)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
@@ -27,6 +27,37 @@ def find_function(call: tree.Call, env: Environment) -> FunctionSpec:
         near = get_close_matches(call.name.lower(), [*functions, *env.functions()], 1)
         raise SqlSyntaxError(f"function {call.name} not found", suggestion=near[0] if near else None)
     return spec
+
+
+def kinds_of_alias(aliases: Mapping[str, tree.Field], name: str, env: Environment) -> set[str]:
+    """The kinds of functions that an item calls, by itself and through the aliases that it names; ``row_number`` is a kind of its own."""
+    found: set[str] = set()
+    seen: set[str] = set()
+
+    def look(node: object) -> None:
+        match node:
+            case tree.Call():
+                spec = env.registry.functions.get(node.name.lower())
+                if spec is not None:
+                    found.add("row_number" if spec.name == "row_number" else spec.kind)
+            case tree.Column():
+                visit(node.stream or node.name)
+            case _:
+                pass
+        if isinstance(node, tree.Node):
+            for field in node.__struct_fields__:
+                look(getattr(node, field))
+        elif isinstance(node, tuple):
+            for member in node:
+                look(member)
+
+    def visit(alias: str) -> None:
+        if alias in aliases and alias not in seen:
+            seen.add(alias)
+            look(aliases[alias].expr)
+
+    visit(name)
+    return found
 
 
 def check_call(call: tree.Call, spec: FunctionSpec) -> None:

@@ -136,7 +136,7 @@ def _bind(select: tree.Select, scope: Scope, binder: Binder, options: RuleOption
     with binder.within("where") as where_aggregates:
         where = None if select.where is None else binder.bind(select.where)
     with binder.within("group"):
-        keys = _group_keys(select, binder, listed.items)
+        keys = _group_keys(select, binder)
     with binder.within("having"):
         having = None if select.having is None else binder.bind(select.having)
     if having is not None:
@@ -213,15 +213,13 @@ def _pushed(clauses: _Clauses, binder: Binder, options: RuleOptions) -> bool:
     return clauses.window.window.kind in PUSHED_WINDOWS
 
 
-def _group_keys(select: tree.Select, binder: Binder, items: Sequence[Item]) -> tuple[Bound, ...]:
-    aggregated = {i.name for i in items if i.aliased and any(isinstance(p, AggregateRef) for p in walk(i.expr))}
+def _group_keys(select: tree.Select, binder: Binder) -> tuple[Bound, ...]:
     keys: list[Bound] = []
     for expr in select.group_by:
         if isinstance(expr, tree.Window):
             continue
-        before = len(binder.aggregates)
         key = binder.bind(expr)
-        if len(binder.aggregates) > before or any(isinstance(p, AliasRef) and p.name in aggregated for p in walk(key)):
+        if any(isinstance(p, AggregateRef) or (isinstance(p, AliasRef) and binder.is_aggregated(p.name)) for p in walk(key)):
             raise SqlSyntaxError(f"Not allowed to call aggregate functions in GROUP BY clause: {printed(key, binder.texts())}.")
         keys.append(key)
     if keys and select.window is None:
@@ -234,12 +232,11 @@ def _check_having(having: Bound, items: Sequence[Item], binder: Binder) -> None:
     """HAVING looks at groups: columns may appear inside aggregates (and aliases of them) only."""
     by_alias = {i.name: i.expr for i in items if i.aliased}
 
-    def aggregated(expr: Bound) -> bool:
-        return any(isinstance(p, AggregateRef | HitValue) for p in walk(expr))
+    def of_groups(alias: str) -> bool:
+        return binder.is_aggregated(alias) or any(isinstance(p, HitValue) for p in walk(by_alias[alias]))
 
     for part in walk(having):
-        plain = isinstance(part, ColumnRef) or (isinstance(part, AliasRef) and not aggregated(by_alias[part.name]))
-        if plain:
+        if isinstance(part, ColumnRef) or (isinstance(part, AliasRef) and not of_groups(part.name)):
             raise PlanError(f"Not allowed to call non-aggregate functions in HAVING clause: {printed(having, binder.texts())}.")
 
 

@@ -92,16 +92,21 @@ class _Building:
 
 def _distinct(items: list[Item], starred: bool) -> list[Item]:
     """Items with distinct names: what stands beside a star replaces its columns; otherwise a name given twice is refused."""
-    kept: dict[str, Item] = {}
+    shown: dict[str, Item] = {}
+    replaced: set[int] = set()
     for item in items:
-        if item.name in kept and item.text == "*":
+        if not item.visible:
             continue
-        if item.name in kept and item.visible:
-            if not starred or kept[item.name].text != "*":
+        other = shown.get(item.name)
+        if other is not None and item.text == "*":
+            replaced.add(id(item))
+            continue
+        if other is not None:
+            if not starred or other.text != "*":
                 raise PlanError(f"duplicate field definition {item.name}")
-            del kept[item.name]
-        kept[item.name] = item
-    return list(kept.values())
+            replaced.add(id(other))
+        shown[item.name] = item
+    return [item for item in items if id(item) not in replaced]
 
 
 def _changed(expr: tree.Call, binder: Binder) -> ChangedColumns:

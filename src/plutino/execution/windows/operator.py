@@ -29,7 +29,7 @@ class WindowOperator(Protocol):
         ...
 
     def add(self, entry: Entry) -> list[Fired]:
-        """Take a row; the result are windows that close before it or with it."""
+        """Take a row; the result are windows that close before it or with it. StageError when it is not clear where the row belongs."""
         ...
 
     def advance(self, now: int) -> list[Fired]:

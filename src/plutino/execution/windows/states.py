@@ -8,6 +8,7 @@ from typing import Any
 from plutino.errors import EvaluationError
 from plutino.execution.aggregates import group_text
 from plutino.execution.entry import Entry, pack_entry, unpack_entry
+from plutino.execution.failures import StageError
 from plutino.execution.state import pack_value, unpack_value
 from plutino.execution.windows.operator import Fired
 
@@ -38,7 +39,7 @@ class StateWindow:
         """Nothing depends on when the rule begins."""
 
     def add(self, entry: Entry) -> list[Fired]:
-        key = () if self._partition is None else tuple(map(group_text, self._partition(entry, self._memories)))
+        key = self._key_of(entry)
         held = self._open.get(key)
         if self._emit is None:
             return self._single(key, held, entry)
@@ -51,6 +52,14 @@ class StateWindow:
             return []
         del self._open[key]
         return [_fired(held, entry.time)]
+
+    def _key_of(self, entry: Entry) -> Any:
+        if self._partition is None:
+            return ()
+        try:
+            return tuple(map(group_text, self._partition(entry, self._memories)))
+        except EvaluationError as error:
+            raise StageError("window", f"run Window error: {error}") from error
 
     def _single(self, key: Any, held: list[Entry] | None, entry: Entry) -> list[Fired]:
         if not self._holds(self._begin, entry):
