@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TypeAlias, assert_never
 
@@ -13,7 +13,6 @@ from plutino.compiler.buffered import compile_buffered, needs_buffer
 from plutino.compiler.finishing import state_shape
 from plutino.compiler.rows import compile_rows
 from plutino.compiler.slicing import compile_slicing, slices
-from plutino.errors import UnsupportedError
 from plutino.execution.accumulating import AccumulatingCode, AccumulatingProgram
 from plutino.execution.buffered import BufferedCode, BufferedProgram
 from plutino.execution.composite import ChainProgram, Part, UnionProgram, keeps_promise, merged_needs
@@ -82,7 +81,7 @@ def _compile_select(plan: RulePlan) -> CompiledRule:
             return CompiledRule(partial(SlicingProgram, code), streams, plan.columns, code.shape, {code.stream: code.need})
         case BufferedCode():
             needs = {source.stream: source.need for source in code.sources if not source.lookup}
-            tables = tuple(lookup.table for lookup in code.lookups)
+            tables = tuple(dict.fromkeys(lookup.table for lookup in code.lookups))
             return CompiledRule(partial(BufferedProgram, code), streams, plan.columns, code.shape, needs, tables)
         case RowCode():
             shape = "rows" if len(code.memories) == 1 else state_shape(plan)
@@ -96,7 +95,8 @@ def _compile_union(plan: UnionPlan) -> CompiledRule:
     needs = merged_needs([c.needs for c in compiled])
     parts = [_part(c, needs) for c in compiled]
     streams = tuple(dict.fromkeys(stream for c in compiled for stream in c.streams))
-    return CompiledRule(partial(UnionProgram, parts, needs), streams, plan.columns, repr([c.shape for c in compiled]), needs)
+    shape = repr([c.shape for c in compiled])
+    return CompiledRule(partial(UnionProgram, parts, needs), streams, plan.columns, shape, needs, _tables(compiled))
 
 
 def _compile_chain(plan: RulePlan) -> CompiledRule:
@@ -107,13 +107,15 @@ def _compile_chain(plan: RulePlan) -> CompiledRule:
     parts = {name: _part(c, needs) for name, c in inner.items()}
     streams = tuple(dict.fromkeys([*(s for c in inner.values() for s in c.streams), *(s for s in outer.streams if s not in inner)]))
     shape = repr([*(c.shape for c in inner.values()), outer.shape])
-    return CompiledRule(partial(ChainProgram, parts, _part(outer, needs), needs), streams, plan.columns, shape, needs)
+    tables = _tables([*inner.values(), outer])
+    return CompiledRule(partial(ChainProgram, parts, _part(outer, needs), needs), streams, plan.columns, shape, needs, tables)
+
+
+def _tables(parts: Iterable[CompiledRule]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(table for part in parts for table in part.tables))
 
 
 def _part(compiled: CompiledRule, merged: Mapping[str, InputNeed]) -> Part:
-    if compiled.tables:
-        names = ", ".join(compiled.tables)
-        raise UnsupportedError(f"lookup table {names} in a UNION or beside a query in FROM; join it in a rule of its own")
     kept = frozenset(s for s, need in compiled.needs.items() if s in merged and keeps_promise(need, merged[s]))
     return Part(compiled.factory, kept)
 

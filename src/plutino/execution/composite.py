@@ -9,9 +9,10 @@ import msgspec
 from msgspec import Struct
 
 from plutino.execution.kernels import loose
+from plutino.execution.tokens import Gathering, Tokens
 from plutino.model import Batch, RowError, row_type
 from plutino.model.row import from_dicts
-from plutino.spi import InputNeed, Program, Scanning
+from plutino.spi import InputNeed, LookupAnswer, Program, Scanning
 from plutino.spi.suspension import Suspended
 
 
@@ -47,11 +48,12 @@ class Part(Struct, frozen=True):
 class UnionProgram:
     """The outputs of several programs, in the order of the statement."""
 
-    __slots__ = ("_inputs", "_parts", "_programs")
+    __slots__ = ("_inputs", "_parts", "_programs", "_tokens")
 
     def __init__(self, parts: Sequence[Part], inputs: Mapping[str, InputNeed]) -> None:
         self._parts = parts
         self._programs = [part.make() for part in parts]
+        self._tokens = Tokens(self._programs)
         self._inputs = inputs
 
     @property
@@ -79,18 +81,41 @@ class UnionProgram:
         for program in self._programs:
             program.start(now)
 
-    def push(self, stream: str, batch: Batch) -> Batch | None:
+    def push(self, stream: str, batch: Batch) -> Batch | Suspended | None:
         """Decoding errors of the batch are given out once."""
-        outputs: list[Batch | None] = []
+        found = Gathering(self._tokens)
         errors = batch.errors
-        for part, program in zip(self._parts, self._programs, strict=True):
+        for number, (part, program) in enumerate(zip(self._parts, self._programs, strict=True)):
             if stream in program.inputs:
-                outputs.append(pushed(program, stream, _portion(batch, stream in part.guarded, errors)))
+                made = program.push(stream, _portion(batch, stream in part.guarded, errors))
+                found.outputs.append(found.take(number, made))
                 errors = None
-        return joined(outputs, batch.arrival)
+        return found.result(joined(found.outputs, batch.arrival), pushed=True)
 
-    def advance(self, now: int) -> Batch | None:
-        return joined([at_once(program.advance(now)) for program in self._programs], now)
+    def advance(self, now: int) -> Batch | Suspended | None:
+        found = Gathering(self._tokens)
+        found.outputs += [found.take(number, program.advance(now)) for number, program in enumerate(self._programs)]
+        return found.result(joined(found.outputs, now), pushed=True)
+
+    @property
+    def tables(self) -> Sequence[str]:
+        return self._tokens.tables
+
+    @property
+    def oldest(self) -> int | None:
+        return self._tokens.oldest
+
+    @property
+    def waiting(self) -> int:
+        return self._tokens.waiting
+
+    def resume(self, token: int, answers: Sequence[Sequence[LookupAnswer]]) -> Batch | Suspended | None:
+        found = Gathering(self._tokens, token)
+        found.outputs += [found.take(number, out, others) for number, out, others in self._tokens.resumed(token, answers)]
+        return found.result(joined(found.outputs, 0), pushed=False)
+
+    def suspended(self) -> Sequence[Suspended]:
+        return self._tokens.suspended()
 
     def next_deadline(self) -> int | None:
         return min((d for program in self._programs if (d := program.next_deadline()) is not None), default=None)
@@ -99,24 +124,32 @@ class UnionProgram:
         return all_scanned(self._programs)
 
     def snapshot(self) -> bytes:
-        return msgspec.msgpack.encode([program.snapshot() for program in self._programs])
+        return msgspec.msgpack.encode([[program.snapshot() for program in self._programs], self._tokens.snapshot()])
 
     def restore(self, state: bytes) -> None:
         if state:
-            for program, kept in zip(self._programs, msgspec.msgpack.decode(state), strict=True):
+            programs, tokens = msgspec.msgpack.decode(state)
+            for program, kept in zip(self._programs, programs, strict=True):
                 program.restore(kept)
+            self._tokens.restore(tokens)
 
 
 class ChainProgram:
     """A program that reads the outputs of others: queries in FROM, by the names they have there."""
 
-    __slots__ = ("_inner", "_inputs", "_outer", "_outer_guarded", "_parts")
+    __slots__ = ("_inner", "_inputs", "_last", "_names", "_now", "_outer", "_outer_guarded", "_parts", "_tokens")
 
     def __init__(self, inner: Mapping[str, Part], outer: Part, inputs: Mapping[str, InputNeed]) -> None:
         self._parts = inner
         self._inner = {name: part.make() for name, part in inner.items()}
         self._outer = outer.make()
         self._outer_guarded = outer.guarded
+        self._names = list(inner)
+        self._now = 0
+        """The latest time seen: what waited for lookups in an inner program reaches the outer one then."""
+        self._last = len(inner)
+        """The number of the outer program; inner ones are numbered in order."""
+        self._tokens = Tokens([*self._inner.values(), self._outer])
         self._inputs = inputs
 
     @property
@@ -139,37 +172,67 @@ class ChainProgram:
         for program in (*self._inner.values(), self._outer):
             program.start(now)
 
-    def push(self, stream: str, batch: Batch) -> Batch | None:
-        outputs: list[Batch | None] = []
+    def push(self, stream: str, batch: Batch) -> Batch | Suspended | None:
+        self._now = max(self._now, batch.arrival)
+        found = Gathering(self._tokens)
         errors = batch.errors
-        for name, program in self._inner.items():
+        for number, (name, program) in enumerate(self._inner.items()):
             if stream in program.inputs:
-                made = pushed(program, stream, _portion(batch, stream in self._parts[name].guarded, errors))
-                outputs += self._into_outer(name, made)
+                made = found.take(number, program.push(stream, _portion(batch, stream in self._parts[name].guarded, errors)))
+                self._into_outer(name, made, found)
                 errors = None
         if stream in self._outer.inputs:
-            outputs.append(pushed(self._outer, stream, _portion(batch, stream in self._outer_guarded, errors)))
-        return joined(outputs, batch.arrival)
+            out = self._outer.push(stream, _portion(batch, stream in self._outer_guarded, errors))
+            found.outputs.append(found.take(self._last, out))
+        return found.result(joined(found.outputs, batch.arrival), pushed=True)
 
-    def advance(self, now: int) -> Batch | None:
-        outputs: list[Batch | None] = []
-        for name, program in self._inner.items():
-            outputs += self._into_outer(name, at_once(program.advance(now)))
-        outputs.append(at_once(self._outer.advance(now)))
-        return joined(outputs, now)
+    def advance(self, now: int) -> Batch | Suspended | None:
+        self._now = max(self._now, now)
+        found = Gathering(self._tokens)
+        for number, (name, program) in enumerate(self._inner.items()):
+            self._into_outer(name, found.take(number, program.advance(now)), found)
+        found.outputs.append(found.take(self._last, self._outer.advance(now)))
+        return found.result(joined(found.outputs, now), pushed=True)
 
-    def _into_outer(self, name: str, made: Batch | None) -> list[Batch | None]:
-        """The outer program's output for rows of an inner one; every row of a window counts by itself."""
+    @property
+    def tables(self) -> Sequence[str]:
+        return self._tokens.tables
+
+    @property
+    def oldest(self) -> int | None:
+        return self._tokens.oldest
+
+    @property
+    def waiting(self) -> int:
+        return self._tokens.waiting
+
+    def resume(self, token: int, answers: Sequence[Sequence[LookupAnswer]]) -> Batch | Suspended | None:
+        found = Gathering(self._tokens, token)
+        for number, out, others in self._tokens.resumed(token, answers):
+            made = found.take(number, out, others)
+            if number == self._last:
+                found.outputs.append(made)
+            else:
+                self._into_outer(self._names[number], made, found, others)
+        return found.result(joined(found.outputs, 0), pushed=False)
+
+    def suspended(self) -> Sequence[Suspended]:
+        return self._tokens.suspended()
+
+    def _into_outer(self, name: str, made: Batch | None, found: Gathering, others: Collection[int] = ()) -> None:
+        """Give the rows of an inner program to the outer one; every row of a window counts by itself."""
         if made is None:
-            return []
+            return
         numbers = self._inner[name].json_numbers
         records = [_settled(record, numbers) for record in made.dicts()]
-        failed: list[Batch | None] = [Batch([], arrival=made.arrival, errors=made.errors)] if made.errors else []
+        if made.errors:
+            found.outputs.append(Batch([], arrival=made.arrival, errors=made.errors))
         if not records:
-            return failed
+            return
         need = self._outer.inputs[name]
         rows = from_dicts(row_type(need.columns), records)
-        return [*failed, pushed(self._outer, name, Batch(rows, records=records, arrival=made.arrival))]
+        out = self._outer.push(name, Batch(rows, records=records, arrival=max(made.arrival, self._now)))
+        found.outputs.append(found.take(self._last, out, others))
 
     def next_deadline(self) -> int | None:
         programs = (*self._inner.values(), self._outer)
@@ -179,15 +242,16 @@ class ChainProgram:
         return all_scanned((*self._inner.values(), self._outer))
 
     def snapshot(self) -> bytes:
-        return msgspec.msgpack.encode([[p.snapshot() for p in self._inner.values()], self._outer.snapshot()])
+        return msgspec.msgpack.encode([[p.snapshot() for p in self._inner.values()], self._outer.snapshot(), self._tokens.snapshot()])
 
     def restore(self, state: bytes) -> None:
         if not state:
             return
-        inner, outer = msgspec.msgpack.decode(state)
+        inner, outer, tokens = msgspec.msgpack.decode(state)
         for program, kept in zip(self._inner.values(), inner, strict=True):
             program.restore(kept)
         self._outer.restore(outer)
+        self._tokens.restore(tokens)
 
 
 def _settled(record: dict[str, object], numbers: Collection[str] | None) -> dict[str, object]:
@@ -219,17 +283,6 @@ def all_scanned(programs: Collection[Program]) -> Sequence[tuple[str, Mapping[st
     found = [program.scanned() for program in programs if isinstance(program, Scanning)]
     kept = [rows for rows in found if rows is not None]
     return [row for rows in kept for row in rows] if kept else None
-
-
-def pushed(program: Program, stream: str, batch: Batch) -> Batch | None:
-    """What a program gives at once."""
-    return at_once(program.push(stream, batch))
-
-
-def at_once(output: Batch | Suspended | None) -> Batch | None:
-    """An output of a program that never waits; the planner refuses lookups inside composites."""
-    assert not isinstance(output, Suspended)
-    return output
 
 
 def joined(outputs: Sequence[Batch | None], arrival: int) -> Batch | None:

@@ -31,10 +31,14 @@ class LookupCall(Struct, frozen=True):
 
 
 class Suspended(Struct, frozen=True):
-    """Rows wait for ``calls``; ``token`` names them, and grows. Without calls they only wait for rows that came before."""
+    """Rows wait for ``calls``; ``token`` names them, and grows. Without calls they only wait for rows that came before.
+
+    ``output`` leaves at once all the same.
+    """
 
     token: int
     calls: tuple[LookupCall, ...]
+    output: Batch | None = None
 
 
 @runtime_checkable

@@ -92,7 +92,7 @@ def messages(batch: Batch | None) -> list[Any]:
         return []
     rows, found, at = batch.dicts(), [], 0
     errors = list(batch.errors or ())
-    for size in batch.sizes or ():
+    for size in batch.sizes if batch.sizes is not None else [1] * len(rows):
         while errors and errors[0].at <= at:
             found.append(errors.pop(0).text)
         found.append(rows[at : at + size])
@@ -342,3 +342,90 @@ def test_counters_tell_what_the_lookup_did() -> None:
     assert isinstance(out, Suspended)
     program.resume(out.token, [[DEVICES[:1], [], TransportError("gone")]])
     assert program.counters[0] == [3, 1, 1]
+
+
+UNION = f"{JOIN} union all select demo.x, halls.chief as name from demo left join halls on demo.h = halls.hall union all select x from demo"
+CHAIN = (
+    "select t.x, t.name, halls.chief from "
+    "(select demo.x, devices.name, devices.hall from demo inner join devices on demo.id = devices.id) as t "
+    "inner join halls on t.hall = halls.hall"
+)
+ROWS: list[dict[str, Any]] = [
+    {"x": 1, "id": 1, "h": "b"},
+    {"x": 2, "id": 9, "h": None},
+    {"x": 3, "id": 2, "h": "a"},
+    {"x": 4, "id": 1, "h": "c"},
+]
+
+
+def test_parts_of_a_union_look_up_tables_of_their_own() -> None:
+    """What needs no answer leaves at once, the calls of all parts are asked together."""
+    harness = Harness(UNION)
+    assert harness.compiled.tables == ("devices", "halls")
+    program: Any = harness.compiled.factory()
+    program.start(START)
+    out = program.push("demo", harness.batch(ROWS[0]))
+    assert isinstance(out, Suspended)
+    assert messages(out.output) == [[{"x": 1}]]
+    assert [call.table for call in out.calls] == ["devices", "halls"]
+    assert messages(settle(program, out)) == [[{"x": 1, "name": "pump"}], [{"x": 1, "name": "Bob"}]]
+    assert (program.oldest, program.waiting) == (None, 0)
+
+
+def test_a_query_over_a_query_looks_up_in_both() -> None:
+    """The rows of the inner one ask again in the outer one."""
+    harness = Harness(CHAIN)
+    program: Any = harness.compiled.factory()
+    program.start(START)
+    out = program.push("demo", harness.batch(*ROWS))
+    assert [call.table for call in out.calls] == ["devices"]
+    again = program.resume(out.token, answers(out))
+    assert isinstance(again, Suspended)
+    assert (again.token, [call.table for call in again.calls]) == (out.token, ["halls"])
+    found = program.resume(again.token, answers(again))
+    assert sorted(m[0]["x"] for m in messages(found)) == [1, 3, 3, 4]
+    assert program.oldest is None
+
+
+@pytest.mark.parametrize("sql", [UNION, CHAIN, JOIN])
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_answers_in_any_order_give_the_same_messages(sql: str, backwards: bool, interrupted: bool) -> None:
+    """Also across restarts; a token is done only when all of its rows have left."""
+    harness = Harness(sql)
+
+    def fresh() -> Any:
+        made = harness.compiled.factory()
+        made.start(START)
+        return made
+
+    program = fresh()
+    found: list[Any] = []
+    waiting: dict[int, Suspended] = {}
+
+    def take(out: Any) -> None:
+        if isinstance(out, Suspended):
+            found.extend(messages(out.output))
+            if out.calls:
+                waiting[out.token] = out
+        else:
+            found.extend(messages(out))
+
+    for row in ROWS * 2:
+        take(program.push("demo", harness.batch(row)))
+    while waiting:
+        if interrupted:
+            state = program.snapshot()
+            program = fresh()
+            program.restore(state)
+            waiting = {each.token: each for each in program.suspended()}
+        assert program.oldest is not None
+        assert program.oldest <= min(waiting)
+        suspended = waiting.pop((max if backwards else min)(waiting))
+        take(program.resume(suspended.token, answers(suspended)))
+    assert (program.oldest, program.waiting) == (None, 0)
+    whole = fresh()
+    out = whole.push("demo", harness.batch(*ROWS * 2))
+    expected = messages(out.output) if isinstance(out, Suspended) else []
+    expected += messages(settle(whole, out))
+    assert sorted(map(repr, found)) == sorted(map(repr, expected))
