@@ -53,6 +53,7 @@ class Applier:
         task that the change belongs to. CancellationError when the change was cancelled on the way: everything is as before then.
         """
         broken, flags = dict(self.broken), self._flags(run)
+        owners = {ref: self._catalog.owners.get(ref, "") for ref in (*run.draft.items, *run.owners)}
         progress.enter(Phase.COMMIT)
         await self._commit(run, origin, progress, status() if status is not None else None, message)
         self._committed.replace((item.ref, item.after) for item in run.draft.items.values() if item.respelled)
@@ -65,7 +66,7 @@ class Applier:
         refused = len(run.failures)
         await self.reconcile(run, run.draft.stranded.values(), progress)
         if progress.cancelled:
-            await self._take_back(run, origin, progress, broken, flags)
+            await self._take_back(run, origin, progress, broken, flags, owners)
             raise CancellationError(f"{progress.reason}; everything that was changed was taken back")
         if status is not None and len(run.failures) > refused:
             await self._catalog.commit({}, base_revision=self._catalog.revision, origin=origin, import_status=status())
@@ -110,7 +111,7 @@ class Applier:
             if pacer.due():
                 await pacer.rest()
         task: TaskRecord | None = progress.record(RUNNING, message) if progress.record is not None else None
-        if kept or released or status is not None or task is not None:
+        if kept or released or run.owners or status is not None or task is not None:
             await self._catalog.commit(
                 kept,
                 base_revision=self._catalog.revision,
@@ -120,6 +121,7 @@ class Applier:
                 released=released,
                 import_status=status,
                 blobs=blobs,
+                owners=run.owners,
                 task=task,
             )
 
@@ -128,8 +130,16 @@ class Applier:
         released = (item.ref.name for item in run.draft.items.values() if item.released)
         return {name: flag for name in released if (flag := self._committed.triggered(name)) is not None}
 
-    async def _take_back(self, run: Run, origin: Origin, progress: Progress, broken: Mapping[Ref, bool], flags: Mapping[str, bool]) -> None:
-        """Undo a run that was committed: texts, bytes and triggers in one transaction, then what the engine has heard of."""
+    async def _take_back(
+        self,
+        run: Run,
+        origin: Origin,
+        progress: Progress,
+        broken: Mapping[Ref, bool],
+        flags: Mapping[str, bool],
+        owners: Mapping[Ref, str],
+    ) -> None:
+        """Undo a run that was committed: texts, bytes, triggers and owners in one transaction, then what the engine has heard of."""
         items = [item for item in run.draft.items.values() if item.respelled]
         progress.enter(Phase.ROLLBACK, len(items))
         kept = {item.ref: item.stored for item in items}
@@ -142,6 +152,7 @@ class Applier:
             temporary=temporary,
             blobs={ref: stored.blobs for ref, stored in kept.items() if stored is not None},
             triggers={name: flag for name, flag in flags.items() if self._committed.triggered(name) is None},
+            owners=owners,
             task=progress.record(CANCELLED, progress.reason) if progress.record is not None else None,
         )
         self._committed.replace(kept.items())

@@ -224,6 +224,14 @@ class Controller:
         options = ImportOptions(partial, dry_run, on_error, on_conflict, base_revision, wait)
         return await self._importer.run(document, options, origin, form=form, progress=progress)
 
+    def owners(self) -> dict[str, list[str]]:
+        """Entries of a document by the owner on whose behalf they are kept, both sorted."""
+        found: dict[str, list[str]] = {}
+        for ref, owner in sorted(self._catalog.owners.items()):
+            if ref.kind in self.specs:
+                found.setdefault(owner, []).append(self._door.checker.place(ref))
+        return dict(sorted(found.items()))
+
     def import_status(self) -> dict[str, dict[str, str]]:
         """What the last import refused: all twelve sections, empty when all went well."""
         status = self.last_import()

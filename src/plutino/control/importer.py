@@ -16,6 +16,7 @@ from plutino.control.documents import V1, DocumentContent, Format, Steps, finish
 from plutino.control.door import ABORT, Door, goes_on
 from plutino.control.effects import effects_of
 from plutino.control.failure import Failure
+from plutino.control.ownership import check_owner, foreign, outdated
 from plutino.control.progress import Phase, Progress
 from plutino.control.report import ImportStatus, RefusedDocumentError, config_response, finish_message
 from plutino.control.revelation import Revelation
@@ -44,6 +45,8 @@ class ImportOptions(Struct, frozen=True):
       ``fail`` (that is a fault), or empty: ``overwrite``, but a partial import skips plugins, schemas and services
     - ``base_revision``: RevisionConflictError when the state is not at this revision any more
     - ``wait``: wait for another import to end; else BusyError
+    - ``owner``: on whose behalf the objects of the document are kept from now on; ``prune``: what was kept on his behalf and is not in the
+      document is deleted (nothing else is), though not everything unless ``allow_empty``; ``take_over``: also objects of other owners
     - ``passphrase`` opens encrypted secrets; ``keep_masks``: masked ones stay masked instead of keeping what is stored (for checks without
       the server that the document came from)
     """
@@ -54,6 +57,10 @@ class ImportOptions(Struct, frozen=True):
     on_conflict: str = BY_KIND
     base_revision: int | None = None
     wait: bool = True
+    owner: str = ""
+    prune: bool = False
+    allow_empty: bool = False
+    take_over: bool = False
     passphrase: str = ""
     keep_masks: bool = False
 
@@ -78,6 +85,7 @@ class Importer:
         go_on = goes_on(options.on_error)
         if options.on_conflict not in (BY_KIND, OVERWRITE, SKIP, FAIL):
             raise PlutinoError(f"onConflict: {options.on_conflict}; {OVERWRITE}, {SKIP} or {FAIL} is expected")
+        check_owner(options.owner, options.partial, options.prune)
         progress = progress or Progress()
         async with self._door.importing(f"an import by {origin.client or origin.source}", options.wait):
             progress.enter(Phase.READ)
@@ -104,6 +112,7 @@ class Importer:
         texts, ignored, clashes = await self._heeded(wish.found, wish.mode, options)
         if not options.partial:
             texts.update(await paced(absent(wish.found, list(door.committed.everything()), door.specs)))
+        clashes += self._own(wish.found, texts, options)
         staged = await progress.interruptible(staging.stage(texts, wish.mode))
         draft = await door.checker.check(texts, wish.mode, broken=door.applier.broken, settle=wish.go_on, staged=staged, progress=progress)
         run = Run(draft, [*wish.found.failures, *clashes, *draft.failures])
@@ -112,6 +121,7 @@ class Importer:
                 await self._store(wish.status(run.failures, door, "refused"), wish.origin)
             raise RefusedDocumentError(wish.form.refusal(run.failures), wish.content.placed(run.failures), config_response(run.failures))
         base, refused = door.catalog.revision, len(run.failures)
+        claimed = self._claim(run, wish)
         await door.applier.arrange(run, progress)
         run.effects = await effects_of(run.steps, run.removals, door.host, progress)
         if not options.dry_run:
@@ -127,7 +137,31 @@ class Importer:
             ignored=ignored,
             troubles=wish.content.placed(run.failures[refused:]),
             effects=run.effects,
+            claimed=claimed,
         )
+
+    def _own(self, found: Wanted, texts: dict[Ref, str | None], options: ImportOptions) -> list[Failure]:
+        """Take out of ``texts`` what belongs to others, and put in the deletions of what the owner does not name any more."""
+        if not options.owner:
+            return []
+        owners, checker = self._door.catalog.owners, self._door.checker
+        clashes = {} if options.take_over else foreign(texts, options.owner, owners)
+        for ref in clashes:
+            del texts[ref]
+        if options.prune:
+            gone = outdated(found, options.owner, owners, self._door.specs, allow_empty=options.allow_empty)
+            texts.update(dict.fromkeys(gone))
+        return [checker.failure(ref, error) for ref, error in clashes.items()]
+
+    def _claim(self, run: Run, wish: _Import) -> tuple[str, ...]:
+        """Say in ``run`` whose the objects are afterwards; gives the entries of those that were there before and nobody's, or another's."""
+        owner, owners = wish.options.owner, self._door.catalog.owners
+        if not owner:
+            return ()
+        for ref, item in run.draft.items.items():
+            if item.after is not None and not item.after.temporary and ref in wish.found.texts and owners.get(ref) != owner:
+                run.owners[ref] = owner
+        return tuple(self._door.checker.place(ref) for ref in run.owners if run.draft.items[ref].stored is not None)
 
     async def _heeded(
         self, found: Wanted, mode: Mode, options: ImportOptions
@@ -143,7 +177,7 @@ class Importer:
                 for ref in clashing:
                     del texts[ref]
                 return texts, (), [self._door.checker.failure(ref, _clash(ref)) for ref in clashing]
-            case "" if mode is Mode.PARTIAL:
+            case "" if mode is Mode.PARTIAL and not options.owner:
                 staying = [ref for ref, text in texts.items() if self._stays(ref, text)]
             case _:
                 staying = []

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from plutino.control.checker import Draft, Item
 from plutino.control.effects import RuleEffect
 from plutino.control.failure import Failure
+from plutino.model import Ref
 from plutino.spi import Change
 
 
@@ -17,6 +18,7 @@ class Run:
     - ``failures``: what was refused, and later what could not be brought to the engine
     - ``steps``: creates and replaces, and users of them, with what is used first; ``removals``: deletes in the reverse order
     - ``effects``: what happens to running rules
+    - ``owners``: on whose behalf objects are kept afterwards, where that changes
     - ``touched``: what the engine has heard of so far
     """
 
@@ -25,6 +27,7 @@ class Run:
     steps: list[Item] = field(default_factory=list)
     removals: list[Item] = field(default_factory=list)
     effects: tuple[RuleEffect, ...] = ()
+    owners: dict[Ref, str] = field(default_factory=dict)
     touched: list[Item] = field(default_factory=list)
 
     def changes(self, unchanged: bool) -> tuple[Change, ...]:

@@ -45,6 +45,7 @@ class ImportResult:
     - ``faults``: what was refused and left as it was; ``troubles``: what was applied, but does not run
     - ``warnings``: what was passed over; ``ignored``: entries (``Schema.protobuf_x``) of objects that were there already and stay
     - ``effects``: what happens to running rules; ``revision``: the state afterwards
+    - ``claimed``: entries of objects that were there already and belong to the owner from now on
     """
 
     revision: int
@@ -55,6 +56,7 @@ class ImportResult:
     ignored: tuple[str, ...] = ()
     troubles: tuple[Fault, ...] = ()
     effects: tuple[RuleEffect, ...] = ()
+    claimed: tuple[str, ...] = ()
 
     def config_response(self) -> dict[str, dict[str, str]]:
         """``{section: {entry: error text}}`` with all twelve sections."""

@@ -36,6 +36,10 @@ QUERY = {
     "baseRevision": "Refuse when the state is not at this revision any more; the header If-Match does the same",
     "wait": "0: refuse while another import is going on, instead of waiting for it",
     "stop": "1: end the server afterwards with exit code 100 (not with partial=1)",
+    "owner": "Whose objects these are from now on (with partial=1); objects of another owner are refused, unless takeOver=1",
+    "prune": "1: what belongs to the owner and is not in the document is deleted, and nothing else",
+    "allowEmpty": "1: prune also when the document holds nothing at all",
+    "takeOver": "1: objects of other owners become the owner's",
     "message": "What the history says about this change",
 }
 FORMATS: Mapping[str, Format[str]] = {form.name: form for form in (V1, V2, RULESET)}
@@ -99,13 +103,19 @@ def import_options(call: Call, partial: bool, policy: Policy) -> ImportOptions:
         on_conflict=call.query.get("onConflict", ""),
         base_revision=base_revision(call),
         wait=call.query.get("wait", "1") not in ("0", "false"),
+        owner=call.query.get("owner", ""),
+        prune=truth(call.query.get("prune", "")),
+        allow_empty=truth(call.query.get("allowEmpty", "")),
+        take_over=truth(call.query.get("takeOver", "")),
         passphrase=passphrase_of(call) or policy.passphrase,
     )
 
 
 def import_origin(call: Call, form: Format[Any], partial: bool) -> Origin:
     """Who imports, and what the history says about it."""
-    return Origin("import", call.client, call.query.get("message") or f"{'partial' if partial else 'full'} import, {form.name}")
+    owner = call.query.get("owner", "")
+    kind = f"apply for {owner}" if owner else "partial import" if partial else "full import"
+    return Origin("import", call.client, call.query.get("message") or f"{kind}, {form.name}")
 
 
 def stops(call: Call) -> bool:
@@ -135,6 +145,7 @@ def result_lists(result: ImportResult) -> dict[str, Any]:
     found: dict[str, Any] = {
         "restarts": [effect.to_wire() for effect in result.effects],
         "ignored": result.ignored,
+        "claimed": result.claimed,
         "faults": fault_list(result.faults),
         "troubles": fault_list(result.troubles),
         "warnings": fault_list(result.warnings),
@@ -152,7 +163,7 @@ def report_answer(result: ImportResult, call: Call) -> Answer:
     """The answer of an import with the twelve-key object; what clients of the original do not know for those that ask for JSON by name."""
     lists = result_lists(result)
     if not wants_json(call):
-        lists = {name: entries for name, entries in lists.items() if name not in ("ignored", "restarts")}
+        lists = {name: entries for name, entries in lists.items() if name not in ("ignored", "claimed", "restarts")}
     body = {"ErrorMsg": left_out(result), "ConfigResponse": result.config_response(), **lists}
     return Answer(msgspec.json.encode(body), 200, JSON, result_headers(result))
 

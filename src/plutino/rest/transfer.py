@@ -52,6 +52,7 @@ class Transfer:
             Action("GET", "/data/export", self._export, "The whole configuration as a document", reply=_DOCUMENT, tags=tags, query=SECRETS),
             Action("POST", "/data/export", self._export_rules, chosen, body=_IDS, reply=_DOCUMENT, tags=tags, query=_EXPORT_QUERY),
             Action("POST", "/data/import", self._import, "Import a document", BODY, {"type": "object"}, tags=tags, query=_QUERY),
+            Action("GET", "/data/owners", self._owners, "Which entries are kept on whose behalf", reply={"type": "object"}, tags=tags),
             Action("GET", "/data/import/status", self._status, status, reply=_DOCUMENT, tags=tags),
         )
 
@@ -73,6 +74,9 @@ class Transfer:
         if truth(call.query.get("why", "")):
             return json_answer({"document": msgspec.Raw(document.encode()), "why": selection.to_wire(self._controller.specs)})
         return download(document, call, revision)
+
+    async def _owners(self, call: Call) -> Answer:
+        return json_answer(self._controller.owners())
 
     async def _status(self, call: Call) -> Answer:
         status = self._controller.last_import()
