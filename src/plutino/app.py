@@ -248,6 +248,7 @@ class Server:
         from plutino.rest.formats import Formats
         from plutino.rest.guard import Guard
         from plutino.rest.history import HistoryEndpoints
+        from plutino.rest.metadata import Metadata
         from plutino.rest.routes import Routes
         from plutino.rest.server_info import ServerInfo
         from plutino.rest.serving import HttpServer
@@ -264,7 +265,7 @@ class Server:
             served = [*ServerInfo(__version__).actions, *batch.actions, *Transfer(controller, settings.access).actions]
             served += Formats(controller, settings.access, [_key(path) for path in settings.trusted_keys]).actions
             served += [*HistoryEndpoints(controller, settings.access).actions, *TaskEndpoints(controller, settings.access).actions]
-            served += [action for spec in controller.specs.values() for action in spec.actions]
+            served += [*Metadata(controller.specs).actions, *(action for spec in controller.specs.values() for action in spec.actions)]
             routes = Routes([*served, *Documentation(served, __version__).actions])
             discretion = Discretion(declared_secrets(core.registry), plain=controller.policy.default == "plain")
             application = Application(routes, controller, Guard(settings.host, hosts, origins), log, discretion=discretion)

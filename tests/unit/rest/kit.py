@@ -21,6 +21,7 @@ from plutino.rest.documentation import Documentation
 from plutino.rest.formats import Formats
 from plutino.rest.guard import Guard
 from plutino.rest.history import HistoryEndpoints
+from plutino.rest.metadata import Metadata
 from plutino.rest.routes import Routes
 from plutino.rest.server_info import ServerInfo
 from plutino.rest.tasks import TaskEndpoints
@@ -54,6 +55,8 @@ class FakeHost:
     calls: list[tuple[str, str]] = field(default_factory=list)
     tables: dict[str, LookupRequest] = field(default_factory=dict)
     unreachable: bool = False
+    strategies: dict[str, str] = field(default_factory=dict)
+    kept_traces: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     async def deploy(self, deployment: Deployment) -> None:
         self.calls.append(("deploy", deployment.rule))
@@ -102,6 +105,21 @@ class FakeHost:
 
     def tap(self, rule: str, listener: Tap) -> Callable[[], None]:
         raise NotFoundError(f"rule {rule} has no results here")
+
+    def trace(self, rule: str, strategy: str) -> bool:
+        if self.states.get(rule) != "running":
+            return False
+        self.strategies[rule] = strategy
+        return True
+
+    def traced(self, rule: str) -> bool:
+        return bool(self.strategies.get(rule))
+
+    def traces(self, rule: str) -> Sequence[str]:
+        return tuple(id for id, span in reversed(self.kept_traces.items()) if span["ruleID"] == rule)
+
+    def trace_of(self, trace: str) -> Mapping[str, Any] | None:
+        return self.kept_traces.get(trace)
 
     def readers(self, stream: str) -> tuple[str, ...]:
         running = [d for d in self.deployed.values() if self.states.get(d.rule) == "running"]
@@ -233,7 +251,7 @@ async def open_api(
         batch = Batch()
         served = [*ServerInfo("0").actions, *batch.actions, *Transfer(controller, access).actions, *Formats(controller, access).actions]
         served += [*HistoryEndpoints(controller, access).actions, *TaskEndpoints(controller, access).actions]
-        served += [action for spec in kinds.values() for action in spec.actions]
+        served += [*Metadata(kinds).actions, *(action for spec in kinds.values() for action in spec.actions)]
         routes = Routes([*served, *Documentation(served, "0").actions])
         discretion = Discretion(declared_secrets(known), plain=policy.default == "plain")
         app = Application(routes, controller, guard or Guard("127.0.0.1"), log, discretion=discretion)
