@@ -34,10 +34,17 @@ class Stored(Struct, frozen=True):
     positions: dict[str, Any]
 
 
+class Taken(Struct):
+    """A checkpoint on its way to the store, with the deliveries that it covers."""
+
+    stored: Stored
+    held: list[Receipt]
+
+
 class Checkpoints:
     """Takes the checkpoints of one run, at its interval, at its stop, and when too many deliveries wait for one."""
 
-    __slots__ = ("_facilities", "_held", "_interval", "_rows", "_run", "_saving", "_shape", "_timer")
+    __slots__ = ("_facilities", "_held", "_interval", "_rows", "_run", "_saving", "_shape", "_timer", "_wanted")
 
     def __init__(self, run: Run, shape: str, interval: int, facilities: Facilities) -> None:
         self._run = run
@@ -48,6 +55,8 @@ class Checkpoints:
         self._rows = 0
         self._saving: asyncio.Task[None] | None = None
         self._timer = Timer(self._due)
+        self._wanted = False
+        """A checkpoint is due that waits for the end of a delivery."""
 
     def begin(self) -> None:
         """Take the first checkpoint after the interval."""
@@ -65,6 +74,16 @@ class Checkpoints:
             # the snapshot is taken after this batch, when nothing is half done
             self._saving = self._facilities.spawn(self._save_alone())
 
+    def positioned(self) -> None:
+        """A source has come to a position again: where a checkpoint waited for that, it is taken now."""
+        if self._wanted and self._saving is None and not self._between():
+            self._wanted = False
+            self._saving = self._facilities.spawn(self._store_alone(self._take()))
+
+    def _between(self) -> bool:
+        """Whether a source has given a part of a delivery: the state has rows that no position covers."""
+        return any(place.feed.between for place in self._run.places)
+
     async def end(self) -> None:
         """A last checkpoint; the run gets no more data. Without it, what waits for one stays unacknowledged and comes again."""
         self._facilities.deadlines.arm(self._timer, None)
@@ -73,32 +92,35 @@ class Checkpoints:
             await asyncio.wait((saving,), timeout=PATIENCE_SECONDS)
             saving.cancel()
             await settle(saving)
-        await self.save(PATIENCE_SECONDS)
+        if not self._between():
+            await self._store(self._take(), PATIENCE_SECONDS)
 
-    async def save(self, patience: float | None = None) -> None:
-        """Store the state as it is now, once everything that left the program before is delivered; then acknowledge what it covers.
-
-        ``patience``: seconds to wait for the sinks, None for as long as it takes.
-        """
+    def _take(self) -> Taken:
+        """The state as it is now, and what is acknowledged when it is stored."""
         run, held = self._run, self._held
         self._held, self._rows = [], 0
         positions = {place.feed.request.stream: place.feed.position for place in run.places if place.feed.position is not None}
-        state = run.program.snapshot()
+        return Taken(Stored(self._shape, run.program.snapshot(), positions), held)
+
+    async def _store(self, taken: Taken, patience: float | None = None) -> None:
+        """Store a state, once everything that left the program before is delivered; then acknowledge what it covers.
+
+        ``patience``: seconds to wait for the sinks, None for as long as it takes.
+        """
         saved = False
         try:
-            if state or positions:
+            if taken.stored.state or taken.stored.positions:
                 await self._delivered(patience)
-                entry = msgspec.msgpack.encode(Stored(self._shape, state, positions))
-                await self._facilities.state.save(run.rule, {KEY: entry})
+                await self._facilities.state.save(self._run.rule, {KEY: msgspec.msgpack.encode(taken.stored)})
             saved = True
         except TransportError as error:
-            self._facilities.log.error("checkpoint failed", rule=run.rule, error=str(error))
-            self._facilities.errors.add(run.rule, self._facilities.clock.now_ms(), "checkpoint", str(error))
+            self._facilities.log.error("checkpoint failed", rule=self._run.rule, error=str(error))
+            self._facilities.errors.add(self._run.rule, self._facilities.clock.now_ms(), "checkpoint", str(error))
         finally:
             if not saved:
-                self._held = held + self._held
+                self._held = taken.held + self._held
         if saved:
-            for receipt in held:
+            for receipt in taken.held:
                 receipt.release()
 
     async def _delivered(self, patience: float | None) -> None:
@@ -117,8 +139,14 @@ class Checkpoints:
             waiting.cancel()
 
     async def _save_alone(self) -> None:
+        if self._between():
+            self._wanted, self._saving = True, None
+        else:
+            await self._store_alone(self._take())
+
+    async def _store_alone(self, taken: Taken) -> None:
         try:
-            await self.save()
+            await self._store(taken)
         finally:
             self._saving = None
 

@@ -35,6 +35,9 @@ SLICE_SECONDS = 0.005
 BLOCK = 64 * 1024
 """Bytes of lines that are processed between two chances to let others run."""
 
+WITHIN = object()
+"""The position of a part of a delivery that is not its last."""
+
 MEASURE = 63
 """One delivery in ``MEASURE + 1`` is timed."""
 
@@ -70,6 +73,7 @@ class Feed:
         "_throttle",
         "_ticks",
         "access",
+        "between",
         "congested",
         "decode_trouble",
         "decoded",
@@ -106,6 +110,8 @@ class Feed:
         self.congested = 0
         """Attached rules with a full outlet."""
         self.position: Any = None
+        self.between = False
+        """The rules have had a part of a delivery, so that no position says where they are."""
         self.ended = False
         self.error: PlutinoError | None = None
         self.wants_meta = False
@@ -306,8 +312,7 @@ class Feed:
                 rows, errors = branch.run(delivery, now, not ticks)
             self.decoded += rows
             self.received += rows + errors if delivery.payloads is None else len(delivery.payloads)
-            if delivery.position is not None:
-                self.position = delivery.position
+            self._advance(delivery.position)
         except Exception as error:  # supervisor: a defect in decoding stops the rules of this feed, not those that feed it
             for place in tuple(self.places):
                 place.run.failed(error)
@@ -317,6 +322,18 @@ class Feed:
             flow.lossy, flow.receipt, flow.now = saved
             if receipt is not None:
                 receipt.release()
+
+    def _advance(self, position: Any) -> None:
+        """The rules have had a delivery, or a part of one."""
+        if position is WITHIN:
+            self.between = self._throttle is None
+            return
+        if position is not None:
+            self.position = position
+        if self.between:
+            self.between = False
+            for place in self.places:
+                place.run.positioned()
 
     def _inflated(self, delivery: Delivery) -> Delivery:
         """The delivery with decompressed payloads; those that do not decompress are counted and left out."""
@@ -402,7 +419,7 @@ def blocks(delivery: Delivery) -> list[Delivery]:
         cut = lines.rfind(b"\n", start, end) + 1 if end < len(lines) else len(lines)
         if cut <= start:  # one line longer than a block
             cut = lines.find(b"\n", end) + 1 or len(lines)
-        pieces.append(Delivery(lines=lines[start:cut], meta=delivery.meta))
+        pieces.append(Delivery(lines=lines[start:cut], meta=delivery.meta, position=WITHIN))
         start = cut
     if pieces:
         pieces[-1].position, pieces[-1].ack = delivery.position, delivery.ack

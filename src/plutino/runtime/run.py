@@ -7,6 +7,8 @@ from functools import partial
 from itertools import accumulate
 from typing import Any, Protocol, cast
 
+from msgspec.structs import replace
+
 from plutino.model import Batch, RowError
 from plutino.runtime.checkpoints import Checkpoints
 from plutino.runtime.deadlines import Timer
@@ -16,6 +18,7 @@ from plutino.runtime.pending import Pending, at_once
 from plutino.runtime.sinks import Outlet
 from plutino.runtime.status import Node, Trouble
 from plutino.runtime.status import topology as wire_topology
+from plutino.runtime.tracer import Tracer
 from plutino.runtime.twins import share_of
 from plutino.spi import InputNeed, Program, Tap
 
@@ -55,6 +58,14 @@ class Place:
         checks = need.times or feed.pipe.checks
         self.operators = (*feed.pipe.operators, "preprocessor") if checks else feed.pipe.operators
 
+    def follow(self, tracer: Tracer | None) -> None:
+        """Let a tracer see every row with its metadata, also those that the guard would keep away; None ends that."""
+        need, push = self.run.program.inputs[self.feed.request.stream], self.run.way_in
+        if tracer is None:
+            self.need, self.push = need, push
+        else:
+            self.need, self.push = replace(need, guard=None, twin=None, meta=True), tracer.way_in(push)
+
 
 class Run:
     """A program at work.
@@ -82,6 +93,7 @@ class Run:
         "rule",
         "sends_errors",
         "stateful",
+        "tracer",
     )
 
     def __init__(self, rule: str, program: Program, sends_errors: bool, keeper: Keeper, facilities: Facilities) -> None:
@@ -98,6 +110,7 @@ class Run:
         self.frozen: tuple[Node, ...] | None = None
         self.push_us = 0
         self.stateful = bool(program.snapshot())
+        self.tracer: Tracer | None = None
         self._keeper = keeper
         self._facilities = facilities
         self._takes: tuple[Emit, ...] = ()
@@ -109,8 +122,7 @@ class Run:
     def place(self, feed: Feed) -> Place:
         """A place on a feed; the feed does not know of it yet."""
         need = self.program.inputs[feed.request.stream]
-        # a program without state never waits for lookups
-        place = Place(self, feed, need, self._push_stateful if self.stateful else cast(Push, self.program.push))
+        place = Place(self, feed, need, self.way_in)
         self.places.append(place)
         return place
 
@@ -121,13 +133,26 @@ class Run:
 
     def show_to(self, listeners: Sequence[Tap]) -> None:
         """Let these see every output, besides the sinks."""
-        takes = [outlet.take for outlet in self.outlets]
+        takes = [outlet.take for outlet in self.outlets] if self.tracer is None else [self.tracer.emit]
         if listeners:
             takes.append(partial(_show, tuple(listeners), self.sends_errors))
         self._takes = tuple(takes)
         for place in self.places:
             place.emit = self.way_out
             place.feed.changed()
+
+    def follow(self, strategy: str, listeners: Sequence[Tap]) -> None:
+        """Trace rows from now on; an empty strategy ends that."""
+        self.tracer = Tracer(self, strategy, self._facilities) if strategy else None
+        for place in self.places:
+            place.follow(self.tracer)
+        self.show_to(listeners)
+
+    @property
+    def way_in(self) -> Push:
+        """What rows are pushed into."""
+        # a program without state never waits for lookups
+        return self._push_stateful if self.stateful else cast(Push, self.program.push)
 
     @property
     def way_out(self) -> Emit:
@@ -145,6 +170,12 @@ class Run:
     def loose(self) -> Collection[str] | None:
         """Output columns whose whole numbers templates must see as floats; None means all."""
         return self.program.json_numbers
+
+    @property
+    def operator_names(self) -> list[str]:
+        """The program's operators as the status calls them."""
+        index = sum(1 + len(place.operators) for place in self.places)
+        return [self._operator_name(k, index) for k in range(len(self.operators))]
 
     @property
     def congested(self) -> int:
@@ -275,6 +306,11 @@ class Run:
             sinks.append(sink)
         return [*sources, *operators, *sinks]
 
+    def positioned(self) -> None:
+        """A source of the rule has come to the end of a delivery that was given in parts."""
+        if self.checkpoints is not None:
+            self.checkpoints.positioned()
+
     def topology(self) -> dict[str, Any]:
         """The topology on the wire."""
         chains, index = [], 0
@@ -296,15 +332,14 @@ class Run:
         for k, (kind, counter) in enumerate(zip(self.operators, self.program.counters, strict=True)):
             rows_in, rows_out, errors = counter
             rows_in, rows_out = rows_in + credited, rows_out + credited
-            if k == 0 and len(self.places) == 1 and self.places[0].need.guard is not None:
+            if k == 0 and len(self.places) == 1 and self.program.inputs[self.places[0].feed.request.stream].guard is not None:
                 # rows that the guard already told apart never reach the program, but they did reach the rule
                 rows_in = max(rows_in, self.places[0].feed.decoded - self.places[0].before.decoded)
             trouble = self._troubles.get(kind) if self._troubles is not None else None
             found.append(
                 Node(
                     "op",
-                    # a lookup is called like its table
-                    kind if kind == self.program.operators[k] else f"{index + 1 + k}_{kind}",
+                    self._operator_name(k, index),
                     rows_in,
                     rows_out,
                     latency_us=self.push_us if k == 0 else 0,
@@ -317,6 +352,11 @@ class Run:
         return found
 
     # -- inside
+
+    def _operator_name(self, k: int, index: int) -> str:
+        """The name of an operator that ``index`` others stand before; a lookup is called like its table."""
+        kind = self.operators[k]
+        return kind if kind == self.program.operators[k] else f"{index + 1 + k}_{kind}"
 
     def _counted(self) -> bool:
         return any(place.feed.received > place.before.received for place in self.places)

@@ -35,8 +35,8 @@ class Stamp(Struct, frozen=True, order=True):
 class FileSource:
     """Delivers lines as blocks, csv as rows of text, everything else as one payload per file. Meta: ``file``, the full path.
 
-    The position is ``{"file", "offset", "rows", "after"}``: where in which file to go on, and the newest file of a folder that was read to
-    its end (``[time, name]``). Deleting or moving a file waits until the rules are done with it.
+    The position is ``{"file", "offset", "rows", "skip", "after"}``: where in which file to go on (``skip``: that many pieces behind it),
+    and the newest file of a folder that was read to its end (``[time, name]``). Deleting or moving a file waits until the rules are done with it.
     """
 
     def __init__(self, options: FileSourceOptions, datasource: str, context: SourceContext) -> None:
@@ -51,6 +51,7 @@ class FileSource:
         self._file = ""
         self._offset = 0
         self._rows = 0
+        self._skip = 0
         self._after: Stamp | None = None
         self._complete = True
         """Whether the file that is read will not grow any more."""
@@ -94,7 +95,7 @@ class FileSource:
     async def _read_again(self, inlet: Inlet, path: str, complete: bool) -> None:
         """Read a file of the folder; lines go on where they ended, if what was read is still there."""
         if path != self._file:
-            self._file, self._offset, self._rows = path, 0, 0
+            self._begin(path)
         end = self._ends.pop(path, None)
         self._complete = complete
         try:
@@ -113,7 +114,7 @@ class FileSource:
             inlet.failed(f"file {path}: {_reason(error)}")
         self._complete = True
         if self._kind != "lines":
-            self._file, self._offset, self._rows = "", 0, 0
+            self._begin("")
 
     def _new_files(self) -> list[tuple[Stamp, int]]:
         """Files of the folder that are newer than the last one read, oldest first."""
@@ -139,11 +140,11 @@ class FileSource:
             inlet.failed(error.message)
         except OSError as error:
             inlet.failed(f"file {self._path}: {_reason(error)}")
-        self._file, self._offset, self._rows = "", 0, 0
+        self._begin("")
 
     async def _read(self, inlet: Inlet, path: str) -> None:
         if path != self._file or self._offset > os.path.getsize(path):
-            self._file, self._offset, self._rows = path, 0, 0
+            self._begin(path)
         meta = {"file": path}
         match self._kind:
             case "lines":
@@ -164,10 +165,11 @@ class FileSource:
         for block, offset in line_blocks(path, self._offset, start, end, complete=self._complete):
             if last is not None:
                 await self._put(inlet, last)
+            pieces = [line + b"\n" for line in block.split(b"\n") if line] if options.send_interval or self._skip else [block]
+            skipped, self._skip = self._skip, 0
+            for done, piece in enumerate(pieces[skipped:-1], skipped + 1):
+                await self._put(inlet, Delivery(lines=piece, meta=meta, position=self._position(done)))
             self._offset = offset
-            pieces = [block] if not options.send_interval else [line + b"\n" for line in block.split(b"\n") if line]
-            for piece in pieces[:-1]:
-                await self._put(inlet, Delivery(lines=piece, meta=meta))
             last = Delivery(lines=pieces[-1], meta=meta, position=self._position()) if pieces else None
         return self._with_action(last, path)
 
@@ -186,8 +188,9 @@ class FileSource:
             if last is not None:
                 await self._put(inlet, last)
             if options.send_interval:
-                for row in rows[:-1]:
-                    await self._put(inlet, Delivery(rows=[row], meta=meta))
+                for left, row in zip(range(len(rows) - 1, 0, -1), rows, strict=False):
+                    self._rows = count - left
+                    await self._put(inlet, Delivery(rows=[row], meta=meta, position=self._position()))
                 rows = rows[-1:]
             self._rows = count
             last = Delivery(rows=list(rows), meta=meta, position=self._position())
@@ -197,10 +200,11 @@ class FileSource:
         if self._offset:
             return None
         payload = await asyncio.to_thread(whole, path, self._options.decompression)
-        self._offset = os.path.getsize(path)
         payloads = elements(payload) if self._options.send_interval and self._kind == "json" else [payload]
-        for piece in payloads[:-1]:
-            await self._put(inlet, Delivery(payloads=[piece], meta=meta))
+        skipped, self._skip = self._skip, 0
+        for done, piece in enumerate(payloads[skipped:-1], skipped + 1):
+            await self._put(inlet, Delivery(payloads=[piece], meta=meta, position=self._position(done)))
+        self._offset = os.path.getsize(path)
         if not payloads:
             return None
         return self._with_action(Delivery(payloads=payloads[-1:], meta=meta, position=self._position()), path)
@@ -236,9 +240,13 @@ class FileSource:
         except OSError as error:
             self._log.warning(f"file {path} was read, but cannot be removed: {_reason(error)}")
 
-    def _position(self) -> dict[str, Any]:
+    def _begin(self, path: str) -> None:
+        """Read a file from its first row on."""
+        self._file, self._offset, self._rows, self._skip = path, 0, 0, 0
+
+    def _position(self, skip: int = 0) -> dict[str, Any]:
         after = [self._after.mtime_ns, self._after.name] if self._after is not None else None
-        return {"file": self._file, "offset": self._offset, "rows": self._rows, "after": after}
+        return {"file": self._file, "offset": self._offset, "rows": self._rows, "skip": skip, "after": after}
 
     def _resume(self, position: Any) -> None:
         if not isinstance(position, Mapping):
@@ -246,6 +254,7 @@ class FileSource:
         self._file = str(position.get("file") or "")
         self._offset = int(position.get("offset") or 0)
         self._rows = int(position.get("rows") or 0)
+        self._skip = int(position.get("skip") or 0)
         after = position.get("after")
         self._after = Stamp(int(after[0]), str(after[1])) if after else None
 
