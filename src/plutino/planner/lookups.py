@@ -111,4 +111,3 @@ def _deep(expr: Bound, items: Mapping[str, Item]) -> list[Bound]:
         if isinstance(part, AliasRef):
             found.extend(_deep(items[part.name].expr, items))
     return found
-

@@ -126,13 +126,13 @@ class Pending:
         saved = flow.lossy, flow.receipt, flow.now
         receipt: Receipt | None = None
         try:
+            flow.now = self._facilities.clock.now_ms()
+            flow.receipt, flow.lossy = self._held.get(ticket.token, (None, True))
             out = self._go_on(self._program.resume(ticket.token, ticket.answers))
             receipt, flow.lossy = self._released()
-            flow.receipt, flow.now = receipt, self._facilities.clock.now_ms()
+            flow.receipt = receipt
             if out is not None:
-                if out.errors:
-                    self._owner.report(out.errors)
-                self._owner.emit(out)
+                self._hand(out)
         except Exception as error:  # supervisor: a defect in one rule stops that rule, nothing else
             self._owner.failed(error)
         finally:
@@ -175,11 +175,18 @@ class Pending:
 
     def _go_on(self, out: Batch | Suspended | None) -> Batch | None:
         while isinstance(out, Suspended):
+            if out.output is not None:
+                self._hand(out.output)
             answers = self._ask(out, later=False)
             if answers is None:
                 return None
             out = self._program.resume(out.token, answers)
         return out
+
+    def _hand(self, out: Batch) -> None:
+        if out.errors:
+            self._owner.report(out.errors)
+        self._owner.emit(out)
 
     def _ask(self, suspended: Suspended, *, later: bool) -> list[list[LookupAnswer]] | None:
         """The answers where they are there at once; else None, and ``answered`` is called with them."""
