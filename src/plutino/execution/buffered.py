@@ -227,6 +227,9 @@ class BufferedProgram:
             output.sizes.append(len(out))
 
     def _joined(self, window: Fired) -> list[Row]:
+        if not self._code.joins:  # one stream, and tables that are asked afterwards
+            others = self._code.empty[1:]
+            return [(entry, *others) for entry in window.entries]
         sources: list[Sequence[Entry]] = [
             self._tables[i] if source.table else [e for e in window.entries if e.source == i] for i, source in enumerate(self._code.sources)
         ]

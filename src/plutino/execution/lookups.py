@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import UNSET, Struct
@@ -128,9 +128,13 @@ class Waiting:
             values = code.values(row, self._memories)
         except EvaluationError as error:
             raise StageError(code.table, f"run Join error: {error}") from error
-        if any(value is None for value in values):
+        if None in values:
             return None  # a null equals nothing
-        return queries.setdefault(key_of(values), (len(queries), values))[0]
+        key = key_of(values)
+        known = queries.get(key)
+        if known is None:
+            known = queries[key] = (len(queries), values)
+        return known[0]
 
     def find(self, token: int) -> Group:
         """The group with this token."""
@@ -139,10 +143,14 @@ class Waiting:
     def take(self, group: Group, answers: Sequence[LookupAnswer]) -> None:
         """Join the rows of a group with the answers to what it asked."""
         code, count = self._codes[group.stage], self.counts[group.stage]
+        made: dict[int, list[Entry]] = {}
         for i, (item, asked) in enumerate(zip(group.items, group.asked, strict=True)):
             if isinstance(item, Message):
                 try:
-                    item.rows = _joined(code, item, asked, answers, self._memories)
+                    for number in asked:
+                        if number is not None and number not in made:
+                            made[number] = _entries(code, answers[number], group.arrival)
+                    item.rows = _joined(code, item, asked, made, self._memories)
                 except StageError as error:
                     count[2] += 1
                     group.items[i] = error
@@ -181,19 +189,16 @@ def _rows(items: Sequence[Message | StageError]) -> int:
 
 
 def _joined(
-    code: LookupCode, message: Message, asked: Sequence[int | None], answers: Sequence[LookupAnswer], memories: Sequence[Any]
+    code: LookupCode, message: Message, asked: Sequence[int | None], made: Mapping[int, Sequence[Entry]], memories: Sequence[Any]
 ) -> list[Row]:
     """The rows of a message with their partners. One failed query fails the message, as any failing row of a window does."""
     out: list[Row] = []
-    made: dict[int, list[Entry]] = {}
+    right, on = code.right, code.on
     for row, number in zip(message.rows, asked, strict=True):
-        partners: Sequence[Entry] = ()
-        if number is not None:
-            partners = made.get(number) or made.setdefault(number, _entries(code, answers[number], message.span[2]))
         found = False
-        for partner in partners:
-            joined = (*row[: code.right], partner, *row[code.right + 1 :])
-            if code.on is None or is_match(joined, code.on, memories):
+        for partner in made[number] if number is not None else ():
+            joined = (*row[:right], partner, *row[right + 1 :])
+            if on is None or is_match(joined, on, memories):
                 found = True
                 out.append(joined)
         if not found and code.left:
