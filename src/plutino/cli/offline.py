@@ -136,6 +136,22 @@ class NoEngine:
         """No rule is known."""
         raise NotFoundError(f"Rule {rule} is not found")
 
+    def trace(self, rule: str, strategy: str) -> bool:
+        """No rule runs."""
+        return False
+
+    def traced(self, rule: str) -> bool:
+        """No rule runs."""
+        return False
+
+    def traces(self, rule: str) -> Sequence[str]:
+        """None."""
+        return ()
+
+    def trace_of(self, trace: str) -> Mapping[str, Any] | None:
+        """None is kept."""
+        return None
+
     async def probe_table(self, request: Any) -> None:
         """Every table can be opened."""
 

@@ -99,6 +99,7 @@ class Engine:
             await self._life.halt(pipeline, CANCELED)
             del self._pipelines[rule]
             self._facilities.errors.forget(rule)
+            self._facilities.traces.forget(rule)
             if pipeline.deployment is not None and pipeline.deployment.options.qos > 0:
                 await self._facilities.state.drop(rule)
 
@@ -180,6 +181,27 @@ class Engine:
             self._life.listen(pipeline)
 
         return leave
+
+    def trace(self, rule: str, strategy: str) -> bool:
+        """Trace the rows of a rule's present run, or no more with an empty strategy; False when it does not run."""
+        pipeline = self._pipelines.get(rule)
+        if pipeline is None or pipeline.run is None or not pipeline.active:
+            return False
+        pipeline.run.follow(strategy, pipeline.listeners)
+        return True
+
+    def traced(self, rule: str) -> bool:
+        """Whether the rows of a rule are traced now."""
+        pipeline = self._pipelines.get(rule)
+        return pipeline is not None and pipeline.active and pipeline.run is not None and pipeline.run.tracer is not None
+
+    def traces(self, rule: str) -> Sequence[str]:
+        """Ids of the traces that are kept of a rule, newest first."""
+        return self._facilities.traces.of(rule)
+
+    def trace_of(self, trace: str) -> Mapping[str, Any] | None:
+        """A trace with all its spans, None when it is not kept."""
+        return self._facilities.traces.get(trace)
 
     def readers(self, stream: str) -> tuple[str, ...]:
         """Rules that run on a stream or table now."""

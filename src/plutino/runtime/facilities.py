@@ -12,6 +12,7 @@ from plutino.runtime.backoff import Backoff
 from plutino.runtime.deadlines import Deadlines
 from plutino.runtime.errorlog import ErrorLog
 from plutino.runtime.references import References
+from plutino.runtime.traces import Traces
 from plutino.spi import Clock, HttpIngress, Registry, StateStore
 from plutino.spi.bus import Bus
 
@@ -57,6 +58,7 @@ class Facilities:
     allow_variable: Callable[[str], None] = lambda _: None
     errors: ErrorLog = field(default_factory=ErrorLog)
     flow: Flow = field(default_factory=Flow)
+    traces: Traces = field(default_factory=Traces)
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     references: References = field(init=False)
 

@@ -163,6 +163,25 @@ class Host(Protocol):
         """
         ...
 
+    def trace(self, rule: str, strategy: str) -> bool:
+        """Trace the rows of a rule until it stops: each (``always``), those that bring a trace id (``head``), or none any more (empty).
+
+        False when the rule does not run. A rule that is not traced pays nothing.
+        """
+        ...
+
+    def traced(self, rule: str) -> bool:
+        """Whether the rows of a rule are traced now."""
+        ...
+
+    def traces(self, rule: str) -> Sequence[str]:
+        """Ids of the traces that are kept of a rule, newest first."""
+        ...
+
+    def trace_of(self, trace: str) -> Mapping[str, Any] | None:
+        """A trace as the wire shows it (runtime reference §8.3), None when it is not kept."""
+        ...
+
     async def probe_table(self, request: LookupRequest) -> None:
         """Open a lookup table and close it again; raises what creating or opening it raises."""
         ...

@@ -88,7 +88,7 @@ class _Endpoints:
                     "name": content.get("name") or id,
                     "status": host.state(id) or "stopped",
                     "tags": content.get("tags"),
-                    "trace": False,
+                    "trace": host.traced(id),
                     "version": content.get("version", ""),
                 }
             )

@@ -17,6 +17,7 @@ from plutino.resources.rule.endpoints import endpoints
 from plutino.resources.rule.outlook import Version, memory_topics, stop_effect, swap_effect
 from plutino.resources.rule.properties import sink_refs
 from plutino.resources.rule.provision import Provision, waiting_format
+from plutino.resources.rule.tracing import tracing_endpoints
 from plutino.spi import Action, Deployment, Environment, FeedRequest, FunctionSpec, Host, LookupRequest, Mode, RuleOptions, SinkRequest
 from plutino.spi.effects import Effect
 from plutino.spi.layers import brought_connector
@@ -70,7 +71,7 @@ class RuleKind:
 
     @property
     def actions(self) -> Sequence[Action]:
-        return endpoints(self)
+        return (*endpoints(self), *tracing_endpoints())
 
     def parse(self, ref: Ref, text: str) -> Definition:
         """Refuses a document that is wrong by itself (``Invalid rule json: …``). The statement is looked at by ``check``."""
