@@ -43,6 +43,17 @@ def print_changes(changeset: dict[str, Any], target: Console | None = None) -> N
                 for field in change["fields"]:
                     _print_field(field, target, cut)
     target.print(summary_line(changeset), markup=False)
+    for effect in changeset.get("restarts") or []:
+        if effect["action"] != "start":  # that new rules start goes without saying
+            target.print(_effect_line(effect), markup=False, **cut)
+
+
+def _effect_line(effect: dict[str, Any]) -> str:
+    """``rule hot goes on as its new version, its state is lost, because of stream boiler``."""
+    does = {"stop": "stops", "swap": "goes on as its new version"}[effect["action"]]
+    state = {"kept": ", its state is kept", "lost": ", its state is lost"}.get(effect["state"], "")
+    why = [why for why in effect["why"] if why != f"rule {effect['rule']}"]
+    return f"rule {effect['rule']} {does}{state}" + (f", because of {', '.join(why)}" if why else "")
 
 
 def summary_line(changeset: dict[str, Any]) -> str:

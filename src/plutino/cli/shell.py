@@ -22,6 +22,7 @@ _OTHERWISE = {"query": "use 'plutino run' or 'plutino tail'", "register": "it ha
 _SECTIONS = (
     ("Server", ("serve", "status", "components", "demo")),
     ("Configuration", ("import", "export", "diff", "validate", "migrate")),
+    ("History", ("history", "rollback", "audit", "task")),
     ("Rules", ("tail", "explain", "run")),
     ("As in eKuiper", ("create", "describe", "drop", "show", "start", "stop", "restart", "getstatus", "gettopo")),
 )

@@ -76,23 +76,41 @@ def _described(counts: dict[str, int]) -> str:
     show_default=True,
     help="abort: one fault refuses all. continue: entries with faults stay as they are and are reported (exit code 1).",
 )
+@click.option(
+    "--on-conflict",
+    type=click.Choice(["overwrite", "skip", "fail"]),
+    help="Objects that are there already.  [default: overwrite; a partial import skips plugins, schemas and services]",
+)
+@click.option("--base", "base_revision", type=click.IntRange(0), metavar="N", help="Refuse when something changed since revision N.")
+@click.option("--no-wait", is_flag=True, help="Refuse while another import is going on.")
+@click.option("--message", "-m", metavar="TEXT", help="What the history says about it.")
+@click.option("--background", is_flag=True, help="Go on after the command has ended; 'plutino task' follows it.")
 @click.option("--trust", multiple=True, metavar="KEY", help="Ed25519 public key (PEM); a bundle must be signed by one of these.")
 @key_option
 @server_option
 @json_option
 def import_(
-    path: str, partial: bool, dry_run: bool, on_error: str, trust: tuple[str, ...], key_file: str | None, server: str, as_json: bool
+    path: str,
+    partial: bool,
+    dry_run: bool,
+    on_error: str,
+    background: bool,
+    trust: tuple[str, ...],
+    key_file: str | None,
+    server: str,
+    as_json: bool,
+    **given: Any,
 ) -> int:
     """Import a document: JSON, YAML or a bundle (.zip) from a file or - for standard input, or a folder with one file per object."""
     document = layout.read_document(path)
     if trust:
         _verify(document, trust)
-    extra = {"dryRun": "1"} if dry_run else {}
-    if on_error != "abort":
-        extra["onError"] = on_error
+    extra = _extra(dry_run, on_error, **given)
+    if background:
+        return _in_background(client_with(server, key_file), document, partial, extra, as_json)
     with layout.faults_of(document), working(f"importing {described(document)}", quiet=as_json):
         answer = send(client_with(server, key_file), document, partial=partial, **extra)
-    for name in ("faults", "warnings"):
+    for name in ("faults", "troubles", "warnings"):
         if answer.get(name):
             answer[name] = layout.located(document, answer[name])
     faults: list[dict[str, Any]] = answer.get("faults") or []
@@ -105,8 +123,13 @@ def import_(
     else:
         click.echo(f"imported {described(document)}, without what is named below")
     if not as_json:
+        if not dry_run:
+            for entry in answer.get("ignored") or []:
+                click.echo(f"kept as it was: {entry}", err=True)
         for line in fault_lines(answer.get("warnings") or []):
             click.echo(f"warning:{line[1:]}", err=True)
+        for line in fault_lines(answer.get("troubles") or []):
+            click.echo(f"imported, but does not run:{line[1:]}", err=True)
         if faults:
             click.echo(f"error: {counted(len(faults), 'fault')}; these entries stay as they were", err=True)
             for line in fault_lines(faults):
@@ -189,18 +212,25 @@ def _verify(document: Document, trust: Sequence[str]) -> None:
     bundles.verify(document.content, [layout.read_key(path) for path in trust])
 
 
-@click.command("diff")
-@click.argument("path", metavar="FILE")
+@click.command("diff", short_help="Show what importing a document would change, or what lies between two revisions.")
+@click.argument("path", metavar="FILE|FROM")
+@click.argument("end", metavar="[TO]", type=click.IntRange(0), required=False)
 @click.option("--partial", is_flag=True, help="As a partial import would: what the document does not name stays.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when there are differences.")
 @key_option
 @server_option
 @json_option
-def diff(path: str, partial: bool, exit_code: bool, key_file: str | None, server: str, as_json: bool) -> int:
-    """Show what importing a document would change on the server."""
-    document = layout.read_document(path)
-    with layout.faults_of(document), working(f"comparing {described(document)}", quiet=as_json):
-        changeset = dry_run(client_with(server, key_file), document, partial=partial)
+def diff(path: str, end: int | None, partial: bool, exit_code: bool, key_file: str | None, server: str, as_json: bool) -> int:
+    """Show what importing FILE would change on the server, or what lies between the revisions FROM and TO (the present one)."""
+    if path.isdecimal() and not Path(path).exists():
+        query = {"from": path, **({"to": str(end)} if end is not None else {})}
+        changeset = Client(server).call("GET", "/data/diff", query=query).json()
+    elif end is not None:
+        raise Misuse(f"{path!r} is no revision", "give one file, or two revisions")
+    else:
+        document = layout.read_document(path)
+        with layout.faults_of(document), working(f"comparing {described(document)}", quiet=as_json):
+            changeset = dry_run(client_with(server, key_file), document, partial=partial)
     if as_json:
         print_json(changeset)
     else:
@@ -268,6 +298,31 @@ for _verb in (export_ruleset, export_data):
     export.add_verb(_verb)
 
 commands: Sequence[click.Command] = (import_, export, diff)
+
+
+def _extra(
+    dry_run: bool, on_error: str, *, on_conflict: str | None, base_revision: int | None, no_wait: bool, message: str | None
+) -> dict[str, str]:
+    """The query of an import, what is as usual left out."""
+    found = {
+        "dryRun": "1" if dry_run else "",
+        "onError": on_error if on_error != "abort" else "",
+        "onConflict": on_conflict or "",
+        "baseRevision": "" if base_revision is None else str(base_revision),
+        "wait": "0" if no_wait else "",
+        "message": message or "",
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _in_background(client: Client, document: Document, partial: bool, extra: dict[str, str], as_json: bool) -> int:
+    """Hand a document over and print the id of its task."""
+    if document.form is BUNDLE:
+        raise Misuse("a bundle cannot be imported in the background", "leave out --background, or export it as .json or .yaml")
+    query = _query(partial, format=document.form.name, **extra)
+    id = client.call("POST", "/async/data/import", {"content": document.content}, query).json()["id"]
+    print_json({"id": id}) if as_json else click.echo(id)
+    return 0
 
 
 def _query(partial: bool, **extra: str) -> dict[str, str]:

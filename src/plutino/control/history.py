@@ -127,7 +127,7 @@ def entry_to_wire(revision: Revision) -> dict[str, Any]:
         "at": revision.at,
         "source": revision.origin.source,
         "client": revision.origin.client,
-        "summary": revision.origin.summary,
+        "message": revision.origin.summary,
         "outcome": revision.outcome,
         "texts": revision.kept,
         "hash": revision.hash,

@@ -12,7 +12,7 @@ from typing import Any
 import click
 import pytest
 
-from plutino.cli import definitions, rules, shell, transfer
+from plutino.cli import definitions, history, rules, shell, transfer
 
 
 @dataclass
@@ -68,7 +68,7 @@ def plutino(fake: FakeServer, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     """Run a command line against the fake server; the result is the exit code."""
     monkeypatch.setenv("PLUTINO_SERVER", fake.url)
     group = shell.Commands("plutino")
-    for module in (transfer, definitions, rules):
+    for module in (transfer, definitions, rules, history):
         for command in module.commands:
             group.add_command(command)
 

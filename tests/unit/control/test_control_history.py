@@ -36,7 +36,7 @@ async def test_entries_tell_who_did_what_when(at: Bench) -> None:
     entries = [entry_to_wire(entry) for entry in await at.control.history.entries()]
     assert [entry["revision"] for entry in entries] == [5, 4, 3, 2, 1]
     third = entries[2]
-    assert (third["source"], third["client"], third["summary"]) == ("import", "10.0.0.9", "new plant")
+    assert (third["source"], third["client"], third["message"]) == ("import", "10.0.0.9", "new plant")
     assert (third["outcome"], third["texts"], len(third["hash"])) == ("created 0, updated 2, deleted 0, refused 0", True, 64)
     assert [e.number for e in await at.control.history.entries(limit=2, before=4)] == [3, 2]
 

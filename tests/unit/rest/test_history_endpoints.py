@@ -1,0 +1,148 @@
+"""Revisions, differences, rollback and audit over REST, and imports that are bound to a revision."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from unit.rest.kit import Api
+
+ASKED = {"accept": "application/json"}
+
+
+def document(sql: str, **rules: Any) -> dict[str, str]:
+    """A stream and some rules on it, as the body of an import."""
+    stream = 'CREATE STREAM demo (a BIGINT, b BIGINT) WITH (TYPE="memory", DATASOURCE="topic/demo")'
+    found = {id: json.dumps({"id": id, "sql": sql, "actions": [{"nop": {}}], **fields}) for id, fields in rules.items()}
+    return {"content": json.dumps({"streams": {"demo": stream}, "rules": found})}
+
+
+WINDOW = "SELECT count(*) AS n FROM demo GROUP BY COUNTWINDOW(5)"
+
+
+async def test_revisions_and_what_they_did(api: Api) -> None:
+    """The list says who did what; one revision shows its changes; so does the difference of two."""
+    await api.ask("POST", "/data/import?message=first%20light", document("SELECT a FROM demo", r={}))
+    await api.ask("PUT", "/rules/r", {"id": "r", "sql": "SELECT b FROM demo", "actions": [{"nop": {}}]})
+    await api.ask("DELETE", "/rules/r")
+    listed = (await api.ask("GET", "/data/revisions")).json
+    assert (listed["revision"], [entry["revision"] for entry in listed["revisions"]]) == (3, [3, 2, 1])
+    first = listed["revisions"][2]
+    assert (first["source"], first["client"], first["message"]) == ("import", "127.0.0.1", "first light")
+    assert [e["revision"] for e in (await api.ask("GET", "/data/revisions?limit=1&before=3")).json["revisions"]] == [2]
+    shown = (await api.ask("GET", "/data/revisions/2")).json
+    assert shown["changes"][0]["fields"] == [{"path": "sql", "old": "SELECT a FROM demo", "new": "SELECT b FROM demo"}]
+    assert (shown["source"], shown["summary"]["updated"]) == ("rest", 1)
+    between = (await api.ask("GET", "/data/diff?from=0&to=2")).json
+    assert {(c["name"], c["action"]) for c in between["changes"]} == {("demo", "created"), ("r", "created")}
+    assert (await api.ask("GET", "/data/diff?from=2")).json["to"] == 3
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/data/revisions/9", 404),
+        ("GET", "/data/revisions/x", 400),
+        ("GET", "/data/revisions?limit=-1", 400),
+        ("GET", "/data/diff", 400),
+        ("GET", "/data/diff?from=0&to=99", 404),
+        ("POST", "/data/rollback?revision=99", 404),
+        ("POST", "/data/rollback?revision=²", 400),
+        ("POST", "/data/diff?format=v9", 400),
+        ("POST", "/data/import?baseRevision=x", 400),
+    ],
+)
+async def test_revisions_that_are_none(api: Api, method: str, path: str, status: int) -> None:
+    """Refused with the text of what was asked, never a defect."""
+    reply = await api.ask(method, path, {"content": "{}"} if method == "POST" else None)
+    assert (reply.status, bool(reply.json["message"])) == (status, True)
+    assert api.log.events == []
+
+
+@pytest.mark.parametrize("body", ["{", "{}", '{"revision":-1}', '{"revision":"1"}', "[]", ""])
+async def test_a_rollback_needs_a_revision(api: Api, body: str) -> None:
+    """In the query or in the body."""
+    reply = await api.ask("POST", "/data/rollback", body)
+    assert reply.status == 400
+    assert reply.json["message"].startswith(("Invalid body", "json:"))
+
+
+async def test_a_rollback_and_its_dry_run(api: Api) -> None:
+    """The dry run shows what would change and what happens to running rules; the rollback is a revision of its own."""
+    await api.ask("POST", "/data/import", document(WINDOW, r={}, gone={}))
+    await api.ask("POST", "/data/import", document(WINDOW.replace("5", "7"), r={}))
+    shown = (await api.ask("POST", "/data/rollback?dryRun=1", {"revision": 1})).json
+    assert {(c["name"], c["action"]) for c in shown["changes"]} == {("r", "updated"), ("gone", "created")}
+    effects = {effect["rule"]: (effect["action"], effect["state"]) for effect in shown["restarts"]}
+    assert effects == {"r": ("swap", "lost"), "gone": ("start", "none")}
+    assert (await api.ask("GET", "/data/revisions")).json["revision"] == 2
+    made = await api.ask("POST", "/data/rollback", {"revision": 1}, {"if-match": '"2"'})
+    assert (made.status, made.json["revision"], made.json["summary"]["created"]) == (200, 3, 1)
+    assert {rule["id"] for rule in (await api.ask("GET", "/rules")).json} == {"r", "gone"}
+    newest = (await api.ask("GET", "/data/revisions?limit=1")).json["revisions"][0]
+    assert (newest["source"], newest["message"]) == ("rollback", "rollback to revision 1")
+
+
+async def test_the_state_of_a_rule_is_kept_where_that_is_possible(api: Api) -> None:
+    """A change of the filter's sink keeps the window, a change of the window loses it, a rule without state has none to lose."""
+    await api.ask("POST", "/data/import", document(WINDOW, r={}))
+    await api.rule("plain")
+    kept = (await api.ask("POST", "/data/diff?partial=1", document(WINDOW, r={"actions": [{"memory": {"topic": "x"}}]}))).json
+    assert kept["restarts"] == [{"rule": "r", "action": "swap", "state": "kept", "why": ["rule r"]}]
+    lost = (await api.ask("POST", "/data/diff?partial=1", document(WINDOW.replace("5", "6"), r={}))).json
+    assert lost["restarts"] == [{"rule": "r", "action": "swap", "state": "lost", "why": ["rule r"]}]
+    other = document("SELECT b FROM demo", plain={})
+    assert (await api.ask("POST", "/data/diff?partial=1", other)).json["restarts"][0]["state"] == "none"
+    renamed = (await api.ask("POST", "/data/diff?partial=1", document(WINDOW, r={"name": "another name"}))).json
+    assert (renamed["summary"]["updated"], "restarts" in renamed) == (1, False)
+
+
+async def test_an_import_is_bound_to_what_was_exported(api: Api) -> None:
+    """The ETag of an export in If-Match: refused with 409 when something changed, and told what."""
+    await api.ask("POST", "/data/import", document("SELECT a FROM demo", r={}))
+    exported = await api.ask("GET", "/data/export")
+    tag = exported.headers["etag"]
+    assert exported.headers["plutino-revision"] == "1"
+    assert (await api.ask("POST", "/data/import", document("SELECT a FROM demo", r={}), {"if-match": tag})).status == 200
+    await api.ask("DELETE", "/rules/r")
+    refused = await api.ask("POST", "/data/import", document("SELECT a FROM demo", r={}), {"if-match": tag, **ASKED})
+    assert refused.status == 409
+    assert "rule r deleted" in refused.json["message"]
+    (meanwhile,) = refused.json["meanwhile"]
+    assert (meanwhile["revision"], meanwhile["source"], meanwhile["changes"][0]["action"]) == (2, "rest", "deleted")
+    plain = await api.ask("POST", "/v2/data/import", {"content": "streams: {}"}, {"if-match": "1"})
+    assert (plain.status, list(plain.json)) == (409, ["error", "message"])
+    for tag in ("*", "2", '"2"', 'W/"2-00ff"'):
+        assert (await api.ask("POST", "/data/import?dryRun=1", {"content": "{}"}, {"if-match": tag})).status == 200
+    assert (await api.ask("POST", "/data/import?dryRun=1", {"content": "{}"}, {"if-match": "x"})).status == 400
+
+
+async def test_an_etag_changes_with_the_export(api: Api) -> None:
+    """Also when a rule was stopped, which makes no revision."""
+    await api.ask("POST", "/data/import", document("SELECT a FROM demo", r={}))
+    before = (await api.ask("GET", "/data/export")).headers["etag"]
+    assert (await api.ask("GET", "/data/export")).headers["etag"] == before
+    await api.ask("POST", "/rules/r/stop")
+    after = (await api.ask("GET", "/data/export")).headers["etag"]
+    assert before != after
+    assert before.split("-")[0] == after.split("-")[0]
+
+
+async def test_the_audit(api: Api) -> None:
+    """Valid, with a head that can be noted and compared."""
+    await api.stream()
+    found = (await api.ask("GET", "/data/audit")).json
+    assert (found["valid"], found["first"], found["last"], found["faults"]) == (True, 1, 1, [])
+    assert (await api.ask("GET", f"/data/audit?hash={found['head']}")).json["valid"]
+    assert not (await api.ask("GET", "/data/audit?revision=1&hash=00")).json["valid"]
+
+
+async def test_the_status_tells_more_to_those_that_ask(api: Api) -> None:
+    """Twelve keys for clients of the original; when, what and how it ended for others."""
+    assert len((await api.ask("GET", "/data/import/status")).json) == 12
+    await api.ask("POST", "/data/import?partial=1", {"content": "{"})
+    told = (await api.ask("GET", "/data/import/status", headers=ASKED)).json["import"]
+    assert (told["outcome"], told["partial"], told["format"]) == ("unreadable", True, "v1")
+    assert len((await api.ask("GET", "/data/import/status")).json) == 12
