@@ -59,7 +59,7 @@ def test_discovery_imports_no_client_library() -> None:
     """Third-party clients are imported when they are used, so that an idle server stays small."""
     code = (
         "import sys; from plutino.spi import discover; discover('plutino.connectors', 'plutino.formats', 'plutino.functions');"
-        "print([m for m in ('gmqtt', 'aiohttp', 'ssl', 'csv') if m in sys.modules and m not in ('csv', 'ssl')])"
+        "print([m for m in ('gmqtt', 'aiohttp', 'redis', 'sqlalchemy', 'ssl', 'csv') if m in sys.modules and m not in ('csv', 'ssl')])"
     )
     done = run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)})
     assert done.stdout.strip() == "[]"

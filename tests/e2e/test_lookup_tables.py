@@ -8,14 +8,17 @@ import json
 import signal
 import sqlite3
 import threading
+import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import paho.mqtt.client as paho
 import pytest
 import requests
 
-from e2e.harness import Server, wait_until
+from e2e.harness import Broker, Server, wait_until
 from e2e.redis_server import RedisServer
 
 
@@ -259,3 +262,39 @@ def serving(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
             yield f"http://127.0.0.1:{peer.server_address[1]}"
         finally:
             peer.shutdown()
+
+
+def test_rows_that_wait_for_an_answer_survive_a_crash(new_server: Callable[..., Server], broker: Broker, redis: RedisServer) -> None:
+    """With qos 1: what the broker still has comes again, what a checkpoint has is asked again; nothing is lost."""
+    redis.client.mset({str(n): json.dumps({"name": f"d{n}"}) for n in range(40)})
+    server = new_server()
+    topic = f"crash/{uuid.uuid4().hex}"
+    config = {"server": broker.url, "qos": 1, "clientid": uuid.uuid4().hex, "enableClientSession": True, "protocolVersion": "5"}
+    create(server, "/metadata/sources/mqtt/confKeys/kept", config, "PUT")
+    create(server, "/streams", {"sql": f'CREATE STREAM events () WITH (TYPE="mqtt", DATASOURCE="{topic}", CONF_KEY="kept")'})
+    redis_table(server, redis)
+    rule(server, "joined", JOIN, into(redis), qos=1, checkpointInterval=200)
+    publisher = paho.Client(paho.CallbackAPIVersion.VERSION2)
+    publisher.connect("127.0.0.1", broker.port)
+    publisher.loop_start()
+    assert redis.process is not None
+    for n in range(20):
+        publisher.publish(topic, json.dumps({"x": n, "id": n}), qos=1).wait_for_publish(10)
+    wait_until(lambda: len(kept(redis)) == 20, 10, "rows before the crash")
+    redis.process.send_signal(signal.SIGSTOP)
+    for n in range(20, 40):
+        publisher.publish(topic, json.dumps({"x": n, "id": n}), qos=1).wait_for_publish(10)
+    wait_until(lambda: _received(server, "joined") == 40, 10, "rows that wait")
+    time.sleep(0.5)  # a checkpoint or two
+    server.kill()
+    redis.process.send_signal(signal.SIGCONT)
+    server.start()
+    server.wait_for_rule("joined")
+    wait_until(lambda: {row["x"] for row in kept(redis)} == set(range(40)), 15, "all rows")
+    assert all(row["name"] == f"d{row['x']}" for row in kept(redis))
+    publisher.disconnect()
+    publisher.loop_stop()
+
+
+def _received(server: Server, rule_id: str) -> int:
+    return int(server.request("GET", f"/rules/{rule_id}/status").json()["source_events_0_records_in_total"])
