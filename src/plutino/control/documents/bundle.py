@@ -194,5 +194,5 @@ def _library() -> tuple[Any, Any]:
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import ed25519
     except ImportError:
-        raise UnsupportedError("signatures need the package cryptography: pip install 'plutino[encryption]'") from None
+        raise UnsupportedError("signatures need the package cryptography: pip install 'plutino[crypto]'") from None
     return serialization, ed25519
