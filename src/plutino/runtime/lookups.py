@@ -31,7 +31,13 @@ CACHED = 65_536
 """Answers that a cache keeps; the oldest give way."""
 
 PATIENCE_SECONDS = 0.5
-"""How long a changeset waits for a table to open before it goes on without."""
+"""How long a changeset waits for its tables to open, all together, before it goes on without."""
+
+REST_SECONDS = 5.0
+"""After this time without a new table the next one is waited for again."""
+
+LEAST_SECONDS = 0.01
+"""A table in memory is open after this time at the latest."""
 
 
 PROBE_SECONDS = 10.0
@@ -264,13 +270,15 @@ class Table:
 class Lookups:
     """All lookup tables of an engine, by name."""
 
-    __slots__ = ("_facilities", "_pool", "_retired", "_tables")
+    __slots__ = ("_facilities", "_opened_at", "_patience", "_pool", "_retired", "_tables")
 
     def __init__(self, facilities: Facilities, pool: ConnectionPool) -> None:
         self._facilities = facilities
         self._pool = pool
         self._tables: dict[str, Table] = {}
         self._retired: list[Table] = []
+        self._patience = 0.0
+        self._opened_at = -REST_SECONDS
 
     async def open(self, request: LookupRequest) -> None:
         """Keep a table open from now on; an equal one stays as it is. Trouble is logged, and tried again by who asks the table."""
@@ -286,8 +294,7 @@ class Lookups:
             self._tables[request.table] = table
             if old is not None:
                 await self._retire(old)
-        opening = self._facilities.spawn(self._open(table))
-        await asyncio.wait((opening,), timeout=PATIENCE_SECONDS)
+        await self._wait_for(self._facilities.spawn(self._open(table)))
 
     async def close(self, name: str) -> None:
         """Close a table as soon as no rule uses it."""
@@ -346,6 +353,15 @@ class Lookups:
         self._retired.clear()
         for table in tables:
             await table.close()
+
+    async def _wait_for(self, opening: asyncio.Task[None]) -> None:
+        time = asyncio.get_running_loop().time
+        began = time()
+        if began - self._opened_at >= REST_SECONDS:
+            self._patience = PATIENCE_SECONDS
+        await asyncio.wait((opening,), timeout=max(self._patience, LEAST_SECONDS))
+        self._opened_at = time()
+        self._patience -= self._opened_at - began
 
     def _make(self, request: LookupRequest) -> Table:
         connector, spec = lookup_spec(request, self._facilities.registry)
