@@ -27,6 +27,8 @@ from plutino.spi.discovery import resource_kinds
 from plutino.spi.discretion import declared_secrets
 
 if TYPE_CHECKING:
+    from plutino.rest.configs import LogControl
+    from plutino.rest.metrics import MetricsRecord
     from plutino.rest.serving import HttpServer
 
 END_DELAY_S = 1.0
@@ -234,26 +236,25 @@ class Server:
     core: Core
     rest: HttpServer
     push: HttpServer
+    record: MetricsRecord
     end: End
 
     @classmethod
-    async def open(cls, settings: Settings, log: Any) -> Server:
-        """Everything made and bound, nothing running yet. PlutinoError when an address or the data directory cannot be had."""
+    async def open(cls, settings: Settings, log: Any, log_control: LogControl) -> Server:
+        """Everything made and bound, nothing running yet. PlutinoError when an address or the data directory cannot be had.
+
+        ``log_control`` is what the API may change about ``log``.
+        """
         # Here, so that commands which need the core alone do not load a web framework.
         from plutino.rest.application import Application
         from plutino.rest.batch import Batch
         from plutino.rest.data_server import DataServer
         from plutino.rest.discretion import Discretion
-        from plutino.rest.documentation import Documentation
-        from plutino.rest.formats import Formats
+        from plutino.rest.endpoints import METRICS_FOLDER, all_actions
         from plutino.rest.guard import Guard
-        from plutino.rest.history import HistoryEndpoints
-        from plutino.rest.metadata import Metadata
+        from plutino.rest.metrics import MetricsRecord
         from plutino.rest.routes import Routes
-        from plutino.rest.server_info import ServerInfo
         from plutino.rest.serving import HttpServer
-        from plutino.rest.tasks import TaskEndpoints
-        from plutino.rest.transfer import Transfer
 
         hosts, origins = _lowered(settings.allow_host), _lowered(settings.allow_origin)
         push_host = settings.push_host or settings.host
@@ -262,22 +263,23 @@ class Server:
         try:
             controller = core.controller
             batch = Batch()
-            served = [*ServerInfo(__version__).actions, *batch.actions, *Transfer(controller, settings.access).actions]
-            served += Formats(controller, settings.access, [_key(path) for path in settings.trusted_keys]).actions
-            served += [*HistoryEndpoints(controller, settings.access).actions, *TaskEndpoints(controller, settings.access).actions]
-            served += [*Metadata(controller.specs).actions, *(action for spec in controller.specs.values() for action in spec.actions)]
-            routes = Routes([*served, *Documentation(served, __version__).actions])
+            record = MetricsRecord(core.engine, Path(settings.data_dir) / METRICS_FOLDER, clock=SystemClock(), log=log)
+            keys = [_key(path) for path in settings.trusted_keys]
+            routes = Routes(
+                all_actions(controller, settings.access, __version__, batch=batch, record=record, log=log_control, trusted_keys=keys)
+            )
             discretion = Discretion(declared_secrets(core.registry), plain=controller.policy.default == "plain")
             application = Application(routes, controller, Guard(settings.host, hosts, origins), log, discretion=discretion)
             batch.door = application.carry_out
             rest = HttpServer(application, settings.host, settings.port, "REST API", before_stop=application.end_streams)
-            push = HttpServer(data_server, push_host, settings.push_port, "push server")
+            push = HttpServer(data_server, push_host, settings.push_port, "push server", before_stop=data_server.end_streams)
+            data_server.port = push.port
         except BaseException:
             await core.close()
             raise
         end = End()
         controller.on_shut_down = end.ask
-        return cls(core, rest, push, end)
+        return cls(core, rest, push, record, end)
 
     @property
     def url(self) -> str:
@@ -298,7 +300,7 @@ class Server:
 
     async def close(self) -> None:
         """Take no more requests, let rules finish what they have, and give everything back."""
-        await asyncio.gather(self.rest.stop(), self.push.stop())
+        await asyncio.gather(self.rest.stop(), self.push.stop(), self.record.disable())
         await self.core.close()
 
 

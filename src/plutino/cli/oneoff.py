@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +207,13 @@ class _NoIngress:
 
     def register(self, path: str, method: str, handler: IngressHandler) -> Callable[[], None]:
         raise ProvisionError(f"{method} {path}: HTTP push needs a server; use 'plutino serve'")
+
+    def stream(self, path: str, listen: Callable[[], AsyncGenerator[bytes, None]]) -> Callable[[], None]:
+        raise ProvisionError(f"GET {path}: server-sent events need a server; use 'plutino serve'")
+
+    @property
+    def port(self) -> int:
+        return 0
 
 
 class _Log:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from plutino.errors import PlutinoError
 from plutino.rest.discretion import Discretion
 from plutino.rest.envelope import error_answer, internal_error
 from plutino.rest.guard import Guard
+from plutino.rest.pieces import send_pieces
 from plutino.rest.routes import Routes, cleaned
 from plutino.spi import Answer, Call, Control
 
@@ -130,33 +131,4 @@ class Application:
                 response.headers["content-type"] = answer.media
             await response(scope, receive, send)
             return
-        pieces = _pieces(content, self._ending)
-        try:
-            await StreamingResponse(pieces, answer.status, sent, media_type=answer.media)(scope, receive, send)
-        finally:
-            await pieces.aclose()
-            await content.aclose()
-
-
-async def _pieces(content: AsyncGenerator[bytes, None], ending: asyncio.Event) -> AsyncGenerator[bytes, None]:
-    """The pieces of an answer until they end or ``ending`` is set."""
-    ended = asyncio.create_task(ending.wait())
-    try:
-        while True:
-            piece = asyncio.create_task(_next(content))
-            try:
-                await asyncio.wait((piece, ended), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                if not piece.done():
-                    piece.cancel()
-                    await asyncio.wait((piece,))
-            found = None if piece.cancelled() else piece.result()
-            if found is None:
-                return
-            yield found
-    finally:
-        ended.cancel()
-
-
-async def _next(content: AsyncGenerator[bytes, None]) -> bytes | None:
-    return await anext(content, None)
+        await send_pieces(answer, sent, self._ending, scope, receive, send)

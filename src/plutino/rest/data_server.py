@@ -1,8 +1,9 @@
-"""The data server: a second port on which sources that listen get their requests (HTTP push)."""
+"""The data server: a second port on which sources that listen get their requests (HTTP push), and clients the events of trial runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -12,10 +13,13 @@ from starlette.types import Receive, Scope, Send
 from plutino.errors import PlutinoError
 from plutino.rest.envelope import error_answer, internal_error
 from plutino.rest.guard import Guard
+from plutino.rest.pieces import send_pieces
 from plutino.spi import Answer, IngressHandler
 
 BODY_LIMIT = 64 * 1024 * 1024
 """Bytes of one pushed message at most."""
+
+EVENTS = "text/event-stream"
 
 
 class DataServer:
@@ -26,6 +30,10 @@ class DataServer:
         self._guard = guard
         self._log = log
         self._body_limit = body_limit
+        self._streams: dict[str, Callable[[], AsyncGenerator[bytes, None]]] = {}
+        self._ending = asyncio.Event()
+        self.port = 0
+        """Where it listens; told by who binds it."""
 
     def register(self, path: str, method: str, handler: IngressHandler) -> Callable[[], None]:
         """Serve a path; the result ends that. Streams may share a path: each gets every body, and the highest status is answered."""
@@ -41,6 +49,20 @@ class DataServer:
 
         return leave
 
+    def stream(self, path: str, listen: Callable[[], AsyncGenerator[bytes, None]]) -> Callable[[], None]:
+        """Answer GET on a path with server-sent events; the result ends that for clients to come."""
+        self._streams[path] = listen
+
+        def leave() -> None:
+            if self._streams.get(path) is listen:
+                del self._streams[path]
+
+        return leave
+
+    def end_streams(self) -> None:
+        """End all events: the server stops."""
+        self._ending.set()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
@@ -55,8 +77,10 @@ class DataServer:
         except Exception as error:  # the boundary: a defect of one source must not end the server's connection without an answer
             self._log.error("push request failed", method=request.method, path=scope["path"], exc_info=error)
             answer = internal_error()
-        assert isinstance(answer.content, str | bytes)
         headers = {**answer.headers, **self._guard.cors(request.headers)}
+        if not isinstance(answer.content, str | bytes):
+            await send_pieces(answer, headers, self._ending, scope, receive, send)
+            return
         response = Response(answer.content, answer.status, headers, media_type=answer.media or None)
         await response(scope, receive, send)
 
@@ -64,6 +88,8 @@ class DataServer:
         path, method = request.scope["path"], request.method
         if method == "OPTIONS" and "access-control-request-method" in request.headers:
             return Answer(media="", headers=self._guard.preflight(request.headers))
+        if method == "GET" and path in self._streams:
+            return Answer(self._streams[path](), 200, EVENTS, {"cache-control": "no-store"})
         handlers = self._handlers.get((path, method))
         if handlers is None:
             known = sorted(m for p, m in self._handlers if p == path)

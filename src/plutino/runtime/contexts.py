@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 
 from plutino.errors import ProvisionError
 from plutino.runtime.dynamic import render
@@ -112,6 +112,13 @@ class _NoIngress:
 
     def register(self, path: str, method: str, handler: IngressHandler) -> Callable[[], None]:
         raise ProvisionError(f"{method} {path} cannot be served while a rule is checked")
+
+    def stream(self, path: str, listen: Callable[[], AsyncGenerator[bytes, None]]) -> Callable[[], None]:
+        raise ProvisionError(f"GET {path} cannot be served while a rule is checked")
+
+    @property
+    def port(self) -> int:
+        return 0
 
 
 def _allow_literal(access: Access) -> Callable[[str], None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any
 
 from plutino.errors import NotFoundError
@@ -87,6 +87,18 @@ class FakeIngress:
 
     def __init__(self) -> None:
         self.handlers: dict[tuple[str, str], list[IngressHandler]] = {}
+        self.streams: dict[str, Callable[[], AsyncGenerator[bytes, None]]] = {}
+        self.port = 10081
+
+    def stream(self, path: str, listen: Callable[[], AsyncGenerator[bytes, None]]) -> Callable[[], None]:
+        """Serve events: ``streams[path]()`` listens."""
+        self.streams[path] = listen
+
+        def leave() -> None:
+            if self.streams.get(path) is listen:
+                del self.streams[path]
+
+        return leave
 
     def register(self, path: str, method: str, handler: IngressHandler) -> Callable[[], None]:
         """Serve a path."""
