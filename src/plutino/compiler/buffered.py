@@ -122,7 +122,8 @@ def _take(pieces: Pieces, index: int, scan: Scan, window: Window | None, pushed:
             lines += pieces.passing(window.condition, "windowFilter", emitter, "None")
         if pushed is not None:
             lines += pieces.passing(pushed.condition, "filter", emitter, "None", "where")
-    values = "".join(f"n{i}, " if home == index and not scan.source.content.is_table else "None, " for i, home in enumerate(pieces.homes))
+    known = not scan.source.content.is_table
+    values = "".join(f"n{i}, " if known and pieces.homes[i] == index else "None, " for i in range(len(pieces.homes)))
     return define(f"take{index}", ROW_ARGUMENTS, [*lines, f"return ({values})"])
 
 

@@ -47,7 +47,8 @@ class Pieces:
         """The number of the first stream."""
         self.names = [scan.source.name for scan in scans]
         self.homes = _homes(self.analytics, {self.names[i]: i for i in streams}, self.stream, plan.root.items)
-        """Per analytic call the number of the stream over whose rows it is computed: the first one that it names."""
+        """The analytic calls in the order in which they need each other; per call the number of the stream over whose rows it is
+        computed: the first one that it names."""
         self.undeclared = tuple(scan.source.name for scan in scans if scan.source.schemaless)
         aggregate = plan.find(Aggregate)
         self.aggregated = aggregate is not None and aggregate.grouped
@@ -57,7 +58,7 @@ class Pieces:
     def at_row(self, index: int = 0) -> ExactEmitter:
         """Expressions over a row of source ``index`` as it arrives: ``r``, ``m``, ``w``, ``t``, ``s``; analytic values in ``n0`` …"""
         sources = {name: ("r", "m", "w") if i == index else _NOWHERE for i, name in enumerate(self.names)}
-        analytic = [f"n{i}" if home == index else "None" for i, home in enumerate(self.homes)]
+        analytic = [f"n{i}" if self.homes[i] == index else "None" for i in range(len(self.homes))]
         return self._emitter(sources, "t", analytic, partial=not self.single)
 
     def at_arrival(self) -> ExactEmitter:
@@ -77,7 +78,7 @@ class Pieces:
             time, analytic = "e.time", [f"e.values[{i}]" for i in range(len(self.homes))]
         else:
             sources = {name: (f"e[{i}].row", f"e[{i}].meta", f"e[{i}].whole") for i, name in enumerate(self.names)}
-            time, analytic = "e[0].time", [f"e[{home}].values[{i}]" for i, home in enumerate(self.homes)]
+            time, analytic = "e[0].time", [f"e[{self.homes[i]}].values[{i}]" for i in range(len(self.homes))]
         return self._emitter(sources, "x[1]" if of_group else time, analytic, _SPAN if bounded else None)
 
     def _emitter(
@@ -97,9 +98,10 @@ class Pieces:
     def analytic_lines(self, emitter: ExactEmitter, source: int = 0) -> list[str]:
         """Lines that compute the analytic calls over rows of a source into ``n0``, ``n1`` …"""
         lines: list[str] = []
-        for i, call in enumerate(self.analytics):
-            if self.homes[i] != source:
+        for i, home in self.homes.items():
+            if home != source:
                 continue
+            call = self.analytics[i]
             lines += emitter.reads([*call.args, *call.partition, *([] if call.when is None else [call.when])])
             args = "".join(f"{emitter.emit(a)}, " for a in call.args)
             if call.whole:
@@ -139,17 +141,24 @@ class Pieces:
         return output_kind(self.plan.root, self.plan.options)
 
 
-def _homes(calls: Sequence[AnalyticCall], streams: Mapping[str, int], first: int, items: Sequence[Item]) -> list[int]:
+def _homes(calls: Sequence[AnalyticCall], streams: Mapping[str, int], first: int, items: Sequence[Item]) -> dict[int, int]:
     aliases = {item.name: item.expr for item in items if item.aliased}
-    homes: list[int] = []
-    for call in calls:
-        parts = [p for e in (*call.args, *call.partition, call.when) if e is not None for p in walk(e)]
-        for part in parts:
-            if isinstance(part, AliasRef):
-                parts += walk(aliases[part.name])
-        named = [streams[p.source] for p in parts if isinstance(p, ColumnRef | MetaRef | WholeRow) and p.source in streams]
-        inner = [homes[p.index] for p in parts if isinstance(p, AnalyticRef)]
-        homes.append(next(iter(named or inner), first))
+    homes: dict[int, int] = {}
+
+    def visit(number: int) -> int:
+        if number not in homes:
+            call = calls[number]
+            parts = [p for e in (*call.args, *call.partition, call.when) if e is not None for p in walk(e)]
+            for part in parts:
+                if isinstance(part, AliasRef):
+                    parts += walk(aliases[part.name])
+            inner = [visit(p.index) for p in parts if isinstance(p, AnalyticRef)]
+            named = [streams[p.source] for p in parts if isinstance(p, ColumnRef | MetaRef | WholeRow) and p.source in streams]
+            homes[number] = next(iter(named or inner), first)
+        return homes[number]
+
+    for number in range(len(calls)):
+        visit(number)
     return homes
 
 

@@ -181,7 +181,7 @@ class ChainProgram:
                 made = found.take(number, program.push(stream, _portion(batch, stream in self._parts[name].guarded, errors)))
                 self._into_outer(name, made, found)
                 errors = None
-        if stream in self._outer.inputs:
+        if stream in self._outer.inputs and stream not in self._inner:
             out = self._outer.push(stream, _portion(batch, stream in self._outer_guarded, errors))
             found.outputs.append(found.take(self._last, out))
         return found.result(joined(found.outputs, batch.arrival), pushed=True)

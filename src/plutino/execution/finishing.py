@@ -86,12 +86,18 @@ def _numbered(numbering: NumberingCode, pairs: Sequence[Pair], span: Span, memor
         return list(range(1, len(pairs) + 1))
     partitions: dict[Any, list[tuple[int, tuple[Any, ...]]]] = {}
     for i, (e, g) in enumerate(pairs):
-        partition, sort = numbering.key(e, g, span, (), memories)
+        try:
+            partition, sort = numbering.key(e, g, span, (), memories)
+        except EvaluationError as error:
+            raise error if isinstance(error, StageError) else StageError("windowFunc", f"call func row_number error: {error}") from error
         partitions.setdefault(tuple(map(group_text, partition)), []).append((i, sort))
     found = [0] * len(pairs)
     sortable = cmp_to_key(_comparison(numbering.descending))
     for members in partitions.values():
-        members.sort(key=lambda member: sortable(member[1]))
+        try:
+            members.sort(key=lambda member: sortable(member[1]))
+        except EvaluationError as error:
+            raise StageError("windowFunc", f"call func row_number error: {error}") from error
         for number, (i, _) in enumerate(members, 1):
             found[i] = number
     return found

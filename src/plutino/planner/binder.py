@@ -285,10 +285,11 @@ class Binder:
         return AggregateRef(len(self.aggregates) - 1)
 
     def _analytic(self, expr: tree.Call, spec: FunctionSpec, own: str | None) -> Bound:
-        whole = any(isinstance(a, tree.Wildcard) for a in expr.args)
+        # had_changed compares every column of a whole row; for all others a whole row is one value
+        whole = spec.name == "had_changed" and any(isinstance(a, tree.Wildcard) for a in expr.args)
         over = expr.over or tree.Over()
         with self._row_by_row(f"analytic function {spec.name}"):
-            args = tuple(self.bind(a, own) for a in expr.args if not isinstance(a, tree.Wildcard))
+            args = tuple(self.bind(a, own) for a in expr.args if not (whole and isinstance(a, tree.Wildcard)))
             partition = tuple(self.bind(p, own) for p in over.partition_by)
             when = None if over.when is None else self.bind(over.when, own)
         self.analytics.append(AnalyticCall(spec, args, partition, when, printed_call(spec.name, args, self.texts()), whole))

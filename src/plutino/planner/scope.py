@@ -77,6 +77,8 @@ def open_scope(select: tree.Select, env: Environment, text: str = "", derived: M
         scoped = _derived(source.name, derived or {}) if source.query is not None else _source(source, env, text)
         if scoped.name in sources:
             raise error_at(source, f"source {scoped.name} appears twice; give one of them another name with AS", text)
+        if source.query is None and scoped.stream in (derived or {}):
+            raise error_at(source, f"query {scoped.stream} has the name of a stream that stands beside it; give it another name", text)
         sources[scoped.name] = scoped
     aliases: dict[str, tree.Field] = {}
     order: dict[str, int] = {}

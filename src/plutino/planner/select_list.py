@@ -81,6 +81,8 @@ class _Building:
         for replaced in expr.replaced:
             if replaced.alias is None:
                 raise PlanError("every expression of REPLACE needs a name; write it as REPLACE(expression AS name)")
+            if replaced.alias in self.scope.aliases:
+                raise PlanError(f"duplicate alias {replaced.alias}")
             bound = self.binder.bind(replaced.expr, replaced.alias)
             self.items.append(Item(replaced.alias, bound, printed(bound, self.binder.texts()), aliased=True))
 
