@@ -14,11 +14,21 @@ from msgspec import Struct
 
 from plutino.errors import ConfigKeyError, PlutinoError
 from plutino.model import Definition, Ref
+from plutino.runtime.intake import FeedOptions
+from plutino.runtime.lookups import TableOptions
+from plutino.runtime.sink_options import SinkOptions
 from plutino.spi import Action, Answer, Call, ConnectorSpec, Environment, Host, Mode, Origin
 from plutino.spi.gojson import GoJsonError, decode
+from plutino.spi.linting import Advice, format_models, property_advice, type_advice
 from plutino.spi.options import secret_paths
 from plutino.spi.uploads import upload_refs
 from plutino.spi.wire import check_id, current_spelling, json_answer, with_prefix
+
+_OTHERS = (
+    *("connectionSelector", "resourceId", "sourceType", "datasource", "key", "schemaId", "delimiter", "retainSize", "strictValidation"),
+    *("timestamp", "timestampFormat", "format", "bufferLength", "concurrency", "runAsync", "cacheLength", "cacheSaveInterval"),
+)
+"""Properties that are read from a configuration beside those of its type."""
 
 _PROPERTIES = {"type": "object", "description": "Properties of the configuration"}
 _TEST_DATASOURCE = "/$$TEST_CONNECTION$$"
@@ -77,6 +87,19 @@ class ConfigurationKind:
     def secrets(self, definition: Definition, env: Environment) -> Iterable[tuple[str, ...]]:
         spec = env.registry.connectors.get(definition.ref.name.rpartition(".")[0])
         return secret_paths(_models(spec, self.role), definition.content or {})
+
+    def lint(self, definition: Definition, env: Environment) -> Iterable[Advice]:
+        """Unknown and older names, types that are not installed, secrets in plain text."""
+        connector = definition.ref.name.rpartition(".")[0]
+        spec = env.registry.connectors.get(connector)
+        if not _has_role(spec, self.role):
+            if env.connector(self.role.word, connector) is None:
+                yield type_advice(connector, env.registry.connectors, self.role.word, ())
+            return
+        engine = (SinkOptions,) if self.role is SINK else (FeedOptions, TableOptions)
+        connection = (spec.connection.options,) if spec is not None and spec.connection is not None else ()
+        models = (*_models(spec, self.role), *connection, *engine, *format_models(env.registry))
+        yield from property_advice(connector, models, _properties(definition.text), (), others=_OTHERS)
 
     async def _show(self, call: Call) -> Answer:
         connector, env = call.params["type"], call.control.environment

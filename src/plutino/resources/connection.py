@@ -15,6 +15,7 @@ from plutino.errors import ConfigKeyError, ConflictError, PlutinoError
 from plutino.model import Definition, Ref
 from plutino.spi import Action, Answer, Call, Environment, Host, Mode, Origin
 from plutino.spi.gojson import GoJsonError, Shape, bind, decode
+from plutino.spi.linting import Advice, property_advice, type_advice
 from plutino.spi.options import secret_paths
 from plutino.spi.uploads import upload_refs
 from plutino.spi.wire import check_id, current_spelling, json_answer, text_answer, truth, with_prefix
@@ -103,6 +104,17 @@ class ConnectionKind:
         spec = env.registry.connectors.get(definition.ref.name.rpartition(".")[0])
         models = [side.options for side in (spec.connection, spec.source, spec.sink) if side is not None] if spec is not None else []
         return secret_paths(models, definition.content or {})
+
+    def lint(self, definition: Definition, env: Environment) -> Iterable[Advice]:
+        """Unknown and older names, types that are not installed, secrets in plain text."""
+        connector = definition.ref.name.rpartition(".")[0]
+        spec = env.registry.connectors.get(connector)
+        if spec is None:
+            yield type_advice(connector, env.registry.connectors, "connection", ())
+            return
+        sides = (spec.connection, spec.source, spec.sink, spec.lookup)
+        models = [side.options for side in sides if side is not None]
+        yield from property_advice(connector, models, _object(decode(definition.text, exact=True)), ())
 
     async def _list(self, call: Call) -> Answer:
         return json_answer(_views(call, include_anonymous=truth(call.query.get("forceAll", ""))))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -15,6 +16,7 @@ from plutino.runtime import check_schedule
 from plutino.spi import RuleOptions
 from plutino.spi.gojson import ANY, DURATION, Shape, bind, decode
 from plutino.spi.host import RestartStrategy
+from plutino.spi.linting import UNKNOWN, Advice
 from plutino.spi.wire import check_id
 from plutino.sql import is_select, parse_select, parse_statement
 from plutino.sql.tree import Query
@@ -154,6 +156,26 @@ def sql_fault(sql: str, error: SqlSyntaxError) -> SqlSyntaxError:
     )
     fault.code = DefinitionError.code
     return fault
+
+
+def field_advice(written: Mapping[str, Any]) -> Iterator[Advice]:
+    """Advice on the fields and options of a rule as written: names that mean nothing."""
+    yield from _unknown_names(written, _RULE, ())
+    options = next((value for name, value in written.items() if name.lower() == "options"), None)
+    if isinstance(options, dict):
+        yield from _unknown_names(options, _OPTIONS, ("options",))
+        restart = next((value for name, value in options.items() if name.lower() == "restartstrategy"), None)
+        if isinstance(restart, dict):
+            yield from _unknown_names(restart, _RESTART, ("options", "restartStrategy"))
+
+
+def _unknown_names(written: Mapping[str, Any], shape: Shape, path: tuple[str, ...]) -> Iterator[Advice]:
+    known = {name.lower(): name for name in shape.fields}
+    for name in written:
+        if name.lower() not in known:
+            near = difflib.get_close_matches(name.lower(), known, 1)
+            hint = f"; did you mean {known[near[0]]}?" if near else ""
+            yield Advice(UNKNOWN, (*path, name), f"{name}: not known{hint}")
 
 
 def _option_faults(options: Mapping[str, Any]) -> list[str]:

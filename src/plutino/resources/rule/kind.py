@@ -11,16 +11,19 @@ from plutino.compiler import CompiledRule, compile_plan
 from plutino.errors import ConflictError, PlutinoError, SqlSyntaxError
 from plutino.model import Definition, Ref
 from plutino.planner import Plan, plan_rule
-from plutino.resources.rule.body import INVALID, check_options, options_of, read, select_of, sql_fault, validate
+from plutino.resources.rule.body import INVALID, check_options, field_advice, options_of, read, select_of, sql_fault, validate
 from plutino.resources.rule.calls import called_functions
 from plutino.resources.rule.endpoints import endpoints
 from plutino.resources.rule.outlook import Version, memory_topics, stop_effect, swap_effect
 from plutino.resources.rule.properties import sink_refs
 from plutino.resources.rule.provision import Provision, waiting_format
 from plutino.resources.rule.tracing import tracing_endpoints
+from plutino.runtime.sink_options import SinkOptions
 from plutino.spi import Action, Deployment, Environment, FeedRequest, FunctionSpec, Host, LookupRequest, Mode, RuleOptions, SinkRequest
 from plutino.spi.effects import Effect
-from plutino.spi.layers import brought_connector
+from plutino.spi.gojson import decode
+from plutino.spi.layers import SELECTOR, brought_connector
+from plutino.spi.linting import Advice, format_models, property_advice
 from plutino.spi.options import secret_paths
 from plutino.spi.wire import with_prefix
 from plutino.sql import sources_of
@@ -169,6 +172,16 @@ class RuleKind:
             if isinstance(properties, dict):
                 for path in secret_paths(_models(str(node.get("nodeType")), env), properties):
                     yield ("graph", "nodes", name, "props", *path)
+
+    def lint(self, definition: Definition, env: Environment) -> Iterable[Advice]:
+        """Unknown fields, options and properties, older names, secrets in plain text."""
+        written = decode(definition.text, exact=True)
+        yield from field_advice(written)
+        for position, connector, properties in actions_of(definition.content):
+            path, spec = ("actions", str(position), connector), env.registry.connectors.get(connector)
+            if isinstance(properties, dict) and spec is not None and spec.sink is not None:
+                models = [*_models(connector, env), SinkOptions, *format_models(env.registry)]
+                yield from property_advice(connector, models, properties, path, others=("resourceId", SELECTOR))
 
     def plan(self, definition: Definition, env: Environment, options: RuleOptions | None = None) -> Plan:
         """The plan of a rule, with its own options if no others are given.

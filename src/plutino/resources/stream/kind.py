@@ -12,8 +12,10 @@ from plutino.model import Definition, Ref, StreamContent
 from plutino.resources.stream.content import content_of
 from plutino.resources.stream.endpoints import endpoints
 from plutino.resources.stream.lookup import table_request
+from plutino.runtime.intake import FeedOptions
 from plutino.spi import Action, Environment, Host, LookupRequest, Mode
-from plutino.spi.layers import source_refs
+from plutino.spi.layers import SELECTOR, source_refs
+from plutino.spi.linting import Advice, format_models, property_advice, type_advice
 from plutino.spi.options import secret_paths
 from plutino.spi.rewriting import Change, Literal
 from plutino.spi.schemas import FORMATS
@@ -107,6 +109,19 @@ class SourceKind:
         models = [side.options for side in sides if side is not None]
         for path in secret_paths(models, _properties(content.option(_EXTRA))):
             yield ("options", _EXTRA, *path)
+
+    def lint(self, definition: Definition, env: Environment) -> Iterable[Advice]:
+        """Types that are not installed, unknown names and secrets inside of EXTRA."""
+        content: StreamContent = definition.content
+        spec, path = env.registry.connectors.get(content.connector), ("options", _EXTRA)
+        sides = (spec.source, spec.lookup, spec.connection) if spec is not None else ()
+        models = [side.options for side in sides if side is not None]
+        if not models:
+            if env.connector("source", content.connector) is None:
+                yield type_advice(content.connector, env.registry.connectors, "source", ("options", "TYPE"))
+            return
+        extra = _properties(content.option(_EXTRA)) if content.option(_EXTRA) else {}
+        yield from property_advice(content.connector, (*models, FeedOptions, *format_models(env.registry)), extra, path, others=(SELECTOR,))
 
     def rewritten(self, text: str, change: Change) -> str:
         """Changes the values of options, and of the properties inside of EXTRA."""
