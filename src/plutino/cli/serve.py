@@ -68,9 +68,9 @@ async def _serve(settings: Settings) -> int:
     signalled = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signalled.set)
-    logs = Log(settings.log_level)
+    logs = Log(settings.log_level, Path(settings.data_dir) / "log")
     log = logs.logger()
-    server = await Server.open(settings, log)
+    server = await Server.open(settings, log, logs)
     logs.known = server.core.known_secrets
     try:
         await server.start()

@@ -41,7 +41,7 @@ class ServerInfo:
                 "arch": {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine()),
                 "upTimeSeconds": int(time.monotonic() - self._started),
                 "cpuUsage": f"{self._cpu_share():.2f}%",
-                "memoryUsed": str(_memory_used()),
+                "memoryUsed": str(memory_used()),
                 "memoryTotal": str(_memory_total()),
             }
         )
@@ -59,7 +59,7 @@ class ServerInfo:
         return 100 * (used - used_before) / max(now - before, 1e-3)
 
 
-def _memory_used() -> int:
+def memory_used() -> int:
     """Resident bytes; where the system does not tell, the most that was ever resident."""
     try:
         with open("/proc/self/statm") as statm:

@@ -13,20 +13,15 @@ from typing import Any
 from plutino.app import components
 from plutino.catalog import Catalog
 from plutino.control import Controller, Policy
-from plutino.errors import NotFoundError, TransportError
+from plutino.errors import NotFoundError, PlutinoError, TransportError
 from plutino.rest.application import Application
 from plutino.rest.batch import Batch
 from plutino.rest.discretion import Discretion
-from plutino.rest.documentation import Documentation
-from plutino.rest.formats import Formats
+from plutino.rest.endpoints import METRICS_FOLDER, all_actions
 from plutino.rest.guard import Guard
-from plutino.rest.history import HistoryEndpoints
-from plutino.rest.metadata import Metadata
+from plutino.rest.metrics import MetricsRecord
 from plutino.rest.routes import Routes
-from plutino.rest.server_info import ServerInfo
-from plutino.rest.tasks import TaskEndpoints
-from plutino.rest.transfer import Transfer
-from plutino.spi import Deployment, LookupRequest, Registry, SystemClock, Tap
+from plutino.spi import Clock, Deployment, LookupRequest, Registry, SystemClock, Tap
 from plutino.spi.access import Access
 from plutino.spi.discovery import resource_kinds
 from plutino.spi.discretion import declared_secrets
@@ -45,6 +40,25 @@ class MemoryLog:
 
 
 @dataclass
+class FakeLogControl:
+    """Remembers what was asked of the log."""
+
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    refused: str = ""
+
+    def set_level(self, level: str) -> None:
+        self.asked.append(("level", level))
+
+    def set_debug(self, on: bool) -> None:
+        self.asked.append(("debug", on))
+
+    def write_to(self, *, console: bool | None, file: bool | None) -> None:
+        if self.refused:
+            raise PlutinoError(self.refused)
+        self.asked.append(("write", console, file))
+
+
+@dataclass
 class FakeHost:
     """An engine that starts and stops rules at once and moves no data."""
 
@@ -56,6 +70,7 @@ class FakeHost:
     tables: dict[str, LookupRequest] = field(default_factory=dict)
     unreachable: bool = False
     strategies: dict[str, str] = field(default_factory=dict)
+    trials: dict[str, Deployment] = field(default_factory=dict)
     kept_traces: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     async def deploy(self, deployment: Deployment) -> None:
@@ -120,6 +135,18 @@ class FakeHost:
 
     def trace_of(self, trace: str) -> Mapping[str, Any] | None:
         return self.kept_traces.get(trace)
+
+    async def try_out(self, trial: str, deployment: Deployment) -> int:
+        self.trials[trial] = deployment
+        return 10081
+
+    async def start_trial(self, trial: str) -> None:
+        if trial not in self.trials:
+            raise NotFoundError(f"try to start test rule {trial} but it is not found")
+        self.calls.append(("start trial", trial))
+
+    async def end_trial(self, trial: str) -> None:
+        self.trials.pop(trial, None)
 
     def readers(self, stream: str) -> tuple[str, ...]:
         running = [d for d in self.deployed.values() if self.states.get(d.rule) == "running"]
@@ -221,6 +248,8 @@ class Api:
     host: FakeHost
     controller: Controller
     log: MemoryLog
+    log_control: FakeLogControl
+    record: MetricsRecord
 
     async def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Reply:
         return await ask(self.app, method, path, body, headers)
@@ -237,7 +266,11 @@ class Api:
 
 @asynccontextmanager
 async def open_api(
-    data: Path, registry: Registry | None = None, guard: Guard | None = None, policy: Policy | None = None
+    data: Path,
+    registry: Registry | None = None,
+    guard: Guard | None = None,
+    policy: Policy | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Api]:
     """The REST side on a data directory; ``registry`` defaults to the components that are built in."""
     known, host, log = registry or components(), FakeHost(), MemoryLog()
@@ -247,16 +280,14 @@ async def open_api(
         policy = policy or Policy()
         controller = Controller(catalog, host, kinds, registry=known, settings={"data_dir": str(data)}, policy=policy)
         await controller.boot()
-        access = Access(str(data))
-        batch = Batch()
-        served = [*ServerInfo("0").actions, *batch.actions, *Transfer(controller, access).actions, *Formats(controller, access).actions]
-        served += [*HistoryEndpoints(controller, access).actions, *TaskEndpoints(controller, access).actions]
-        served += [*Metadata(kinds).actions, *(action for spec in kinds.values() for action in spec.actions)]
-        routes = Routes([*served, *Documentation(served, "0").actions])
+        batch, control = Batch(), FakeLogControl()
+        record = MetricsRecord(host, data / METRICS_FOLDER, clock=clock or SystemClock(), log=log)
+        routes = Routes(all_actions(controller, Access(str(data)), "0", batch=batch, record=record, log=control))
         discretion = Discretion(declared_secrets(known), plain=policy.default == "plain")
         app = Application(routes, controller, guard or Guard("127.0.0.1"), log, discretion=discretion)
         batch.door = app.carry_out
-        yield Api(app, host, controller, log)
+        yield Api(app, host, controller, log, control, record)
+        await record.disable()
         await controller.close()
     finally:
         await catalog.close()
