@@ -152,6 +152,17 @@ class NoEngine:
         """None is kept."""
         return None
 
+    async def try_out(self, trial: str, deployment: Deployment) -> int:
+        """Nothing."""
+        return 0
+
+    async def start_trial(self, trial: str) -> None:
+        """No trial is known."""
+        raise NotFoundError(f"Trial {trial} is not found")
+
+    async def end_trial(self, trial: str) -> None:
+        """Nothing."""
+
     async def probe_table(self, request: Any) -> None:
         """Every table can be opened."""
 

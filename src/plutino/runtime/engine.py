@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from plutino.errors import NotFoundError
 from plutino.runtime.assembly import Assembler, sink_reference
+from plutino.runtime.channels import Channel, with_channels
 from plutino.runtime.connections import ConnectionPool
 from plutino.runtime.contexts import no_connection, source_context
 from plutino.runtime.deadlines import Deadlines
@@ -23,6 +24,7 @@ from plutino.runtime.lookups import Lookups
 from plutino.runtime.ping import ping
 from plutino.runtime.pipeline import Pipeline
 from plutino.runtime.states import CANCELED, UPDATED, State
+from plutino.runtime.trials import Trials
 from plutino.spi import Clock, Deployment, HttpIngress, LookupRequest, Registry, Scanning, SourceContext, StateStore, Tap
 from plutino.spi.bus import Bus
 
@@ -49,8 +51,9 @@ class Engine:
         on_finished: Callable[[str], None] = lambda _: None,
         random: Callable[[], float] = random_module.random,
     ) -> None:
+        channels: dict[str, Channel] = {}
         self._facilities = Facilities(
-            registry,
+            with_channels(registry, channels),
             clock,
             ingress,
             state,
@@ -67,7 +70,9 @@ class Engine:
         self._feeds = Feeds(self._facilities, self._pool)
         self._lookups = Lookups(self._facilities, self._pool)
         assembler = Assembler(self._facilities, self._feeds, self._lookups, self._pool)
-        self._life = Lifecycle(self._facilities, self._feeds, assembler, on_finished)
+        self._life = Lifecycle(self._facilities, self._feeds, assembler, self._finished)
+        self._on_finished = on_finished
+        self._trials = Trials(self._facilities, channels, self)
         self._pipelines: dict[str, Pipeline] = {}
         self._discretion = Discretion(self._facilities)
 
@@ -146,7 +151,11 @@ class Engine:
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """State and last exception of all rules."""
-        return {rule: self._discretion.status(pipeline, pipeline.summary()) for rule, pipeline in self._pipelines.items()}
+        return {
+            rule: self._discretion.status(pipeline, pipeline.summary())
+            for rule, pipeline in self._pipelines.items()
+            if rule not in self._trials.rules
+        }
 
     def topology(self, rule: str) -> dict[str, Any] | None:
         """Sources and edges of the last run, None when the rule never ran."""
@@ -207,6 +216,20 @@ class Engine:
         """Rules that run on a stream or table now."""
         return tuple(dict.fromkeys((*self._feeds.readers(stream), *self._lookups.users(stream))))
 
+    # -- trials
+
+    async def try_out(self, trial: str, deployment: Deployment) -> int:
+        """Prepare a trial run; the result is the port on which its results can be listened to."""
+        return await self._trials.create(trial, deployment)
+
+    async def start_trial(self, trial: str) -> None:
+        """Run a trial."""
+        await self._trials.start(trial)
+
+    async def end_trial(self, trial: str) -> None:
+        """Stop a trial and forget it."""
+        await self._trials.end(trial)
+
     # -- lookup tables
 
     async def probe_table(self, request: LookupRequest) -> None:
@@ -258,6 +281,7 @@ class Engine:
     async def close(self) -> None:
         """Stop everything: no more input, sinks are drained, states saved."""
         self._life.closed = True
+        self._trials.close()
         await self._feeds.close()
         for pipeline in list(self._pipelines.values()):
             pipeline.wanted = False
@@ -270,6 +294,11 @@ class Engine:
         await asyncio.gather(*self._facilities.tasks, return_exceptions=True)
 
     # -- inside
+
+    def _finished(self, rule: str) -> None:
+        """A rule ended by itself; trials are nobody's concern."""
+        if rule not in self._trials.rules:
+            self._on_finished(rule)
 
     def _known(self, rule: str) -> Pipeline:
         pipeline = self._pipelines.get(rule)

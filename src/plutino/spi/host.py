@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -114,6 +114,18 @@ class HttpIngress(Protocol):
         """Serve a path; the result ends that. Handlers of one path and method all get each body; the highest status is answered."""
         ...
 
+    def stream(self, path: str, listen: Callable[[], AsyncGenerator[bytes, None]]) -> Callable[[], None]:
+        """Answer GET on a path with server-sent events, for each client those of a ``listen()`` of its own, closed when it leaves.
+
+        The result ends that for clients to come. A path that is served already goes to the newer one.
+        """
+        ...
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        ...
+
 
 class Host(Protocol):
     """The running engine. Synchronous calls return at once; what takes time goes on in the background and shows in the status."""
@@ -180,6 +192,22 @@ class Host(Protocol):
 
     def trace_of(self, trace: str) -> Mapping[str, Any] | None:
         """A trace as the wire shows it (runtime reference §8.3), None when it is not kept."""
+        ...
+
+    async def try_out(self, trial: str, deployment: Deployment) -> int:
+        """Prepare a trial run: a rule that no list shows, which waits for ``start_trial``. The result is the port of the data server.
+
+        What its sinks of type ``sse`` with the path of the trial get is sent to who listens there. A trial of the same id ends; each ends
+        by itself when it is not started, and some minutes after its start.
+        """
+        ...
+
+    async def start_trial(self, trial: str) -> None:
+        """Run a trial; NotFoundError when there is none, PlutinoError when it cannot run."""
+        ...
+
+    async def end_trial(self, trial: str) -> None:
+        """Stop a trial and forget it; unknown ones are ignored."""
         ...
 
     async def probe_table(self, request: LookupRequest) -> None:

@@ -18,6 +18,7 @@ from plutino.resources.rule.outlook import Version, memory_topics, stop_effect, 
 from plutino.resources.rule.properties import sink_refs
 from plutino.resources.rule.provision import Provision, waiting_format
 from plutino.resources.rule.tracing import tracing_endpoints
+from plutino.resources.rule.trial import trial_endpoints
 from plutino.runtime.sink_options import SinkOptions
 from plutino.spi import Action, Deployment, Environment, FeedRequest, FunctionSpec, Host, LookupRequest, Mode, RuleOptions, SinkRequest
 from plutino.spi.effects import Effect
@@ -74,7 +75,7 @@ class RuleKind:
 
     @property
     def actions(self) -> Sequence[Action]:
-        return (*endpoints(self), *tracing_endpoints())
+        return (*endpoints(self), *tracing_endpoints(), *trial_endpoints(self._provision))
 
     def parse(self, ref: Ref, text: str) -> Definition:
         """Refuses a document that is wrong by itself (``Invalid rule json: …``). The statement is looked at by ``check``."""

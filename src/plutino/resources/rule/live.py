@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator
 from typing import Any
 
 from plutino.errors import FormatError, NotFoundError
+from plutino.runtime.channels import ALIVE_SECONDS, Inbox, dropped_event
 from plutino.spi import Encoder, Host, Registry
 from plutino.spi.options import decode_options
 
 MEDIA = "text/event-stream"
-WAITING = 1024
-"""Messages that wait for a slow listener; older ones give way, so that the rule never waits for who only looks on."""
-
-ALIVE_SECONDS = 10.0
-"""A comment this often, when there is nothing to send, so that both ends notice a broken connection."""
 
 
 def events(host: Host, registry: Registry, rule: str) -> AsyncGenerator[bytes, None]:
@@ -33,14 +27,14 @@ def events(host: Host, registry: Registry, rule: str) -> AsyncGenerator[bytes, N
 
 async def _events(host: Host, rule: str, encoder: Encoder) -> AsyncGenerator[bytes, None]:
     # Not before the first step: a generator that is closed before it runs does not come to `finally`.
-    inbox = _Inbox()
+    inbox = Inbox()
     leave = host.tap(rule, inbox.take)
     try:
         yield b": live results\n\n"
         while True:
             messages, dropped = await inbox.wait(ALIVE_SECONDS)
             if dropped:
-                yield b'event: dropped\ndata: {"dropped":%d}\n\n' % dropped
+                yield dropped_event(dropped)
             yield b"".join(_event(encoder, message) for message in messages) or b":\n\n"
     finally:
         leave()
@@ -52,31 +46,3 @@ def _event(encoder: Encoder, message: Any) -> bytes:
     except FormatError as error:
         data = encoder.encode_value({"error": str(error)})
     return b"data: " + data.replace(b"\n", b"") + b"\n\n"
-
-
-class _Inbox:
-    """Messages between the rule and one listener."""
-
-    def __init__(self) -> None:
-        self._messages: deque[Any] = deque(maxlen=WAITING)
-        self._dropped = 0
-        self._something = asyncio.Event()
-
-    def take(self, messages: list[Any]) -> None:
-        """Called by the engine."""
-        self._dropped += max(0, len(self._messages) + len(messages) - WAITING)
-        self._messages.extend(messages)
-        self._something.set()
-
-    async def wait(self, seconds: float) -> tuple[list[Any], int]:
-        """What has come, and how many were dropped before it; nothing after ``seconds``."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._something.wait()
-        except TimeoutError:
-            return [], 0
-        self._something.clear()
-        found, dropped = list(self._messages), self._dropped
-        self._messages.clear()
-        self._dropped = 0
-        return found, dropped
