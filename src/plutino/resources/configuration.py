@@ -226,6 +226,8 @@ def _has_role(spec: ConnectorSpec | None, role: Role) -> bool:
 
 def _shipped(spec: ConnectorSpec | None, role: Role) -> Mapping[str, Mapping[str, Any]]:
     """The configurations that come with a source."""
+    if role is not SINK and spec is not None and spec.source is None and spec.lookup is not None:
+        return {"default": spec.lookup.defaults} if spec.lookup.defaults else {}
     if role is SINK or spec is None or spec.source is None:
         return {}
     return {**({"default": spec.source.defaults} if spec.source.defaults else {}), **spec.source.presets}
