@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from plutino.errors import PlutinoError
-from plutino.rest.exposition import exposition, families
+from plutino.rest.exposition import Families, exposition, families
 from plutino.spi import Action, Answer, Call, Clock, Host
 from plutino.spi.clock import ticks
 from plutino.spi.wire import text_answer
@@ -72,9 +72,8 @@ class MetricsRecord:
         """Record what all rules count now."""
         now = self._clock.now_ms() / 1000
         found = await families(self._host)
-        text = "".join(f"{line} {now:.3f}\n" for lines in found.values() for line in lines)
         try:
-            await asyncio.to_thread(self._append, datetime.fromtimestamp(now, UTC), text)
+            await asyncio.to_thread(self._append, now, found)
         except OSError as error:
             self._log.warning("metrics were not recorded", error=error.strerror or str(error))
 
@@ -82,10 +81,11 @@ class MetricsRecord:
         async for _ in ticks(self._clock, INTERVAL_MS):
             await self.sample()
 
-    def _append(self, now: datetime, text: str) -> None:
+    def _append(self, taken: float, found: Families) -> None:
+        now = datetime.fromtimestamp(taken, UTC)
         self._directory.mkdir(parents=True, exist_ok=True)
         with open(self._directory / now.strftime(_NAME), "a", encoding="utf-8") as file:
-            file.write(text)
+            file.writelines(f"{line} {taken:.3f}\n" for lines in found.values() for line in lines)
         for path, begin in self._files():
             if begin + _HOUR < now - RETAINED:
                 path.unlink(missing_ok=True)
@@ -135,7 +135,8 @@ class Metrics:
         )
 
     async def _show(self, call: Call) -> Answer:
-        return Answer(exposition(await families(call.control.host)), media=_PROMETHEUS)
+        found = await families(call.control.host)
+        return Answer(await asyncio.to_thread(exposition, found), media=_PROMETHEUS)
 
     async def _dump(self, call: Call) -> Answer:
         if not self._record.enabled:
