@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from plutino.control import RULESET, V1, V2, Controller, Format, ImportOptions, ImportResult, Policy
-from plutino.errors import PlutinoError
+from plutino.errors import PlutinoError, UnsupportedError
 from plutino.rest.download import read_url
 from plutino.rest.envelope import fault_list
 from plutino.rest.secrecy import passphrase_of, secrecy_of
@@ -88,10 +88,19 @@ async def text_of(body: Mapping[str, str], access: Access, *, further: str = "",
 async def run_import(call: Call, controller: Controller, document: Any, form: Format[Any], *, partial: bool) -> ImportResult:
     """Import a document as the query says; with ``stop=1`` the server ends after the answer was sent."""
     options = import_options(call, partial, controller.policy)
+    ends = stops(call) and not options.dry_run
+    if ends:
+        expect_server(controller)
     result = await controller.importer.run(document, options, import_origin(call, form, partial), form=form)
-    if stops(call) and not options.dry_run:
+    if ends:
         controller.shut_down(RESTART)
     return result
+
+
+def expect_server(controller: Controller) -> None:
+    """UnsupportedError where ``stop=1`` could not be done: said before the import, as an error means that nothing was changed."""
+    if controller.on_shut_down is None:
+        raise UnsupportedError("stop=1: this process cannot be stopped from here; import without it")
 
 
 def import_options(call: Call, partial: bool, policy: Policy) -> ImportOptions:

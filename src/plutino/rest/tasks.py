@@ -16,6 +16,7 @@ from plutino.rest.importing import (
     FORMATS,
     QUERY,
     RESTART,
+    expect_server,
     import_options,
     import_origin,
     read_body,
@@ -64,6 +65,8 @@ class TaskEndpoints:
         options = msgspec.structs.replace(asked, dry_run=False)
 
         async def work(progress: Progress) -> str:
+            if stops(call):
+                expect_server(self._controller)
             document = await progress.interruptible(text_of(body, self._access))
             result = await self._controller.importer.run(document, options, origin, form=form, progress=progress)
             if stops(call):

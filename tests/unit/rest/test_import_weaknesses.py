@@ -413,6 +413,14 @@ async def test_the_status_code_tells_whether_anything_was_applied(api: Api) -> N
     assert {section: set(entries) for section, entries in (await exported(api)).items()} == {"streams": {"demo"}, "rules": {"r"}}
 
 
+async def test_what_cannot_be_done_after_an_import_is_refused_before_it(api: Api) -> None:
+    """W60: a process that is no server refuses `stop=1`, and has changed nothing."""
+    assert api.controller.on_shut_down is None
+    assert (await put(api, plant(), "?stop=1")).status == 400
+    assert (await task_of(api, plant(), "?stop=1"))["status"] == "error"
+    assert await exported(api) == {}
+
+
 async def test_a_full_import_leaves_nothing_that_the_document_does_not_name(tmp_path: Path) -> None:
     """W61: neither rules that do not load at a start, nor configurations of types that nobody knows."""
     async with open_api(tmp_path) as api:
