@@ -31,6 +31,7 @@ class Inbox:
         self._messages: deque[Any] = deque(maxlen=WAITING)
         self._dropped = 0
         self._something = asyncio.Event()
+        self._closed = False
 
     def take(self, messages: Sequence[Any]) -> None:
         """Called by the engine."""
@@ -38,8 +39,9 @@ class Inbox:
         self._messages.extend(messages)
         self._something.set()
 
-    def wake(self) -> None:
-        """Let who waits look again."""
+    def close(self) -> None:
+        """Never wait again: nothing more comes."""
+        self._closed = True
         self._something.set()
 
     async def wait(self, seconds: float) -> tuple[list[Any], int]:
@@ -49,7 +51,8 @@ class Inbox:
                 await self._something.wait()
         except TimeoutError:
             return [], 0
-        self._something.clear()
+        if not self._closed:
+            self._something.clear()
         found, dropped = list(self._messages), self._dropped
         self._messages.clear()
         self._dropped = 0
@@ -74,11 +77,16 @@ class Channel:
         self._inboxes.append(inbox)
         try:
             yield b": results\n\n"
-            while not self._closed:
+            while True:
                 messages, dropped = await inbox.wait(ALIVE_SECONDS)
                 if dropped:
                     yield dropped_event(dropped)
-                yield b"".join(map(event, messages)) or b":\n\n"
+                if messages:
+                    yield b"".join(map(event, messages))
+                elif self._closed:
+                    return
+                else:
+                    yield b":\n\n"
         finally:
             self._inboxes.remove(inbox)
 
@@ -86,7 +94,7 @@ class Channel:
         """Let listeners have what waits for them, and go."""
         self._closed = True
         for inbox in self._inboxes:
-            inbox.wake()
+            inbox.close()
 
 
 def event(message: bytes) -> bytes:

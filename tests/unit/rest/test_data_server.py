@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 from plutino.errors import FormatError
 from plutino.rest.data_server import DataServer
@@ -52,6 +52,27 @@ async def test_streams_may_share_a_path() -> None:
     assert (await ask(server, "POST", "/in", "m")).status == 200
     leave[0]()
     assert (await ask(server, "POST", "/in", "m")).status == 405
+
+
+async def test_events_are_sent_to_who_listens() -> None:
+    """Until they end; the newest owner of a path counts, and what it leaves is gone."""
+    server = _server()
+
+    async def listen() -> AsyncGenerator[bytes, None]:
+        yield b": results\n\n"
+        yield b"data: 1\n\n"
+
+    async def none() -> AsyncGenerator[bytes, None]:
+        yield b""
+
+    earlier = server.stream("/test/t", none)
+    leave = server.stream("/test/t", listen)
+    earlier()
+    reply = await ask(server, "GET", "/test/t")
+    assert (reply.status, reply.text) == (200, ": results\n\ndata: 1\n\n")
+    assert reply.headers["content-type"].startswith("text/event-stream")
+    leave()
+    assert (await ask(server, "GET", "/test/t")).status == 404
 
 
 async def test_trouble_of_a_source_is_answered() -> None:
