@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import click
@@ -16,7 +17,9 @@ from plutino.cli.definitions import file_option, name_and_json, rule_text, say
 from plutino.cli.layout import Document
 from plutino.cli.output import Failure, Refusal, json_option, print_json, server_option, working
 from plutino.cli.shell import Verbed
+from plutino.cli.sources import load, set_file_option, set_option
 from plutino.cli.transfer import described
+from plutino.control import Controller, ImportOptions
 from plutino.errors import DocumentError, NotFoundError
 from plutino.spi import Deployment, Origin, Tap
 
@@ -24,19 +27,29 @@ ORIGIN = Origin("cli")
 
 
 @click.command("validate", cls=Verbed, short_help="Check a document without a server.")
-@click.argument("path", metavar="FILE")
+@click.argument("paths", nargs=-1, required=True, metavar="FILE...")
 @click.option("--against", metavar="FILE", help="The state to check against: another document or folder.  [default: an empty one]")
 @click.option("--partial", is_flag=True, help="Check it as a partial import, on top of the state.")
+@set_option
+@set_file_option
 @json_option
-def validate(path: str, against: str | None, partial: bool, as_json: bool) -> None:
-    """Check a document as an import would; nothing is started, and no server is needed."""
-    document = layout.read_document(path)
+def validate(
+    paths: Sequence[str], against: str | None, partial: bool, sets: Sequence[str], set_files: Sequence[str], as_json: bool
+) -> None:
+    """Check a document as an import would; nothing is started, and no server is needed. Masked secrets are left as they are.
+
+    The first file is the base, the others lie over it, as with 'plutino render'.
+    """
+    loaded = load(paths, sets, set_files)
+    document = loaded.document
     state = layout.read_document(against) if against is not None else None
     with layout.faults_of(document), working(f"checking {described(document)}", quiet=as_json):
         try:
             changeset = asyncio.run(check(document, state, partial=partial))
         except DocumentError as error:
-            raise Refusal.of(error) from error
+            refusal = Refusal.of(error)
+            refusal.faults = loaded.placed(refusal.faults)
+            raise refusal from error
     if as_json:
         print_json({"valid": True, **changeset})
     else:
@@ -65,9 +78,24 @@ async def check(document: Document, state: Document | None, *, partial: bool) ->
 
     Failure when the state itself is refused.
     """
+    async with opened() as (controller, _):
+        if state is not None:
+            try:
+                await controller.import_document(state.content, form=state.form, partial=False, origin=ORIGIN)
+            except DocumentError as error:
+                first = error.faults[0] if error.faults else None
+                text = f"{first.path}: {first.text}" if first is not None else error.message
+                raise Failure(f"the state to check against is refused: {text}", "validate it by itself") from error
+        options = ImportOptions(partial=partial, dry_run=True, keep_masks=True)
+        result = await controller.importer.run(document.content, options, ORIGIN, form=document.form)
+        return result.changeset.to_wire()
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[tuple[Controller, NoEngine]]:
+    """A control path of its own, with nothing in it and nothing behind it."""
     from plutino.app import Settings, components
     from plutino.catalog import Catalog
-    from plutino.control import Controller
     from plutino.spi import SystemClock
     from plutino.spi.discovery import resource_kinds
 
@@ -75,27 +103,23 @@ async def check(document: Document, state: Document | None, *, partial: bool) ->
         # A private network and files are the server's to forbid: here they would only hide other faults.
         settings = Settings(folder, files_dir=os.getcwd(), external_files=True, private_net=True, install_scripts=True)
         catalog = await Catalog.open(folder, clock=SystemClock())
+        engine = NoEngine()
         try:
             kinds = resource_kinds("plutino.resources")
-            controller = Controller(catalog, NoEngine(), kinds, registry=components(), settings=settings.for_checks())
-            if state is not None:
-                try:
-                    await controller.import_document(state.content, form=state.form, partial=False, origin=ORIGIN)
-                except DocumentError as error:
-                    first = error.faults[0] if error.faults else None
-                    text = f"{first.path}: {first.text}" if first is not None else error.message
-                    raise Failure(f"the state to check against is refused: {text}", "validate it by itself") from error
-            result = await controller.import_document(document.content, form=document.form, partial=partial, origin=ORIGIN, dry_run=True)
-            return result.changeset.to_wire()
+            yield Controller(catalog, engine, kinds, registry=components(), settings=settings.for_checks()), engine
         finally:
             await catalog.close()
 
 
 class NoEngine:
-    """An engine (``spi.Host``) that runs nothing: definitions are checked and stored, that is all."""
+    """An engine (``spi.Host``) that runs nothing, but remembers in ``deployed`` what it was asked to run."""
+
+    def __init__(self) -> None:
+        self.deployed: dict[str, Deployment] = {}
 
     async def deploy(self, deployment: Deployment) -> None:
-        """Nothing."""
+        """Remember it."""
+        self.deployed[deployment.rule] = deployment
 
     async def remove(self, rule: str) -> None:
         """Nothing."""

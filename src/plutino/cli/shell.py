@@ -21,7 +21,7 @@ _OTHERWISE = {"query": "use 'plutino run' or 'plutino tail'", "register": "it ha
 
 _SECTIONS = (
     ("Server", ("serve", "status", "components", "demo")),
-    ("Configuration", ("import", "export", "diff", "validate", "migrate")),
+    ("Configuration", ("import", "export", "diff", "validate", "lint", "render", "apply", "owners", "migrate")),
     ("History", ("history", "rollback", "audit", "task")),
     ("Rules", ("tail", "explain", "run")),
     ("As in eKuiper", ("create", "describe", "drop", "show", "start", "stop", "restart", "getstatus", "gettopo")),

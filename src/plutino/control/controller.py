@@ -286,6 +286,10 @@ class Controller:
         """Whether history and stored objects are what was written; ``expected``: number and hash of a revision, kept elsewhere."""
         return await self._catalog.verify(expected)
 
+    def place(self, ref: Ref) -> str:
+        """Where an object stands in a v1 document: ``Schema.protobuf_x``."""
+        return self._door.checker.place(ref)
+
     def users(self, ref: Ref) -> Sequence[Ref]:
         """Stored objects that use this one, directly or through others."""
         return [user for user in self._door.graph.users([ref]) if self._door.committed.get(user) is not None]

@@ -53,8 +53,11 @@ class Rendered:
         return fault
 
 
-def render(sources: Sequence[Source], sets: Mapping[str, str]) -> Rendered:
-    """The document that the first source makes with the others over it; DocumentError with every fault found."""
+def render(sources: Sequence[Source], sets: Mapping[str, str], *, complete: bool = True) -> Rendered:
+    """The document that the first source makes with the others over it; DocumentError with every fault found.
+
+    ``complete`` False: parameters may lack a value, for who only wants to know which there are.
+    """
     warnings = [warning for source in sources for warning in source.warnings]
     sections: dict[str, Entries] = {}
     for number, source in enumerate(sources):
@@ -68,7 +71,8 @@ def render(sources: Sequence[Source], sets: Mapping[str, str]) -> Rendered:
         name: {entry: parameters.filled(item, (SECTIONS[name], entry)) for entry, item in entries.items()}
         for name, entries in sections.items()
     }
-    parameters.check()
+    if complete:
+        parameters.check()
     if parameters.faults:
         first = parameters.faults[0]
         place = f"{first.file}:{first.line}:{first.column}: " if first.line else ""

@@ -181,7 +181,7 @@ class RuleKind:
         for position, connector, properties in actions_of(definition.content):
             path, spec = ("actions", str(position), connector), env.registry.connectors.get(connector)
             if isinstance(properties, dict) and spec is not None and spec.sink is not None:
-                models = [*_models(connector, env), SinkOptions, *format_models(env.registry)]
+                models: list[type[Struct]] = [*_models(connector, env), SinkOptions, *format_models(env.registry)]
                 yield from property_advice(connector, models, properties, path, others=("resourceId", SELECTOR))
 
     def plan(self, definition: Definition, env: Environment, options: RuleOptions | None = None) -> Plan:
