@@ -44,7 +44,7 @@ def print_changes(changeset: dict[str, Any], target: Console | None = None) -> N
                     _print_field(field, target, cut)
     target.print(summary_line(changeset), markup=False)
     for effect in changeset.get("restarts") or []:
-        if effect["action"] != "start":  # that new rules start goes without saying
+        if effect["action"] == "swap" or effect["state"] == "lost":  # that new rules start and deleted ones stop goes without saying
             target.print(_effect_line(effect), markup=False, **cut)
 
 

@@ -119,7 +119,7 @@ def import_(
     elif dry_run:
         print_changes(answer)
     elif not faults:
-        click.echo(f"imported {described(document)}")
+        click.echo(f"imported {described(document)}" + (", except for what is kept" if answer.get("ignored") else ""))
     else:
         click.echo(f"imported {described(document)}, without what is named below")
     if not as_json:

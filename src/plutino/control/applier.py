@@ -115,7 +115,7 @@ class Applier:
             await self._catalog.commit(
                 kept,
                 base_revision=self._catalog.revision,
-                origin=origin,
+                origin=origin if origin.summary else Origin(origin.source, origin.client, run.told()),
                 outcome=run.outcome(),
                 temporary=temporary,
                 released=released,

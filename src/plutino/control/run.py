@@ -10,6 +10,8 @@ from plutino.control.failure import Failure
 from plutino.model import Ref
 from plutino.spi import Change
 
+_NAMED = 2
+
 
 @dataclass(slots=True)
 class Run:
@@ -36,6 +38,12 @@ class Run:
         made = [item for item in self.steps if item.ref in items and (item.changed or item.respelled)]
         rest = [i for i in items.values() if i.after is not None and not i.changed and not self.draft.forced and (unchanged or i.respelled)]
         return tuple(item.change for item in (*made, *self.removals, *rest))
+
+    def told(self) -> str:
+        """``rule r1 updated, stream s1 created and 3 more``: what the history says of a change that nobody has named."""
+        changes = self.changes(False)
+        named = ", ".join(f"{change.ref} {change.verb}" for change in changes[:_NAMED])
+        return f"{named} and {len(changes) - _NAMED} more" if len(changes) > _NAMED else named
 
     def outcome(self) -> str:
         """``created 2, updated 1, deleted 0, refused 0`` for the history."""

@@ -36,7 +36,6 @@ SHOWN = """\
     options.qos: 0 -> 1
 1 to change
 rule hot goes on as its new version, its state is lost, because of stream boiler
-rule cold stops
 """
 
 

@@ -104,7 +104,10 @@ async def test_a_rollback_is_shown_before_it_is_made(at: Bench) -> None:
     made = await at.control.rollback(2, origin=Origin("rollback", "me"))
     assert made.changeset.changes == shown.changeset.changes
     assert at.texts() == {"stream:s": '{"v":1,"password":"old-secret"}', "rule:r": '{"v":1}'}
-    assert (made.revision, (await at.control.history.entries(1))[0].origin) == (6, Origin("rollback", "me"))
+    assert (made.revision, (await at.control.history.entries(1))[0].origin) == (
+        6,
+        Origin("rollback", "me", "stream s updated, rule r updated"),
+    )
     again = await at.control.rollback(2, origin=ORIGIN)
     assert (again.revision, again.changeset.changes) == (6, ())
 
