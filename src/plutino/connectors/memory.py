@@ -201,6 +201,7 @@ CONNECTOR = ConnectorSpec(
         options=MemorySourceOptions,
         create=MemorySource,
         delivers="rows",
+        listens=True,
         datasource=Datasource("Topic", "Topic filter; + stands for one level, # for the rest", "topic/demo"),
         examples=(Example("all devices of a plant", {}, "plant/+/alarm"),),
     ),

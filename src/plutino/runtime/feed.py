@@ -380,6 +380,9 @@ class Feed:
 
     async def _read(self, source: Source) -> None:
         clock, backoff = self.facilities.clock, self.facilities.backoff()
+        spec = self.facilities.registry.connectors[self.request.connector].source
+        if spec is None or not spec.listens:
+            await asyncio.sleep(0)  # those that start together and listen to rules that this one feeds are there first
         while True:
             self.link.trying(clock.now_ms())
             connected_before = self.link.connected_at

@@ -66,6 +66,7 @@ class PlayedSource:
         self.runs = 0
         self.faults: list[PlutinoError] = []
         self.cancelled = False
+        self.at_once = plant.at_once.get(datasource, ())
         self._end: asyncio.Future[PlutinoError | None] | None = None
         plant.sources.setdefault(datasource, []).append(self)
 
@@ -76,6 +77,8 @@ class PlayedSource:
             raise self.faults.pop(0)
         self.inlet = inlet
         inlet.connected()
+        if self.at_once:
+            self.offer(*self.at_once)
         self._end = asyncio.get_running_loop().create_future()
         try:
             error = await self._end
@@ -376,6 +379,8 @@ class Plant:
         self.state = MemoryState()
         self.log = Lines()
         self.sources: dict[str, list[PlayedSource]] = {}
+        self.at_once: dict[str, Sequence[Any]] = {}
+        """Payloads that sources of a datasource hand over as soon as they are started."""
         self.sinks: dict[str, KeptSink] = {}
         self.lookups: dict[str, list[PlayedLookup]] = {}
         self.rows: dict[Any, Any] = {}

@@ -354,6 +354,22 @@ async def test_a_rule_that_feeds_itself_does_not_starve_the_others(plant: Plant)
     assert plant.sink(action="table_1").items == [[{"a": i}] for i in range(1, 51)]
 
 
+@pytest.mark.parametrize("order", [("feeder", "reader"), ("reader", "feeder")])
+async def test_rules_that_start_together_miss_nothing_of_each_other(plant: Plant, order: tuple[str, str]) -> None:
+    """W58: who reads a memory topic listens before anybody feeds it, in whatever order they were deployed."""
+    plant.at_once["d"] = [{"a": 1}, {"a": 2}]
+    made = {
+        "feeder": rule(name="feeder", feeds=[feed()], sinks=[action("memory", topic="t")]),
+        "reader": rule(Script(streams=("m",)), name="reader", feeds=[feed("m", "memory", "t")]),
+    }
+    plant.engine.begin()
+    for name in order:
+        await plant.engine.deploy(made[name])
+    await plant.engine.finish()
+    await plant.settle()
+    assert [row for rows in plant.sink("reader").values for row in rows] == [{"a": 1}, {"a": 2}]
+
+
 async def test_a_long_chain_of_topics_is_followed_to_its_end(plant: Plant) -> None:
     """Deep nesting is cut: the rest of the chain is done in the next turn."""
     for i in range(30):
