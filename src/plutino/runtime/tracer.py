@@ -41,6 +41,11 @@ class Traced(Protocol):
     def outlets(self) -> Sequence[Outlet]: ...
 
     @property
+    def stateful(self) -> bool:
+        """Whether the program keeps rows, or something of them."""
+        ...
+
+    @property
     def operator_names(self) -> Sequence[str]:
         """The operators as the status calls them."""
         ...
@@ -57,7 +62,7 @@ class Traced(Protocol):
 class Tracer:
     """Traces the rows of a run. ``strategy`` is ``always`` or ``head``."""
 
-    __slots__ = ("_begun_at", "_clock", "_head", "_open", "_run", "_ticks", "_traces", "_unanswered")
+    __slots__ = ("_clock", "_head", "_open", "_run", "_traces", "_unanswered")
 
     def __init__(self, run: Traced, strategy: str, facilities: Facilities) -> None:
         self._run = run
@@ -68,7 +73,6 @@ class Tracer:
         """The last step of the row that is being pushed."""
         self._unanswered: deque[str] = deque(maxlen=LINKS)
         """Traces of rows that gave no output yet, and may be in a window."""
-        self._begun_at = self._ticks = 0
 
     def way_in(self, push: Push) -> Push:
         """``push`` row by row, with its output handed on from here."""
@@ -90,11 +94,9 @@ class Tracer:
                 outlet.take(out)
             return
         self._watch()
-        links = list(dict.fromkeys(self._unanswered))
-        self._unanswered.clear()
         names = self._run.operator_names
         span = self._begin(names[-1] if names else self._run.rule, uuid4().hex, _outcome(out), self._traces.current)
-        span.links = links
+        span.links = self._answered()
         self._send(out, span)
         span.end = self._now()
 
@@ -112,7 +114,7 @@ class Tracer:
         try:
             out = push(stream, row)
             self._open = self._operators(root, before, out)
-            if out is None:
+            if out is None and self._run.stateful:
                 self._unanswered.append(trace)
             self._hand(out)
         finally:
@@ -143,9 +145,17 @@ class Tracer:
             span = Span(name, root.trace, root.rule, root.start, now, attributes={"in": new[0] - old[0], "out": new[1] - old[1]})
             step.add(span)
             step = span
-        if out is not None:
-            step.attributes |= _outcome(out) if step is not root else {}
+        if out is not None and step is not root:
+            step.attributes |= _outcome(out)
+            if out.sizes is not None:
+                step.links = self._answered()
         return step
+
+    def _answered(self) -> list[str]:
+        """The traces whose rows may be in an output now, which are forgotten."""
+        found = list(dict.fromkeys(self._unanswered))
+        self._unanswered.clear()
+        return found
 
     def _send(self, out: Batch, step: Span) -> None:
         outer = self._traces.current
@@ -171,11 +181,12 @@ class Tracer:
         return span
 
     def _watch(self) -> None:
-        """Read the clock; ``_now`` counts on from here, finer than the clock does."""
-        self._begun_at, self._ticks = self._clock.now_ms() * 1000, perf_counter_ns()
+        """Read the clock; ``_now`` counts on from here, finer than the clock does. Nested work counts on from where it is called."""
+        if self._traces.current is None:
+            self._traces.clock_us, self._traces.ticks_ns = self._clock.now_ms() * 1000, perf_counter_ns()
 
     def _now(self) -> int:
-        return self._begun_at + (perf_counter_ns() - self._ticks) // 1000
+        return self._traces.clock_us + (perf_counter_ns() - self._traces.ticks_ns) // 1000
 
 
 def _copy(counters: Sequence[Any]) -> Counters:

@@ -69,10 +69,12 @@ class _Entry(Struct):
 class Traces:
     """Traces by id and by rule. ``current`` is the step that is going on right now, which nested work belongs to."""
 
-    __slots__ = ("_entries", "_rules", "current")
+    __slots__ = ("_entries", "_rules", "clock_us", "current", "ticks_ns")
 
     def __init__(self) -> None:
         self.current: Span | None = None
+        self.clock_us = self.ticks_ns = 0
+        """Epoch time of the last look at the clock, and the counter of the machine then."""
         self._entries: dict[str, _Entry] = {}
         self._rules: dict[str, dict[str, None]] = {}
 

@@ -108,6 +108,16 @@ async def test_the_output_of_a_window_is_linked_to_its_rows(plant: Plant) -> Non
     assert json.loads(window["attribute"]["data"]) == [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
 
 
+async def test_rows_that_a_rule_without_state_drops_are_linked_to_nothing(plant: Plant) -> None:
+    """They are in no later output."""
+    await plant.run(rule(Script(row=lambda r: None), send_error=True))
+    plant.engine.trace("r", "always")
+    plant.source().offer({"a": 1, "b": "x"})
+    plant.source().offer(b"{")
+    assert "links" not in _newest(plant)
+    assert len(plant.engine.traces("r")) == 2
+
+
 async def test_a_rule_that_is_not_traced_is_pushed_whole_batches(plant: Plant) -> None:
     """Before a trace and after it nothing stands between feed, program and sink."""
     script = Script()
