@@ -213,8 +213,9 @@ class Engine:
         return self._facilities.traces.get(trace)
 
     def readers(self, stream: str) -> tuple[str, ...]:
-        """Rules that run on a stream or table now."""
-        return tuple(dict.fromkeys((*self._feeds.readers(stream), *self._lookups.users(stream))))
+        """Rules that run on a stream or table now; trials are not counted."""
+        found = dict.fromkeys((*self._feeds.readers(stream), *self._lookups.users(stream)))
+        return tuple(rule for rule in found if rule not in self._trials.rules)
 
     # -- trials
 

@@ -55,6 +55,7 @@ async def test_a_trial_shows_in_no_list_and_is_nobody_s_concern_when_it_ends(pla
     await plant.settle()
     assert plant.engine.state("$$_1t") == "running"
     assert plant.engine.summary() == {}
+    assert plant.engine.readers("s") == ()
     plant.source().end()
     await plant.settle()
     assert plant.engine.state("$$_1t").startswith("stopped")

@@ -74,6 +74,7 @@ class _Endpoints:
             deployment = self._deployment(id, document, call.control.environment)
         except PlutinoError as error:
             with_prefix(error, f"fail to run rule {id}", code=_CODE)
+            error.status = 400
             raise
         port = await call.control.host.try_out(id, deployment)
         return Answer(msgspec.json.encode({"id": id, "port": port}))
