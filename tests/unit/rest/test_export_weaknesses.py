@@ -5,6 +5,7 @@ Their numbers (W12, W16, …) are those of `docs/differences.md`. Imports are in
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
@@ -95,6 +96,13 @@ async def test_a_chosen_rule_takes_its_configuration_along_with_and_without_a_ty
     await put(api, {"streams": {"demo": stream(options=f'{type}, CONF_KEY="k"')}, "rules": {"r": rule()}}, "?partial=1")
     document = await chosen(api, "r")
     assert document["sourceConfig"] == {"mqtt": '{"k":{"qos":1}}'}
+
+
+async def test_a_rule_with_a_type_in_another_case_is_refused(api: Api) -> None:
+    """W25: names of types are exact, so no export can leave out what belongs to a type that is almost the same."""
+    content = {"streams": {"demo": stream(options=', TYPE="MQTT", CONF_KEY="k"')}, "rules": {"r": rule()}}
+    refused = await api.ask("POST", "/data/import", {"content": json.dumps(content)}, JSON)
+    assert [(fault["path"], fault["text"]) for fault in refused.json["faults"]] == [("rules.r", "source type MQTT not found")]
 
 
 @pytest.mark.parametrize("format", ["protobuf", "PROTOBUF", "Protobuf"])
@@ -233,8 +241,9 @@ async def test_a_bundle_says_who_made_it_and_what_must_be_in_it(api: Api) -> Non
     with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     manifest = json.loads(files["manifest.json"])
-    assert {"format", "producer", "files"} <= set(manifest) or {"version", "producer", "files"} <= set(manifest)
-    assert set(manifest["files"]) == {"streams/demo.yaml"}
+    assert (manifest["format"], manifest["producer"].split()[0]) == (1, "plutino")
+    digest = hashlib.sha256(files["streams/demo.yaml"]).hexdigest()
+    assert manifest["files"] == {"streams/demo.yaml": {"sha256": digest, "size": len(files["streams/demo.yaml"])}}
     changed = io.BytesIO()
     with zipfile.ZipFile(changed, "w") as archive:
         for name, data in files.items():
@@ -266,9 +275,11 @@ async def test_a_bundle_needs_nothing_from_where_it_was_made(api: Api, tmp_path:
         assert [found["name"] for found in (await other.ask("GET", "/plugins/portables")).json] == ["adder"]
         assert (await other.ask("GET", "/services")).json == ["math"]
         assert "message P" in (await other.ask("GET", "/schemas/protobuf/p")).json["content"]
-    scripted = packed(tmp_path / "scripted.zip", {**portable(), "install.sh": "touch /tmp/ran"})
-    refused = await api.ask("POST", "/plugins/portables", {"name": "scripted", "file": scripted})
-    assert refused.status == 400
+    scripted = packed(tmp_path / "scripted.zip", {**portable("scripted"), "install.sh": "exit 0"})
+    entry = {"portablePlugins": {"scripted": json.dumps({"name": "scripted", "file": scripted})}}
+    refused = await api.ask("POST", "/data/import", {"content": json.dumps(entry)}, JSON)
+    assert (refused.status, [fault["path"] for fault in refused.json["faults"]]) == (400, ["portablePlugins.scripted"])
+    assert "install.sh is not run" in refused.json["faults"][0]["text"]
 
 
 async def test_a_type_whose_name_begins_like_another_has_its_own_keys(tmp_path: Path) -> None:
