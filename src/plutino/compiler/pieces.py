@@ -144,22 +144,24 @@ class Pieces:
 def _homes(calls: Sequence[AnalyticCall], streams: Mapping[str, int], first: int, items: Sequence[Item]) -> dict[int, int]:
     aliases = {item.name: item.expr for item in items if item.aliased}
     homes: dict[int, int] = {}
-
-    def visit(number: int) -> int:
-        if number not in homes:
-            call = calls[number]
-            parts = [p for e in (*call.args, *call.partition, call.when) if e is not None for p in walk(e)]
-            for part in parts:
-                if isinstance(part, AliasRef):
-                    parts += walk(aliases[part.name])
-            inner = [visit(p.index) for p in parts if isinstance(p, AnalyticRef)]
-            named = [streams[p.source] for p in parts if isinstance(p, ColumnRef | MetaRef | WholeRow) and p.source in streams]
-            homes[number] = next(iter(named or inner), first)
-        return homes[number]
-
     for number in range(len(calls)):
-        visit(number)
+        _visit(number, calls, streams, first, aliases, homes)
     return homes
+
+
+def _visit(
+    number: int, calls: Sequence[AnalyticCall], streams: Mapping[str, int], first: int, aliases: Mapping[str, Bound], homes: dict[int, int]
+) -> int:
+    if number not in homes:
+        call = calls[number]
+        parts = [p for e in (*call.args, *call.partition, call.when) if e is not None for p in walk(e)]
+        for part in parts:
+            if isinstance(part, AliasRef):
+                parts += walk(aliases[part.name])
+        inner = [_visit(p.index, calls, streams, first, aliases, homes) for p in parts if isinstance(p, AnalyticRef)]
+        named = [streams[p.source] for p in parts if isinstance(p, ColumnRef | MetaRef | WholeRow) and p.source in streams]
+        homes[number] = next(iter(named or inner), first)
+    return homes[number]
 
 
 def _own(index: int) -> Places:
