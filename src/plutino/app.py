@@ -25,6 +25,7 @@ from plutino.spi import Control, HttpIngress, Registry, SystemClock, discover
 from plutino.spi.access import Access
 from plutino.spi.discovery import resource_kinds
 from plutino.spi.discretion import declared_secrets
+from plutino.spi.limits import Limits, limits_from, use_limits
 
 if TYPE_CHECKING:
     from plutino.rest.configs import LogControl
@@ -52,6 +53,7 @@ class Settings(Struct, frozen=True):
       single objects are shown; ``secrets_key_file``: a file with the passphrase for requests that bring none
     - ``etc_dir``: where configuration lies that is imported at the start; empty for ``<data_dir>/etc``
     - ``trusted_keys``: files with public keys (Ed25519, PEM); when there are any, bundles must be signed by one of them
+    - ``limits``: what is taken in at most, as ``NAME=VALUE`` (see ``spi.limits``)
     - ``keep_revisions``: how many revisions can be rolled back to; ``keep_audit``: how many the history tells of
     """
 
@@ -68,6 +70,7 @@ class Settings(Struct, frozen=True):
     timezone: str = "Local"
     log_level: str = "info"
     files_dir: str = ""
+    limits: tuple[str, ...] = ()
     secrets: str = "plain"
     plain_secrets: bool = True
     secrets_key_file: str = ""
@@ -81,6 +84,10 @@ class Settings(Struct, frozen=True):
         """What configurations may reach."""
         external = _is_loopback(self.host) if self.external_files is None else self.external_files
         return Access(self.files_dir or self.data_dir, external_files=external, private_net=self.private_net)
+
+    def intake(self) -> Limits:
+        """What is taken in at most; OptionError for what is no limit."""
+        return limits_from(dict(_pair(text) for text in self.limits))
 
     def policy(self) -> Policy:
         """How secrets are shown; PlutinoError when the key file cannot be read. Blocks."""
@@ -117,6 +124,9 @@ _VARIABLES = {
 _LEVELS = {"warn": "warning", "fatal": "error", "panic": "error"}
 
 
+_LIMIT = "PLUTINO__LIMITS__"
+
+
 def settings_from(environ: Mapping[str, str], **given: Any) -> Settings:
     """Settings from environment variables with eKuiper's names, and from ``given`` ones that are not None, which win.
 
@@ -127,8 +137,21 @@ def settings_from(environ: Mapping[str, str], **given: Any) -> Settings:
         name = _VARIABLES.get(variable.upper())
         if name is not None:
             found[name] = _converted(variable, name, value.strip())
+        elif variable.upper().startswith(_LIMIT):
+            limit = (f"{variable.upper().removeprefix(_LIMIT)}={value}",)
+            found["limits"] = (*found.get("limits", ()), *limit)
+    if given.get("limits"):
+        # Each by itself: an option wins over the variable of the same limit.
+        given["limits"] = (*found.get("limits", ()), *given["limits"])
     found.update({name: value for name, value in given.items() if value is not None})
     return Settings(**found)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise OptionError(f"limit {text}: no value; NAME=VALUE is expected", path=name)
+    return name, value
 
 
 def _converted(variable: str, name: str, value: str) -> Any:
@@ -167,6 +190,7 @@ class Core:
             Path(settings.data_dir).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise PlutinoError(f"data directory {settings.data_dir}: {(error.strerror or str(error)).lower()}") from error
+        use_limits(settings.intake())
         found, policy = registry or components(), settings.policy()
         catalog = await Catalog.open(
             settings.data_dir, clock=SystemClock(), keep_revisions=settings.keep_revisions, keep_audit=settings.keep_audit
@@ -256,6 +280,7 @@ class Server:
         from plutino.rest.routes import Routes
         from plutino.rest.serving import HttpServer
 
+        use_limits(settings.intake())
         hosts, origins = _lowered(settings.allow_host), _lowered(settings.allow_origin)
         push_host = settings.push_host or settings.host
         data_server = DataServer(Guard(push_host, hosts, origins), log)

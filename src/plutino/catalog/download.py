@@ -21,10 +21,11 @@ _PIECE = 1 << 16
 
 
 async def read_pieces(url: str, access: Access, limit: int) -> AsyncGenerator[bytes, None]:
-    """The bytes behind a URL; PlutinoError with the wire text when they cannot be had or are known to be more than ``limit``.
+    """The bytes behind a URL; PlutinoError with the wire text when they cannot be had or are more than ``limit``.
 
-    The caller counts what comes. ``data:`` URLs hold their bytes themselves.
+    ``data:`` URLs hold their bytes themselves.
     """
+    size = 0
     match url[:8].partition(":")[0].lower():
         case "file":
             found = _file(access.file(unquote(_parts(url).path)), limit)
@@ -36,6 +37,10 @@ async def read_pieces(url: str, access: Access, limit: int) -> AsyncGenerator[by
             raise PlutinoError(f"file: {_shown(url)}; a URL with file://, http:// or https:// is expected")
     try:
         async for piece in found:
+            # What a server says about the size beforehand need not be true.
+            size += len(piece)
+            if size > limit:
+                raise PlutinoError(f"file: {_shown(url)} has more than {limit} bytes; it is not read")
             yield piece
     finally:
         await found.aclose()

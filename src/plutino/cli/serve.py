@@ -33,6 +33,7 @@ _COLLECT_AFTER = 50_000
 @click.option("--external-files/--no-external-files", default=None, help="Whether files outside of DIR/uploads may be named.")
 @click.option("--private-net/--no-private-net", default=None, help="Whether HTTP sources and sinks may reach private addresses.")
 @click.option("--allow-install-scripts", "install_scripts", is_flag=True, default=None, help="Take plugin packages with an install.sh.")
+@click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="What is taken in at most, such as download=64MB.")
 @click.option("--secrets", type=click.Choice(SECRET_MODES), help="How exports show secrets when they do not say.  [default: plain]")
 @click.option("--plain-secrets/--no-plain-secrets", default=None, help="Whether secrets may be asked for as they are.")
 @click.option("--secrets-key", "secrets_key_file", metavar="FILE", help="The passphrase of encrypted secrets, for requests without one.")

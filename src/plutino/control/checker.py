@@ -18,6 +18,7 @@ from plutino.errors import DefinitionError, NotFoundError, PlutinoError
 from plutino.model import Blobs, Definition, Ref
 from plutino.spi import Change, Environment, Mode, ResourceSpec
 from plutino.spi.discretion import declared_secrets, make_discreet
+from plutino.spi.limits import check_depth
 
 _FORCED = (Mode.CREATE, Mode.UPDATE)
 """Single requests: checked and activated also when nothing changed (a version is refused, a failed rule is tried again)."""
@@ -309,6 +310,7 @@ def _kept_form(definition: Definition | None) -> tuple[str, Blobs] | None:
 
 
 def _check_text(ref: Ref, text: str) -> None:
+    check_depth(f"{ref.kind} {ref.name}", text)
     try:
         text.encode()
         ref.name.encode()

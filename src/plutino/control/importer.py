@@ -27,7 +27,7 @@ from plutino.control.transfer import ImportResult, Wanted, absent, spelled, want
 from plutino.errors import ConflictError, DocumentError, PlutinoError
 from plutino.model import Ref
 from plutino.spi import KeptWhenPresent, Mode, Origin, Portable
-from plutino.spi.staging import SIZE_LIMIT
+from plutino.spi.limits import limits
 
 OVERWRITE, SKIP, FAIL = "overwrite", "skip", "fail"
 BY_KIND = ""
@@ -96,6 +96,8 @@ class Importer:
                     await self._tell_unreadable(error, options, form, origin)
                 raise
             found = await paced(wanted(content, self._door.specs))
+            if len(found.texts) > limits().entries:
+                raise DocumentError(f"document: {len(found.texts)} objects; at most {limits().entries} are read at once")
             await self._reveal(found, options)
             mode = form.on_top if options.partial else Mode.FULL
             async with self._holding(content, found), self._door.staging(found.blobs) as staging:
@@ -220,7 +222,7 @@ class Importer:
             for ref, files in found.files.items():
                 kept = []
                 for role, path in files:
-                    blob = await store.put(pieces(content.data(path)), limit=SIZE_LIMIT, what=f"file {path}")
+                    blob = await store.put(pieces(content.data(path)), limit=limits().download, what=f"file {path}")
                     held.append(blob.digest)
                     kept.append((role, blob.digest))
                 found.blobs[ref] = tuple(sorted(kept))

@@ -20,9 +20,9 @@ from plutino.control.sections import kinds_by_section
 from plutino.errors import DocumentError, PlutinoError
 from plutino.model import Ref
 from plutino.spi import Mode, Origin
+from plutino.spi.limits import limits
 
 _OWNER = "$provisioned"
-_SIZE_LIMIT = 64 * 1024 * 1024
 
 
 class Provisioning:
@@ -90,8 +90,8 @@ def _origin(path: Path) -> Origin:
 
 def _read(path: Path) -> bytes | None:
     try:
-        if path.stat().st_size > _SIZE_LIMIT:
-            raise PlutinoError(f"more than {_SIZE_LIMIT} bytes; it is not read")
+        if path.stat().st_size > limits().document:
+            raise PlutinoError(f"more than {limits().document} bytes; it is not read")
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None

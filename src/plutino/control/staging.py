@@ -17,6 +17,7 @@ from plutino.errors import PlutinoError
 from plutino.model import Blobs, Definition, Ref
 from plutino.spi import Blob, Mode, ResourceSpec, Staged
 from plutino.spi.access import Access
+from plutino.spi.limits import limits
 from plutino.spi.staging import SCHEME, SIZE_LIMIT
 
 _AT_ONCE = 4
@@ -105,6 +106,7 @@ class _Area:
         self._offline = offline
 
     async def fetch(self, role: str, url: str, *, limit: int = SIZE_LIMIT) -> Blob:
+        limit = min(limit, limits().download)
         digest = url[len(SCHEME) :] if url.startswith(SCHEME) else self._kept.get(role)
         if digest is not None:
             blob = await self._blobs.use(digest, again=not self._offline)

@@ -20,9 +20,7 @@ from plutino.rest.guard import Guard
 from plutino.rest.pieces import send_pieces
 from plutino.rest.routes import Routes, cleaned
 from plutino.spi import Answer, Call, Control
-
-BODY_LIMIT = 128 * 1024 * 1024
-"""Bytes of a request body at most; a document with 100,000 rules is far below."""
+from plutino.spi.limits import limits
 
 _NOT_FOUND = Answer("404 page not found\n", 404)
 
@@ -44,14 +42,14 @@ class Application:
     with status 500."""
 
     def __init__(
-        self, routes: Routes, control: Control, guard: Guard, log: Any, body_limit: int = BODY_LIMIT, discretion: Discretion | None = None
+        self, routes: Routes, control: Control, guard: Guard, log: Any, body_limit: int | None = None, discretion: Discretion | None = None
     ) -> None:
         self._discretion = discretion or Discretion()
         self._routes = routes
         self._control = control
         self._guard = guard
         self._log = log
-        self._body_limit = body_limit
+        self._body_limit = limits().body if body_limit is None else body_limit
         self._ending = asyncio.Event()
 
     def end_streams(self) -> None:

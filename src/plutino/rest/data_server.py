@@ -15,6 +15,7 @@ from plutino.rest.envelope import error_answer, internal_error
 from plutino.rest.guard import Guard
 from plutino.rest.pieces import send_pieces
 from plutino.spi import Answer, IngressHandler
+from plutino.spi.limits import limits
 
 BODY_LIMIT = 64 * 1024 * 1024
 """Bytes of one pushed message at most."""
@@ -29,7 +30,7 @@ class DataServer:
         self._handlers: dict[tuple[str, str], list[IngressHandler]] = {}
         self._guard = guard
         self._log = log
-        self._body_limit = body_limit
+        self._body_limit = min(body_limit, limits().body)
         self._streams: dict[str, Callable[[], AsyncGenerator[bytes, None]]] = {}
         self._ending = asyncio.Event()
         self.port = 0

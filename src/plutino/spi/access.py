@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,23 @@ class Access:
 
     def address(self, address: str) -> None:
         """AccessError for an IP address of this machine or of a private network."""
-        ip = ipaddress.ip_address(address.partition("%")[0])
-        internal = ip.is_private or ip.is_loopback or ip.is_link_local or ip.is_multicast or ip.is_unspecified
-        if internal and not self.private_net:
+        if not self.private_net and any(map(_is_internal, _meant(ipaddress.ip_address(address.partition("%")[0])))):
             raise AccessError(f"ip {address} is in internal network")
+
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+def _meant(ip: _Address) -> Iterator[_Address]:
+    """Where an address leads: to itself, or to the IPv4 addresses inside of an IPv6 one, by whatever mechanism."""
+    inside: list[_Address] = []
+    if isinstance(ip, ipaddress.IPv6Address):
+        inside = [each for each in (ip.ipv4_mapped, ip.sixtofour, *(ip.teredo or ())) if each is not None]
+        if ip in _NAT64 or int(ip) >> 32 == 0:
+            inside.append(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
+    yield from inside or [ip]
+
+
+def _is_internal(ip: _Address) -> bool:
+    return not ip.is_global or ip.is_multicast or ip.is_reserved or ip.is_unspecified

@@ -18,6 +18,8 @@ from typing import BinaryIO
 from msgspec import Struct
 
 from plutino.errors import DefinitionError, PlutinoError
+from plutino.spi.limits import Limits as Intake
+from plutino.spi.limits import limits as intake
 
 _END = b"PK\x05\x06"
 _END_SIZE = 22
@@ -39,13 +41,23 @@ class Limits(Struct, frozen=True):
     """What an archive may hold at most: ``entries``, bytes of one ``entry`` and of all together (``total``) when unpacked, and how many
     times smaller than its content a compressed entry may be (``ratio``; entries below 1 MB are not looked at)."""
 
-    entries: int = 10_000
-    entry: int = 256 * 1024 * 1024
-    total: int = 512 * 1024 * 1024
-    ratio: int = 200
+    entries: int = Intake().archive_entries
+    entry: int = Intake().archive_entry
+    total: int = Intake().archive_total
+    ratio: int = Intake().archive_ratio
 
 
-LIMITS = Limits()
+def archive_limits(*, entries: int | None = None, entry: int | None = None, total: int | None = None) -> Limits:
+    """The limits of this process (see ``spi.limits``), or less where that is asked for."""
+    known = intake()
+    return Limits(
+        min(known.archive_entries, known.archive_entries if entries is None else entries),
+        min(known.archive_entry, known.archive_entry if entry is None else entry),
+        min(known.archive_total, known.archive_total if total is None else total),
+        known.archive_ratio,
+    )
+
+
 _RATIO_FROM = 1 << 20
 
 
@@ -102,8 +114,12 @@ class Archive:
             raise DefinitionError(f"zip entry {name}: {error.reason} at byte {error.start}; UTF-8 is expected") from None
 
 
-def open_archive(path: str | Path, limits: Limits = LIMITS) -> Archive:
-    """Open the archive in a file and check its whole directory. DefinitionError when it is none, or not harmless; blocks."""
+def open_archive(path: str | Path, limits: Limits | None = None) -> Archive:
+    """Open the archive in a file and check its whole directory. DefinitionError when it is none, or not harmless; blocks.
+
+    ``limits`` defaults to those of this process.
+    """
+    limits = limits or archive_limits()
     try:
         file = open(path, "rb")  # noqa: SIM115 - closed by the archive
     except OSError as error:

@@ -14,8 +14,8 @@ from msgspec import Struct
 from plutino.model import Definition
 from plutino.spi.function import FunctionSpec
 
-SIZE_LIMIT = 128 * 1024 * 1024
-"""Bytes of one blob at most, unless a kind allows less."""
+SIZE_LIMIT = 1 << 40
+"""Bytes of one blob at most, as far as its kind is concerned: what the process takes in is limited by ``spi.limits``."""
 
 SCHEME = "blob:"
 """``blob:<sha256>`` is the URL of bytes that this server keeps already."""

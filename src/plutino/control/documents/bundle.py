@@ -24,13 +24,15 @@ from plutino.control.documents import tree
 from plutino.control.documents.content import DocumentContent, Format, ObjectText, Steps
 from plutino.control.failure import Failure
 from plutino.errors import DocumentError, Fault, PlutinoError, UnsupportedError
-from plutino.spi.archive import Limits, open_archive
-from plutino.spi.staging import SIZE_LIMIT
+from plutino.spi.archive import Limits, archive_limits, open_archive
+from plutino.spi.limits import limits
 
 VERSION = 1
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
-LIMITS = Limits(entries=65_535, entry=SIZE_LIMIT, total=4 * SIZE_LIMIT)
+_ENTRIES = 65_535
+"""More files would need the zip64 form, which is not read."""
+
 _DATE = (1980, 1, 1, 0, 0, 0)
 _STORED_FROM = 100
 """What shrinks to less than a hundredth is stored as it is: readers take it for an attack."""
@@ -80,8 +82,8 @@ FORMAT: Format[bytes] = Format("bundle", read, write, refusal, carries_bytes=Tru
 
 def pack(files: Mapping[str, bytes]) -> bytes:
     """Files with a manifest as an archive."""
-    if len(files) > LIMITS.entries - 2:
-        raise PlutinoError(f"bundle: {len(files)} files; at most {LIMITS.entries - 2} fit, export fewer rules at once")
+    if len(files) > _ENTRIES - 2:
+        raise PlutinoError(f"bundle: {len(files)} files; at most {_ENTRIES - 2} fit, export fewer rules at once")
     entries = {name: FileEntry(hashlib.sha256(data).hexdigest(), len(data)) for name, data in sorted(files.items())}
     manifest = Manifest(VERSION, f"plutino {__version__}", entries)
     return _zipped({MANIFEST: msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n", **dict(sorted(files.items()))})
@@ -93,8 +95,14 @@ def unpack(document: bytes) -> dict[str, bytes]:
     with tempfile.NamedTemporaryFile(prefix="plutino-bundle-") as file:
         file.write(document)
         file.flush()
-        with open_archive(file.name, LIMITS) as archive:
+        with open_archive(file.name, _limits()) as archive:
             return {name: archive.read(name) for name in archive.names}
+
+
+def _limits() -> Limits:
+    """A bundle may have as many files as a document has objects; of their size it is an archive like others."""
+    found = archive_limits(entry=limits().download)
+    return Limits(min(_ENTRIES, limits().entries), found.entry, found.total, found.ratio)
 
 
 def sign(document: bytes, private_key: bytes) -> bytes:

@@ -15,19 +15,20 @@ from msgspec import Struct
 
 from plutino.control.documents.content import Lines, Steps, well_formed
 from plutino.errors import DocumentError, Fault
+from plutino.spi.limits import Limits as Intake
+from plutino.spi.limits import limits as intake
 
 
 class Limits(Struct, frozen=True):
     """What a text may be at most: ``characters`` long, ``depth`` levels deep, with so many ``nodes`` as written and ``repeated`` ones
     that aliases stand for."""
 
-    characters: int = 128 * 1024 * 1024
-    depth: int = 100
+    characters: int = Intake().document
+    depth: int = Intake().depth
     nodes: int = 10_000_000
     repeated: int = 100_000
 
 
-LIMITS = Limits()
 _PAUSE = 500
 """Events between pauses."""
 
@@ -66,10 +67,11 @@ class Text(Struct, frozen=True):
     second: int = -1
 
 
-def read_yaml(text: str, limits: Limits = LIMITS) -> Steps[Text]:
-    """The nodes of a text; DocumentError with one fault and its place when it is no YAML or beyond ``limits``."""
+def read_yaml(text: str, limits: Limits | None = None) -> Steps[Text]:
+    """The nodes of a text; DocumentError with one fault and its place when it is no YAML or beyond ``limits`` (those of this process)."""
     import yaml
 
+    limits = limits or Limits(intake().document, intake().depth)
     if len(text) > limits.characters:
         raise _fault(text, 0, f"{len(text)} characters; at most {limits.characters} are read")
     reader = _Composer(text, limits)

@@ -12,13 +12,13 @@ from msgspec import Struct
 from plutino.errors import DefinitionError, TransportError
 from plutino.model import SchemaContent
 from plutino.spi import Environment
-from plutino.spi.archive import Limits, open_archive
+from plutino.spi.archive import archive_limits, open_archive
 from plutino.spi.placement import ASIDE, displace, is_placed, place
 
 SIZE_LIMIT = 16 * 1024 * 1024
 """Bytes of a file or archive at most, and of all texts in an archive together."""
 
-_LIMITS = Limits(entries=1000, entry=SIZE_LIMIT, total=4 * SIZE_LIMIT)
+_ENTRIES = 1000
 _ARCHIVE = b"PK\x03\x04"
 
 
@@ -69,7 +69,7 @@ def read_texts(path: str, name: str) -> dict[str, str]:
         return {root: _decoded(Path(path).read_bytes(), root)}
     texts: dict[str, str] = {}
     left = SIZE_LIMIT
-    with open_archive(path, _LIMITS) as archive:
+    with open_archive(path, archive_limits(entries=_ENTRIES, entry=SIZE_LIMIT, total=4 * SIZE_LIMIT)) as archive:
         for entry in archive.names:
             if entry == root or (entry.startswith(f"{name}/") and entry.endswith(".proto")):
                 data = archive.read(entry, left)
