@@ -32,31 +32,26 @@ def find_function(call: tree.Call, env: Environment) -> FunctionSpec:
 def kinds_of_alias(aliases: Mapping[str, tree.Field], name: str, env: Environment) -> set[str]:
     """The kinds of functions that an item calls, by itself and through the aliases that it names; ``row_number`` is a kind of its own."""
     found: set[str] = set()
-    seen: set[str] = set()
-
-    def look(node: object) -> None:
+    seen = {name}
+    todo: list[object] = [aliases[name].expr] if name in aliases else []
+    while todo:
+        node = todo.pop()
         match node:
             case tree.Call():
                 spec = env.registry.functions.get(node.name.lower())
                 if spec is not None:
                     found.add("row_number" if spec.name == "row_number" else spec.kind)
             case tree.Column():
-                visit(node.stream or node.name)
+                alias = node.stream or node.name
+                if alias in aliases and alias not in seen:
+                    seen.add(alias)
+                    todo.append(aliases[alias].expr)
             case _:
                 pass
         if isinstance(node, tree.Node):
-            for field in node.__struct_fields__:
-                look(getattr(node, field))
+            todo += [getattr(node, field) for field in node.__struct_fields__]
         elif isinstance(node, tuple):
-            for member in node:
-                look(member)
-
-    def visit(alias: str) -> None:
-        if alias in aliases and alias not in seen:
-            seen.add(alias)
-            look(aliases[alias].expr)
-
-    visit(name)
+            todo += node
     return found
 
 

@@ -15,7 +15,7 @@ STATEMENTS = (
     "SELECT a, b AS c, a + 1 AS d FROM demo WHERE a > {} AND d > 2",
     "SELECT count(*) AS n, avg(a) AS m FROM demo WHERE b = 'x' GROUP BY b, TUMBLINGWINDOW(ss, 10) HAVING n > {}",
     "SELECT lag(a, {}) AS l, l + 1 AS k, CASE WHEN a > 1 THEN 'x' ELSE b END AS c FROM demo",
-    "SELECT demo.a, other.b FROM demo INNER JOIN other ON demo.a = other.a AND demo.a > {} GROUP BY SLIDINGWINDOW(ss, 3) ORDER BY a",
+    "SELECT demo.a, other.b AS b FROM demo INNER JOIN other ON demo.a = other.a AND demo.a > {} GROUP BY SLIDINGWINDOW(ss, 3) ORDER BY b",
 )
 
 
