@@ -92,13 +92,19 @@ def rule_options(options: Mapping[str, Any]) -> RuleOptions:
 def environment_of(case: SqlCase) -> FixedEnvironment:
     """The streams and tables of a case as the catalog would hold them."""
     env = FixedEnvironment()
-    for kind, texts in (("stream", case.streams), ("table", case.tables)):
-        for name, columns in texts.items():
-            text = create_statement(kind, name, columns, topic=name, source="mqtt", conf_key=None)
-            statement = parse_statement(text)
-            assert isinstance(statement, tree.CreateStream)
-            env.definitions[Ref(kind, name)] = Definition(Ref(kind, name), text, content_of(statement))
+    for name, columns in case.streams.items():
+        env.definitions[Ref("stream", name)] = stream_of(name, columns)
+    for name, columns in case.tables.items():
+        env.definitions[Ref("table", name)] = stream_of(name, columns, "table")
     return env
+
+
+def stream_of(name: str, columns: str, kind: Literal["stream", "table"] = "stream") -> Definition:
+    """A stream or table with these columns and options."""
+    text = create_statement(kind, name, columns, topic=name, source="mqtt", conf_key=None)
+    statement = parse_statement(text)
+    assert isinstance(statement, tree.CreateStream)
+    return Definition(Ref(kind, name), text, content_of(statement))
 
 
 def compile_case(case: SqlCase, env: FixedEnvironment) -> CompiledRule:
