@@ -75,19 +75,17 @@ def _right_join(left: Sequence[Row], right: Sequence[Row], join: JoinCode, memor
 def _partners(right: Sequence[Row], join: JoinCode) -> Callable[[Row], Sequence[tuple[int, Row]]]:
     """Candidates for a left row: all of the right side, or those with an equal key of one kind."""
     everything = list(enumerate(right))
-    if join.left_key is None or join.right_key is None or len(right) < 8:
+    left_key, right_key = join.left_key, join.right_key
+    if left_key is None or right_key is None or len(right) < 8:
         return lambda row: everything
-    index: dict[Any, list[tuple[int, Row]]] = {}
-    kinds: set[type] = set()
-    for i, partner in everything:
-        key = join.right_key(partner)
-        kinds.add(type(key))
-        if key is not None:
-            index.setdefault(key, []).append((i, partner))
+    keys = [right_key(partner) for partner in right]
+    kinds = set(map(type, keys))
     kind = kinds.pop() if len(kinds) == 1 else None
-    left_key = join.left_key
     if kind not in (int, float, str):
         return lambda row: everything
+    index: dict[Any, list[tuple[int, Row]]] = {}
+    for key, partner in zip(keys, everything, strict=True):
+        index.setdefault(key, []).append(partner)
 
     def candidates(row: Row) -> Sequence[tuple[int, Row]]:
         key = left_key(row)

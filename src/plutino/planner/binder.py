@@ -129,6 +129,8 @@ class Binder:
             case tree.Case():
                 return self._case(expr, own)
             case tree.Wildcard():
+                if expr.stream is not None and expr.stream not in self.scope.sources:
+                    raise PlanError(f"stream {expr.stream} not found")
                 return WholeRow(expr.stream or next(iter(self.scope.sources)))
             case tree.TimeUnit():
                 return self._column(tree.Column(None, expr.unit), own)
