@@ -2,7 +2,8 @@
 
 - SQL injection through names, remote write and traversal through archives, deletion of foreign files by a plugin's name, server-side
   request forgery through package URLs: here, for plugins and services
-- traversal through names of uploads: see the tests of uploads
+- traversal through names of uploads, SQL injection through names of everything else, reading of local files, scripts in answers, and
+  documents that are made to use up memory: below
 """
 
 from __future__ import annotations
@@ -218,3 +219,157 @@ def test_installation_scripts_do_not_run(new_server: Callable[..., Server], tmp_
     trusting = new_server("--allow-install-scripts")
     assert create(trusting, "/plugins/portables", "adder", package)[0] == 201
     assert not (tmp_path / "ran").exists()
+
+
+UPLOADS = ("../evil", "/tmp/plutino-evil", "a/../../evil", "..", "a/..", ".", "evil\x00.txt", ".plutino-x", "n" * 300)
+
+
+@pytest.mark.parametrize("name", UPLOADS)
+def test_uploads_stay_in_their_directory(server: Server, name: str) -> None:
+    """By JSON, by form and by document; nor can something else be deleted by such a name (upload traversal)."""
+    before = visible(server)
+    assert server.request("POST", "/config/uploads", json={"name": name, "content": "evil"}).status_code == 400
+    entry = json.dumps({"uploads": {name: json.dumps({"name": name, "content": "evil"})}})
+    assert server.request("POST", "/data/import", json={"content": entry}).status_code == 400
+    if "\x00" not in name:
+        # Of a form only the last part of the name counts, as browsers send it.
+        form = f'--b\r\nContent-Disposition: form-data; name="uploadFile"; filename="{name}"\r\n\r\nevil\r\n--b--\r\n'
+        server.request("POST", "/config/uploads", data=form.encode(), headers={"content-type": "multipart/form-data; boundary=b"})
+        kept = visible(server) - before
+        assert kept <= {f"data/uploads/{name.rpartition('/')[2]}"}
+        for path in kept:
+            server.request("DELETE", f"/config/uploads/{quote(path.rpartition('/')[2], safe='')}")
+    server.request("DELETE", f"/config/uploads/{quote('../catalog.db', safe='')}")
+    assert visible(server) == before
+    assert not Path("/tmp/plutino-evil").exists()
+
+
+def visible(server: Server) -> set[str]:
+    """All files but those that are named by their content."""
+    return {path for path in everything(server) if "/blobs/" not in path}
+
+
+INJECTIONS = ("x' OR '1'='1", "x'; DROP TABLE definitions; --", 'x" UNION SELECT * FROM state --', "%", "_", "x%27--")
+READERS = (
+    "/rules/{}",
+    "/rules/{}/status",
+    "/streams/{}",
+    "/tables/{}",
+    "/schemas/protobuf/{}",
+    "/udf/javascript/{}",
+    "/services/{}",
+    "/connections/{}",
+    "/metadata/sources/yaml/{}",
+    "/data/revisions/{}",
+    "/async/task/{}",
+)
+
+
+@pytest.mark.parametrize("name", INJECTIONS)
+def test_names_are_no_statements(server: Server, name: str) -> None:
+    """No name changes or reveals what the catalog holds, whatever is done with it (SQL injection)."""
+    document = {
+        "streams": {"kept": 'CREATE STREAM kept () WITH (TYPE="memory", DATASOURCE="a")'},
+        "sourceConfig": {"mqtt": json.dumps({"kept": {"server": "tcp://a:1"}})},
+    }
+    server.request("POST", "/data/import", json={"content": json.dumps(document)})
+    before = server.request("GET", "/data/export").text
+    for path in READERS:
+        answer = server.request("GET", path.format(quote(name, safe="")))
+        assert answer.status_code in (200, 400, 404), path
+        assert "tcp://a:1" not in answer.text, path
+        assert "sqlite" not in answer.text.lower(), path
+        assert server.request("DELETE", path.format(quote(name, safe=""))).status_code in (200, 400, 404, 405), path
+    server.request("POST", f"/rules/{quote(name, safe='')}/start")
+    server.request("PUT", f"/metadata/sources/mqtt/confKeys/{quote(name, safe='')}", json={"server": "tcp://b:1"})
+    server.request("DELETE", f"/metadata/sources/mqtt/confKeys/{quote(name, safe='')}")
+    server.request("POST", "/rules", json={"id": name, "sql": "SELECT * FROM kept", "actions": [{"nop": {}}]})
+    server.request("DELETE", f"/rules/{quote(name, safe='')}")
+    server.request("POST", "/data/export", json=[name])
+    after = json.loads(server.request("GET", "/data/export").text)
+    assert {section: after[section] for section in document} == {section: json.loads(before)[section] for section in document}
+
+
+def test_local_files_are_not_given_away(new_server: Callable[..., Server], tmp_path: Path) -> None:
+    """Where external files are forbidden, no document, reference or source reaches one outside of the uploads (local file reading)."""
+    server = new_server("--no-external-files")
+    secret = tmp_path / "outside.json"
+    secret.write_text('{"streams": {}, "hidden": "very-secret-content"}')
+    urls = [f"file://{secret}", "file:///etc/passwd", f"file://{server.data}/uploads/../catalog.db", f"file://localhost{secret}"]
+    for url in urls:
+        for path in ("/data/import", "/ruleset/import", "/v2/data/import"):
+            answer = server.request("POST", path, json={"file": url})
+            assert (answer.status_code, "access denied" in answer.text) == (400, True), (path, url)
+        assert "access denied" in server.request("POST", "/config/uploads", json={"name": "x", "file": url}).text
+    server.request("POST", "/streams", json={"sql": 'CREATE STREAM s () WITH (TYPE="memory", DATASOURCE="a")'})
+    rule = {"id": "r", "sql": "SELECT * FROM s", "actions": [{"mqtt": {"server": "tcp://127.0.0.1:1", "topic": f"${{file:{secret}}}"}}]}
+    server.request("POST", "/rules", json=rule)
+    assert "access denied" in server.request("GET", "/rules/r/status").text
+    source = f'CREATE STREAM f () WITH (TYPE="file", DATASOURCE="{secret}", FORMAT="json")'
+    server.request("POST", "/streams", json={"sql": source})
+    reading = server.request("POST", "/rules", json={"id": "f", "sql": "SELECT * FROM f", "actions": [{"nop": {}}]})
+    assert "access denied" in reading.text + server.request("GET", "/rules/f/status").text
+    assert "very-secret-content" not in server.log_tail(1 << 20)
+
+
+SCRIPT = "<script>alert(1)</script>"
+
+
+def test_answers_are_no_web_pages(server: Server) -> None:
+    """What a name or text says is sent as text or JSON, which no browser runs (stored scripts)."""
+    requests = (
+        ("POST", "/streams", {"sql": f'CREATE STREAM `{SCRIPT}` () WITH (TYPE="memory", DATASOURCE="a")'}),
+        ("POST", "/streams", {"sql": SCRIPT}),
+        ("POST", "/rules", {"id": SCRIPT, "sql": "SELECT", "actions": []}),
+        ("POST", "/data/import", {"content": SCRIPT}),
+        ("GET", f"/rules/{quote(SCRIPT, safe='')}", None),
+        ("GET", f"/nosuch/{quote(SCRIPT, safe='')}", None),
+        ("GET", "/streams", None),
+    )
+    for method, path, body in requests:
+        answer = server.request(method, path, json=body)
+        assert "html" not in answer.headers.get("content-type", ""), path
+        assert answer.headers["x-content-type-options"] == "nosniff", path
+
+
+def bomb(levels: int) -> str:
+    """YAML that stands for ten to the power of ``levels`` values."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, levels)]
+    return "rules:\n  r:\n" + "\n".join(f"    {line}" for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("/v2/data/import", bomb(9)),
+        ("/v2/data/import", "rules: " + "[" * 5000),
+        ("/v2/data/import", "rules: {r: " + "{a: " * 500 + "1" + "}" * 501 + "}"),
+        ("/data/import", '{"rules": ' + '{"a":' * 100_000 + "1" + "}" * 100_001),
+        ("/data/import", json.dumps({"rules": {"r": '{"id":"r","sql":"SELECT 1","actions":' + "[" * 5000 + "]" * 5000 + "}"}})),
+        ("/data/import", json.dumps({"sourceConfig": {"mqtt": '{"k":{"a":' + "[" * 200 + "]" * 200 + "}}"}})),
+        ("/ruleset/import", json.dumps({"rules": {"r": "[" * 100_000}})),
+    ],
+)
+def test_documents_do_not_use_up_the_server(server: Server, path: str, content: str) -> None:
+    """Aliases that multiply and nesting without end are refused at once, and the server goes on."""
+    answer = server.request("POST", path, json={"content": content})
+    assert answer.status_code == 400
+    assert len(answer.content) < 1 << 20
+    assert server.request("GET", "/ping").status_code == 200
+
+
+def test_limits_can_be_set(new_server: Callable[..., Server], tmp_path: Path) -> None:
+    """Of requests, documents, downloads and archives, by option and by variable."""
+    server = new_server(
+        "--limit", "body=100k", "--limit", "depth=5", "--limit", "entries=3", "--limit", "download=1k", "--limit", "document=2k"
+    )
+    assert server.request("POST", "/data/import", data=b"x" * (101 << 10)).status_code == 413
+    many = {"streams": {f"s{n}": "x" for n in range(4)}}
+    assert "4 objects; at most 3" in server.request("POST", "/data/import", json={"content": json.dumps(many)}).text
+    deep = {"sourceConfig": {"mqtt": json.dumps({"k": {"a": [[[[[[1]]]]]]}})}}
+    assert "more than 5 levels deep" in server.request("POST", "/data/import", json={"content": json.dumps(deep)}).text
+    large = tmp_path / "large.json"
+    large.write_text(json.dumps({"x": "y" * 3000}))
+    assert "at most 2048" in server.request("POST", "/data/import", json={"file": f"file://{large}"}).text
+    assert "at most 1024" in server.request("POST", "/config/uploads", json={"name": "x", "file": f"file://{large}"}).text

@@ -27,7 +27,12 @@ def test_without_external_files_only_uploads_are_reached(tmp_path: Path, path: s
 
 
 @pytest.mark.parametrize(
-    "address", ["127.0.0.1", "10.1.2.3", "192.168.1.1", "169.254.0.1", "224.0.0.1", "0.0.0.0", "::1", "fe80::1%eth0", "fc00::1"]
+    "address",
+    [
+        *("127.0.0.1", "10.1.2.3", "192.168.1.1", "169.254.0.1", "224.0.0.1", "0.0.0.0", "::1", "fe80::1%eth0", "fc00::1"),
+        # Addresses that providers share among customers, and such that lead to this machine by way of another mechanism.
+        *("100.64.0.1", "255.255.255.255", "::ffff:127.0.0.1", "::127.0.0.1", "2002:7f00:1::1", "64:ff9b::7f00:1"),
+    ],
 )
 def test_internal_addresses(address: str) -> None:
     """They are refused unless private networks are enabled."""
@@ -38,7 +43,8 @@ def test_internal_addresses(address: str) -> None:
 
 def test_public_addresses_and_unknown_names_pass() -> None:
     """A name that does not resolve fails when it is used."""
-    Access("d").address("8.8.8.8")
+    for address in ("8.8.8.8", "2001:4860:4860::8888", "::ffff:8.8.8.8", "64:ff9b::808:808"):
+        Access("d").address(address)
     Access("d").host("8.8.8.8")
     Access("d").host("a name that is none")
     with pytest.raises(AccessError):
