@@ -58,7 +58,8 @@ def check(parse: Callable[[str], Any], text: str) -> None:
         place = refused.position
         if place is None or not 0 <= place.start <= place.end <= len(text):
             raise AssertionError(f"an error without a place: {refused.message!r}, {place}") from refused
-        assert explanation(refused)
+        if not explanation(refused):
+            raise AssertionError(f"an error without an explanation: {refused.message!r}") from refused
         return
     assert parse(to_sql(tree)) == tree
 

@@ -22,7 +22,10 @@ COLUMNS = ("a", "b", "s", "f")
 SCHEMAS = ("", "a bigint, b float, s string, f boolean")
 
 literals = st.one_of(
-    st.integers(-5, 5).map(str), st.sampled_from(["0.5", "2.0", "-1.25"]), st.sampled_from(["'x'", "'ab'", "''"]), st.sampled_from(["true", "false"])
+    st.integers(-5, 5).map(str),
+    st.sampled_from(["0.5", "2.0", "-1.25"]),
+    st.sampled_from(["'x'", "'ab'", "''"]),
+    st.sampled_from(["true", "false"]),
 )
 columns = st.sampled_from(COLUMNS)
 operands = st.one_of(columns, literals)
@@ -45,7 +48,13 @@ def _others(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 expressions = st.recursive(operands, lambda inner: st.one_of(_binary(inner), _others(inner)), max_leaves=6)
 values = st.one_of(
-    st.integers(-5, 5), st.sampled_from([0.5, 2.0, -1.25, 1e300]), st.sampled_from(["x", "ab", ""]), st.booleans(), st.none(), st.just([1]), st.just({"k": 1})
+    st.integers(-5, 5),
+    st.sampled_from([0.5, 2.0, -1.25, 1e300]),
+    st.sampled_from(["x", "ab", ""]),
+    st.booleans(),
+    st.none(),
+    st.just([1]),
+    st.just({"k": 1}),
 )
 usual = {"a": st.integers(-5, 5), "b": st.sampled_from([0.5, 2.0]), "s": st.sampled_from(["x", "ab"]), "f": st.booleans()}
 rows = st.lists(st.one_of(st.fixed_dictionaries(usual), st.dictionaries(columns, values)), min_size=1, max_size=6)

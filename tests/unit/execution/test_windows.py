@@ -68,7 +68,8 @@ def windows(batch: Batch | None) -> list[list[dict[str, Any]]]:
     return found
 
 
-AGGREGATES = "select k, count(*) as n, count(v) as c, sum(v) as s, avg(v) as a, min(v) as lo, max(v) as hi from demo group by k, tumblingwindow(ss, 1)"
+RESULTS = "count(*) as n, count(v) as c, sum(v) as s, avg(v) as a, min(v) as lo, max(v) as hi"
+AGGREGATES = f"select k, {RESULTS} from demo group by k, tumblingwindow(ss, 1)"
 EVENT_TIME = RuleOptions(is_event_time=True, late_tolerance=0)
 
 

@@ -36,7 +36,8 @@ class FileSource:
     """Delivers lines as blocks, csv as rows of text, everything else as one payload per file. Meta: ``file``, the full path.
 
     The position is ``{"file", "offset", "rows", "skip", "after"}``: where in which file to go on (``skip``: that many pieces behind it),
-    and the newest file of a folder that was read to its end (``[time, name]``). Deleting or moving a file waits until the rules are done with it.
+    and the newest file of a folder that was read to its end (``[time, name]``). Deleting or moving a file waits until the rules are done
+    with it.
     """
 
     def __init__(self, options: FileSourceOptions, datasource: str, context: SourceContext) -> None:
