@@ -21,6 +21,7 @@ PAGES = (
         "docs/rest.md",
         "docs/extensions.md",
         "docs/transfer.md",
+        "docs/security.md",
     ),
     "examples/plant/README.md",
 )

@@ -18,6 +18,7 @@ from plutino.errors import DocumentError
 from plutino.model import Ref
 from plutino.spi import Origin
 from plutino.spi.linting import Lintable
+from plutino.spi.secrets import is_open
 
 CODES = {
     "unknown": "fields, options, properties and types that nothing knows",
@@ -134,7 +135,7 @@ def _parameters(loaded: Loaded) -> Iterator[Finding]:
         if name not in loaded.rendered.used:
             text = f"parameter {name}: nothing uses it"
             yield Finding("parameter", f"parameters.{name}", text, place.file, place.line, place.column)
-        if known.secret and known.has_value and known.default:
+        if known.secret and known.has_value and known.default and not (isinstance(known.value, str) and is_open(known.value)):
             text = f"parameter {name}: secret, but its default stands in the document; leave that out"
             yield Finding("parameter", f"parameters.{name}", text, place.file, place.line, place.column)
 

@@ -17,7 +17,11 @@ Span = tuple[int, int]
 REFERENCE = re.compile(r"\$\{(env|file):([^{}]*)\}")
 """A reference: where the value of an option comes from when it is used."""
 
-_WORDS = ("pass", "token", "secret", "key", "credential", "auth", "pwd", "cookie", "session", "signature")
+_WORDS = (
+    *("pass", "token", "secret", "key", "credential", "auth", "pwd", "cookie", "session", "signature"),
+    # The same, misspelt: nobody else would know such a name.
+    *("pasw", "psw", "secert", "toekn"),
+)
 _SURE = re.compile(
     r"pass(?:word|wd|phrase|code)|pass$|pass[_.-]|pwd|secret|token|credential|cookie|authorization|signature"
     r"|(?:api|access|account|private|shared|signing|encryption)[\s_.-]*key|\bsig\b|\bauth\b",
