@@ -16,6 +16,9 @@ from plutino.errors import NotFoundError, PlutinoError
 from plutino.model import Blobs, Definition, Ref
 from plutino.spi import Change, ResourceSpec
 
+_MEANWHILE = 100
+"""Revisions that an outdated change is told of at most."""
+
 _BYTES = "bytes"
 """Where differences show the kept bytes of an object: their hashes by role."""
 
@@ -65,9 +68,9 @@ class History:
         return texts, blobs
 
     async def since(self, base: int) -> tuple[dict[str, Any], ...]:
-        """What happened after a revision, as it is sent: an entry per revision, oldest first. Old ones tell no changes any more."""
+        """What happened after a revision, as it is sent: an entry for each of the newest ones, oldest first. Old ones tell no changes."""
         entries = []
-        for revision in reversed(await self._catalog.revisions(self._catalog.revision - base)):
+        for revision in reversed(await self._catalog.revisions(min(self._catalog.revision - base, _MEANWHILE))):
             shown = entry_to_wire(revision)
             edits = (await self._catalog.read_revision(revision.number)).edits if revision.kept else ()
             shown["changes"] = [
