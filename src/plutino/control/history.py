@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -100,7 +101,8 @@ class History:
                 changes.append(Change(ref, self._definition(ref, before), self._definition(ref, after)))
             if pacer.due():
                 await pacer.rest()
-        return self._changeset(changes, revision)
+        shown = self._changeset(changes, revision)
+        return dataclasses.replace(shown, secrets=lambda definition: shown.secrets(self._as_parsed(definition)))
 
     def _definition(self, ref: Ref, kept: Kept | None) -> Definition | None:
         """The definition of a kept text; its content is None when the text does not parse (any more)."""
@@ -117,6 +119,10 @@ class History:
         content = msgspec.to_builtins(found.content)
         shown = {**content, _BYTES: dict(kept.blobs)} if isinstance(content, dict) else content
         return replace(found, content=shown, blobs=kept.blobs)
+
+    def _as_parsed(self, definition: Definition) -> Definition:
+        """What its kind knows of a definition that was made to show its bytes as well."""
+        return self._specs[definition.ref.kind].parse(definition.ref, definition.text) if definition.blobs else definition
 
     def _section(self, ref: Ref) -> str:
         spec = self._specs.get(ref.kind)

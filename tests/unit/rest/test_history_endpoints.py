@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -146,3 +148,31 @@ async def test_the_status_tells_more_to_those_that_ask(api: Api) -> None:
     told = (await api.ask("GET", "/data/import/status", headers=ASKED)).json["import"]
     assert (told["outcome"], told["partial"], told["format"]) == ("unreadable", True, "v1")
     assert len((await api.ask("GET", "/data/import/status")).json) == 12
+
+
+async def test_bytes_of_every_kind_in_the_history(api: Api, tmp_path: Path) -> None:
+    """Objects with bytes beside their text: created, changed in their bytes alone, shown by their hashes, and brought back."""
+    with zipfile.ZipFile(tmp_path / "calc.zip", "w") as archive:
+        interface = {"address": "http://u:pw-of-calc@127.0.0.1:9/", "protocol": "rest", "options": {}, "schemaless": True}
+        archive.writestr("calc.json", json.dumps({"about": {}, "interfaces": {"calc": interface}}))
+    (tmp_path / "p.proto").write_text("message P {required string n = 1;}")
+    (tmp_path / "u.txt").write_text("one")
+    objects = {
+        "Service": {"calc": json.dumps({"name": "calc", "file": (tmp_path / "calc.zip").as_uri()})},
+        "Schema": {"protobuf_p": json.dumps({"type": "protobuf", "name": "p", "file": (tmp_path / "p.proto").as_uri()})},
+        "uploads": {"u.txt": json.dumps({"name": "u.txt", "file": (tmp_path / "u.txt").as_uri()})},
+        "scripts": {"f": json.dumps({"id": "f", "script": "function f(x) { return x; }"})},
+    }
+    first = await api.ask("POST", "/data/import", {"content": json.dumps(objects)}, ASKED)
+    assert first.status == 200, first.text
+    shown = await api.ask("GET", "/data/revisions/1")
+    assert (shown.status, {c["name"] for c in shown.json["changes"]}) == (200, {"calc", "protobuf_p", "u.txt", "f"})
+    assert "pw-of-calc" not in shown.text
+    (tmp_path / "u.txt").write_text("two")
+    await api.ask("POST", "/config/uploads", json.loads(objects["uploads"]["u.txt"]), {"content-type": "application/json"})
+    (change,) = (await api.ask("GET", "/data/diff?from=1")).json["changes"]
+    assert [field["path"] for field in change["fields"]] == ["bytes.file"]
+    undone = await api.ask("POST", "/data/rollback", {"revision": 1})
+    assert undone.status == 200, undone.text
+    assert (tmp_path / "data/uploads/u.txt").read_text() == "one"
+    assert (await api.ask("POST", "/data/rollback?dryRun=1", {"revision": 0})).json["summary"]["deleted"] == 4
