@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from plutino.compiler.arguments import asks_bounds, is_loose
 from plutino.compiler.code import build
 from plutino.compiler.exact import ExactEmitter, callable_of
 from plutino.compiler.fast import FastEmitter, NotFast
@@ -16,7 +17,7 @@ from plutino.execution.accumulating import AccumulatingCode, GroupCode
 from plutino.execution.aggregates import Accumulator, Count, Extreme, Gathered, Total
 from plutino.execution.entry import Entry
 from plutino.model import attribute, row_type
-from plutino.planner.bound import AggregateCall, AliasRef, Bound, ColumnRef, ContextValue, Item, RowNumber, WholeRow, walk
+from plutino.planner.bound import AggregateCall, Bound, ColumnRef, Item, RowNumber, WholeRow, walk
 from plutino.planner.plan import Aggregate, Analytic, Filter, RulePlan, Window
 
 KINDS = ("tumblingwindow", "countwindow")
@@ -35,17 +36,6 @@ def accumulates(plan: RulePlan) -> bool:
     if window.condition is not None or any(node.aggregates for node in plan.find_all(Filter)):
         return False
     return not any(isinstance(p, RowNumber) for i in plan.root.items for p in walk(i.expr))
-
-
-def asks_bounds(aggregate: Aggregate, items: Sequence[Item]) -> bool:
-    """Whether keys or arguments look at the bounds of the window, which are known when it closes."""
-    aliases = {item.name: item.expr for item in items if item.aliased}
-    exprs = [*aggregate.keys, *(a for call in aggregate.calls for a in call.args)]
-    parts = [p for e in exprs for p in walk(e)]
-    for part in parts:
-        if isinstance(part, AliasRef):
-            parts += walk(aliases[part.name])
-    return any(isinstance(p, ContextValue) and p.name.startswith("window_") for p in parts)
 
 
 def compile_accumulating(plan: RulePlan, operators: tuple[str, ...]) -> tuple[AccumulatingCode, dict[str, str]]:
@@ -194,17 +184,3 @@ def _accumulator(call: AggregateCall, items: tuple[Item, ...]) -> Callable[[], A
             return partial(Extreme, loose, False)
         case _:
             return partial(Gathered, False, callable_of(call.spec))
-
-
-def is_loose(argument: Bound, items: tuple[Item, ...]) -> bool:
-    """Whether the fast tier's values of an argument are raw schemaless numbers, whose whole ones mean floats."""
-    match argument:
-        case AliasRef(name=name):
-            return is_loose(next(i.expr for i in items if i.aliased and i.name == name), items)
-        case ColumnRef():
-            return not argument.exact
-        case _:
-            parts = walk(argument)
-            return any(isinstance(p, ColumnRef) and not p.exact for p in parts) or any(
-                isinstance(p, AliasRef) and is_loose(p, items) for p in parts
-            )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from plutino.compiler.arguments import adds_loosely
 from plutino.compiler.code import build
 from plutino.compiler.exact import callable_of
 from plutino.compiler.finishing import finish_code, finish_functions, state_shape
@@ -24,7 +25,7 @@ from plutino.execution.windows.session import SessionWindow
 from plutino.execution.windows.sliding import SlidingWindow
 from plutino.execution.windows.states import StateWindow
 from plutino.model import row_type
-from plutino.planner.bound import AggregateCall, Bound, ColumnRef, Operation, WholeRow, walk
+from plutino.planner.bound import AggregateCall, Bound, ColumnRef, Item, Operation, WholeRow, walk
 from plutino.planner.plan import Aggregate, Filter, Having, Join, LookupJoin, RulePlan, Scan, Window, WindowSpec
 from plutino.spi import RuleOptions
 
@@ -60,13 +61,16 @@ def compile_buffered(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Buffer
             functions["keys"] = returning("keys", WINDOW_ARGUMENTS, aggregate.keys, pieces.at_entry(), tuple_form(len(aggregate.keys)))
     functions |= finish_functions(pieces)
     made = build(functions, pieces.constants)
+    items = plan.root.items
     code = BufferedCode(
         sources=tuple(_source(pieces, i, scan, made) for i, scan in enumerate(plan.scans)),
         window=None if window is None else _operator(window.window, made, plan),
         joins=tuple(_join_code(join, made) for join in joins),
         where=made.get("where"),
-        where_aggregates=None if behind is None or not behind.aggregates else _aggregates(behind.aggregates, made, "w"),
-        grouping=None if aggregate is None else GroupingCode(made.get("keys"), _aggregates(aggregate.calls, made, "g"), aggregate.grouped),
+        where_aggregates=None if behind is None or not behind.aggregates else _aggregates(behind.aggregates, made, "w", items),
+        grouping=None
+        if aggregate is None
+        else GroupingCode(made.get("keys"), _aggregates(aggregate.calls, made, "g", items), aggregate.grouped),
         finish=finish_code(pieces, made),
         memories=tuple(pieces.memories),
         empty=tuple(Entry(row_type(scan.columns)(), 0, {}, {}, (None,) * len(pieces.analytics), i) for i, scan in enumerate(plan.scans)),
@@ -273,12 +277,13 @@ def _arguments(pieces: Pieces, calls: Sequence[AggregateCall], prefix: str, *, b
     return functions
 
 
-def _aggregates(calls: Sequence[AggregateCall], made: dict[str, Any], prefix: str) -> AggregatesCode:
+def _aggregates(calls: Sequence[AggregateCall], made: dict[str, Any], prefix: str, items: tuple[Item, ...]) -> AggregatesCode:
     return AggregatesCode(
         tuple(made[f"{prefix}{i}"] for i in range(len(calls))),
         tuple(callable_of(call.spec) for call in calls),
         tuple(call.spec.whole_rows for call in calls),
         tuple(call.spec.incremental == "count" for call in calls),
+        tuple(adds_loosely(call, items) for call in calls),
     )
 
 

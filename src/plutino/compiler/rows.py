@@ -8,6 +8,7 @@ from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
+from plutino.compiler.arguments import adds_loosely
 from plutino.compiler.code import Constants, build
 from plutino.compiler.exact import ExactEmitter, callable_of
 from plutino.compiler.fast import FastEmitter, NotFast
@@ -102,11 +103,12 @@ def _fast_item(item: Item, emitter: FastEmitter, options: RuleOptions) -> tuple[
 def _exact(pieces: Pieces) -> str:
     emitter = pieces.at_row()
     lines = pieces.analytic_lines(emitter)
+    items = pieces.plan.root.items
     condition, aggregate = pieces.plan.find(Filter), pieces.plan.find(Aggregate)
     if condition is not None:
-        lines += _group_of_one(condition.aggregates, emitter, "w")
+        lines += _group_of_one(condition.aggregates, emitter, "w", items)
         lines += pieces.passing(condition.condition, "filter", emitter, "None", "where")
-    lines += _group_of_one(() if aggregate is None else aggregate.calls, emitter, "g")
+    lines += _group_of_one(() if aggregate is None else aggregate.calls, emitter, "g", items)
     if pieces.plan.root.numberings:
         lines.append(f"n = (1,) * {len(pieces.plan.root.numberings)}")
     if pieces.output == "pass":
@@ -116,14 +118,14 @@ def _exact(pieces: Pieces) -> str:
     return define("exact", "r, m, w, t, s", lines)
 
 
-def _group_of_one(calls: Sequence[AggregateCall], emitter: ExactEmitter, prefix: str) -> list[str]:
+def _group_of_one(calls: Sequence[AggregateCall], emitter: ExactEmitter, prefix: str, items: tuple[Item, ...]) -> list[str]:
     """Without a window every row is a group of its own: its aggregates are computed over the one value."""
     lines: list[str] = []
     for i, call in enumerate(calls):
         lines += emitter.reads(call.args)
         args = "".join(f"{emitter.emit(a)}, " for a in call.args)
-        function, whole, counting = callable_of(call.spec), call.spec.whole_rows, call.spec.incremental == "count"
-        made = emitter.constants(partial(aggregate_of_one, function, whole=whole, counting=counting))
+        how = (call.spec.whole_rows, call.spec.incremental == "count", adds_loosely(call, items))
+        made = emitter.constants(partial(aggregate_of_one, callable_of(call.spec), *how))
         lines.append(f"{prefix}{i} = lambda: {made}(lambda: ({args}))")
     emitter.aggregates = {i: f"{prefix}{i}()" for i in range(len(calls))}
     return lines

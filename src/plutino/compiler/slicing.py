@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from plutino.compiler.accumulating import asks_bounds, group_code, group_functions, is_loose, reads_rows_alone
+from plutino.compiler.accumulating import group_code, group_functions, reads_rows_alone
+from plutino.compiler.arguments import asks_bounds, is_loose
 from plutino.compiler.buffered import window_functions
 from plutino.compiler.code import build
 from plutino.compiler.fast import FastEmitter, NotFast

@@ -438,12 +438,19 @@ def guarded_call(name: str, function: Callable[..., Any], nulls: str, bare: bool
     return call
 
 
-def aggregate_of_one(function: Callable[..., Any], arguments: Callable[[], tuple[Any, ...]], *, whole: bool, counting: bool) -> Any:
-    """An aggregate over a single row. ``whole``: its last argument is the row; ``counting``: an argument that fails is a value too."""
+def aggregate_of_one(
+    function: Callable[..., Any], whole: bool, counting: bool, loosely: bool, arguments: Callable[[], tuple[Any, ...]]
+) -> Any:
+    """An aggregate over a single row.
+
+    ``whole``: its last argument is the row; ``counting``: an argument that fails is a value too; ``loosely``: a whole number means a float.
+    """
     try:
         value, *others = arguments() or (None,)
     except EvaluationError:
         if counting:
             return 1
         raise
+    if loosely:
+        value = loose(value)
     return function([value], *others[:-1], [others[-1]]) if whole else function([value], *others)
