@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 import msgspec
@@ -12,11 +12,14 @@ from msgspec.structs import replace
 
 from corpus.loader import Outcome, Refusal, SqlCase, create_statement
 from plutino.compiler import CompiledRule, compile_plan
+from plutino.compiler.buffered import compile_buffered
+from plutino.compiler.rule import operator_names
 from plutino.errors import FormatError, PlutinoError, SqlSyntaxError
 from plutino.execution.accumulating import AccumulatingProgram
+from plutino.execution.buffered import BufferedProgram
 from plutino.execution.rows import RowProgram
 from plutino.model import Batch, Definition, Duration, Ref, StreamContent
-from plutino.planner import plan_rule
+from plutino.planner import RulePlan, plan_rule
 from plutino.resources.stream.content import content_of
 from plutino.spi import (
     DecodePlan,
@@ -107,20 +110,36 @@ def stream_of(name: str, columns: str, kind: Literal["stream", "table"] = "strea
     return Definition(Ref(kind, name), text, content_of(statement))
 
 
+def plan_case(case: SqlCase, env: FixedEnvironment) -> RulePlan:
+    """The plan of a case's rule, which is a single query."""
+    assert case.sql is not None
+    plan = plan_rule(parse_select(case.sql), env, rule_options(case.options), rule_id="rule")
+    assert isinstance(plan, RulePlan)
+    return plan
+
+
 def compile_case(case: SqlCase, env: FixedEnvironment) -> CompiledRule:
     """The rule of a case, compiled."""
     assert case.sql is not None
     return compile_plan(plan_rule(parse_select(case.sql), env, rule_options(case.options), rule_id="rule"))
 
 
-def run_case(case: SqlCase, tier: Tier, *, together: bool = False, interrupted: bool = False) -> Outcome:
+def compile_keeping_rows(plan: RulePlan) -> CompiledRule:
+    """The rule of a plan in the form that keeps the rows of its windows, even where accumulators would do."""
+    code, _ = compile_buffered(plan, operator_names(plan))
+    needs = {source.stream: source.need for source in code.sources}
+    return CompiledRule(partial(BufferedProgram, code), tuple(needs), plan.columns, code.shape, needs)
+
+
+def run_case(case: SqlCase, tier: Tier, *, together: bool = False, interrupted: bool = False, keeping_rows: bool = False) -> Outcome:
     """What the case's rule gives, message by message (or ``together``: all input as one batch).
 
-    ``interrupted``: before each message and each deadline a new program goes on with the state of the one before.
+    ``interrupted``: before each message and each deadline a new program goes on with the state of the one before. ``keeping_rows``: see
+    ``compile_keeping_rows``.
     """
     env = environment_of(case)
     try:
-        compiled = compile_case(case, env)
+        compiled = compile_keeping_rows(plan_case(case, env)) if keeping_rows else compile_case(case, env)
     except SqlSyntaxError as error:
         return Outcome(refusal=Refusal("rule", 400, f"invalid rule json: Parse SQL {case.sql} error: {error}."))
     except PlutinoError as error:

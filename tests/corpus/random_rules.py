@@ -39,11 +39,13 @@ USUAL: dict[str, tuple[Any, ...]] = {
 class Grammar:
     """Statements over ``demo`` (and ``other``) drawn from one source of chance."""
 
-    def __init__(self, chance: Random) -> None:
+    def __init__(self, chance: Random, *, repeatable: bool = False) -> None:
+        """``repeatable``: only functions that give the same for the same arguments."""
         self.chance = chance
         self.aliases: list[str] = []
         functions = registry().functions
-        self.scalars = sorted(n for n, spec in functions.items() if spec.kind in (FunctionKind.SCALAR, FunctionKind.CONTEXT))
+        kinds = (FunctionKind.SCALAR,) if repeatable else (FunctionKind.SCALAR, FunctionKind.CONTEXT)
+        self.scalars = sorted(n for n, spec in functions.items() if spec.kind in kinds and (spec.pure or not repeatable))
         self.aggregates = sorted(n for n, spec in functions.items() if spec.kind is FunctionKind.AGGREGATE)
         self.analytics = sorted(n for n, spec in functions.items() if spec.kind is FunctionKind.ANALYTIC)
         self.others = ("unnest", "extract", "row_number", "changed_cols", "meta", "mqtt")

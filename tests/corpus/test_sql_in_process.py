@@ -25,6 +25,7 @@ def _is_program_alone(case: SqlCase) -> bool:
     return not any(option in text.upper() for text in case.streams.values() for option in ENGINE_OPTIONS)
 
 
+WINDOW = re.compile(r"\bgroup\s+by\b.*window\s*\(", re.IGNORECASE | re.DOTALL)
 STATE = re.compile(r"\b(?:inc_\w+|last_\w*hit_\w+|changed_cols|join|union)\b", re.IGNORECASE)
 
 
@@ -54,6 +55,13 @@ def test_a_batch_gives_what_its_rows_give_one_by_one(sql_case: SqlCase) -> None:
     """All input of a case as one batch gives the same messages as message by message."""
     one_by_one, together = run_case(sql_case, "fast"), run_case(sql_case, "fast", together=True)
     assert together == one_by_one
+
+
+@pytest.mark.parametrize("sql_case", [c for c in CASES if c.expected.refusal is None and WINDOW.search(c.sql or "")], ids=lambda case: case.name)
+def test_windows_that_keep_rows_give_the_same(sql_case: SqlCase) -> None:
+    """Windows give the same whether they keep their rows or, where the aggregates allow it, accumulators."""
+    result = compare(sql_case, run_case(sql_case, "exact", keeping_rows=True))
+    assert result.equal, f"{sql_case.note}\n  sql  {sql_case.sql}\n  {result.difference}"
 
 
 @pytest.mark.parametrize("tier", ["fast", "exact"])
