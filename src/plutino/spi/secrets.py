@@ -27,6 +27,9 @@ _SURE = re.compile(
     r"|(?:api|access|account|private|shared|signing|encryption)[\s_.-]*key|\bsig\b|\bauth\b",
     re.IGNORECASE,
 )
+_ABOUT = re.compile(r"(?:path|file|field|type|interval|seconds|expiry|expires?|ttl|count|size|limit|length)$", re.IGNORECASE)
+"""How names end that say something about a secret, and are none."""
+
 _NUMBER = re.compile(r"(?:password|passwd|passcode|pwd|secret|token)$", re.IGNORECASE)
 _HARMLESS_HEADERS = frozenset(
     (
@@ -58,12 +61,12 @@ _TEMPLATE = re.compile(r"\s*\{\{[^{}\"'`]*\}\}\s*")
 def sounds_secret(name: str) -> bool:
     """Whether a value under this name is taken for a secret where no declaration says what it is."""
     lowered = name.lower()
-    return any(word in lowered for word in _WORDS)
+    return any(word in lowered for word in _WORDS) and _ABOUT.search(name) is None
 
 
 def surely_secret(name: str) -> bool:
     """As ``sounds_secret``, without names that often stand for something else (``key``, ``author``): for texts of unknown meaning."""
-    return _SURE.search(name) is not None
+    return _SURE.search(name) is not None and _ABOUT.search(name) is None
 
 
 def secret_number(name: str) -> bool:

@@ -19,6 +19,7 @@ from plutino.spi.options import (
     option_fields,
     unknown_options,
 )
+from plutino.spi.secrets import surely_secret
 
 _WRONG: dict[str, Any] = {"string": 1, "int": "x", "float": "x", "bool": "x", "duration": [], "list": 1, "map": 1, "struct": 1}
 
@@ -43,6 +44,7 @@ def _check_option(model: type[Struct], option: Option) -> None:
     where = f"{model.__name__}.{option.name}"
     assert option.name.isidentifier(), f"{where}: a plain name is expected"
     assert option.opt.hint, f"{where}: Opt(hint) is missing; forms and docs need it"
+    assert option.opt.secret or not surely_secret(option.name), f"{where}: declare it with Opt(secret=True), or give it another name"
     wrong = _WRONG.get(option.shape.kind)
     if wrong is None:
         return
