@@ -19,7 +19,7 @@ from plutino.control.progress import Progress
 from plutino.control.report import ImportStatus, config_response, stored_status
 from plutino.control.revelation import Revelation
 from plutino.control.run import Run
-from plutino.control.secrecy import Policy, Secrecy, has_hidden, known_secrets
+from plutino.control.secrecy import KnownSecrets, Policy, Secrecy, has_hidden
 from plutino.control.sections import RULE
 from plutino.control.selection import Selection
 from plutino.control.tasks import Tasks
@@ -55,6 +55,7 @@ class Controller:
         """``specs`` by kind; ``registry`` and ``settings`` are what checks see in their Environment, ``policy`` is about secrets."""
         self.policy = policy
         self._known = -1, frozenset[str]()
+        self._secrets = KnownSecrets(registry)
         self._catalog = catalog
         self._door = Door(catalog, host, specs, registry, settings)
         self._importer = Importer(self._door)
@@ -335,7 +336,7 @@ class Controller:
     def known_secrets(self) -> frozenset[str]:
         """The secret values in all stored texts, for lines of the log to be compared with. Looked for again after each change."""
         if self._known[0] != self.revision:
-            self._known = self.revision, known_secrets(self._door.committed.everything(), self._door.committed.registry)
+            self._known = self.revision, self._secrets.of(self._door.committed.everything())
         return self._known[1]
 
     def _uses_of(self, item: Item) -> tuple[Ref, ...]:

@@ -17,6 +17,7 @@ from plutino.control.door import ABORT, Door, goes_on
 from plutino.control.effects import effects_of
 from plutino.control.failure import Failure
 from plutino.control.ownership import check_owner, foreign, outdated
+from plutino.control.pacer import Pacer
 from plutino.control.progress import Phase, Progress
 from plutino.control.report import ImportStatus, RefusedDocumentError, config_response, finish_message
 from plutino.control.revelation import Revelation
@@ -194,7 +195,10 @@ class Importer:
             return
         revelation = Revelation(self._door.specs, self._door.present_text, options.passphrase, keep_masks=options.keep_masks)
         await revelation.prepare(hidden.values())
+        pacer = Pacer()
         for ref, text in hidden.items():
+            if pacer.due():
+                await pacer.rest()
             try:
                 found.texts[ref] = revelation.whole(ref, text)
             except PlutinoError as error:

@@ -187,14 +187,25 @@ def _matches(path: Path, pattern: Path) -> bool:
     return len(path) == len(pattern) and all(wanted in ("*", part) for part, wanted in zip(path, pattern, strict=True))
 
 
-def known_secrets(definitions: Iterable[Definition], registry: Registry) -> frozenset[str]:
-    """The secret values in the texts of definitions."""
-    declared = declared_secrets(registry)
-    found: set[str] = set()
-    for definition in definitions:
-        if may_hold_secrets(definition.text, declared):
-            found |= secrets_in(definition.text, declared)
-    return frozenset(found)
+class KnownSecrets:
+    """The secret values in the texts of definitions, looked for once in each."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._declared = declared_secrets(registry)
+        self._by_text: dict[str, frozenset[str]] = {}
+
+    def of(self, definitions: Iterable[Definition]) -> frozenset[str]:
+        """All secrets of these definitions; others are forgotten."""
+        kept: dict[str, frozenset[str]] = {}
+        for definition in definitions:
+            text = definition.text
+            found = self._by_text.get(text)
+            if found is None and may_hold_secrets(text, self._declared):
+                found = frozenset(secrets_in(text, self._declared))
+            if found:
+                kept[text] = found
+        self._by_text = kept
+        return frozenset().union(*kept.values())
 
 
 def has_hidden(text: str) -> bool:

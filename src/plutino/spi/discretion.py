@@ -6,12 +6,23 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
+import msgspec
+
 from plutino.errors import PlutinoError
 from plutino.spi.discovery import Registry
-from plutino.spi.json_text import Path, decoded, inner
+from plutino.spi.json_text import DEEPEST, Path, decoded
 from plutino.spi.option_model import Option, flat_options
-from plutino.spi.rewriting import rewritten_inside, rewritten_json
-from plutino.spi.secrets import holds_headers, is_open, is_secret_header, scrubbed, secret_number, secret_spans, surely_secret
+from plutino.spi.rewriting import rewritten_json
+from plutino.spi.secrets import (
+    holds_headers,
+    is_open,
+    is_secret_header,
+    names_secrets,
+    scrubbed,
+    secret_number,
+    secret_spans,
+    surely_secret,
+)
 
 _LITERAL = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'", re.DOTALL)
 
@@ -22,37 +33,66 @@ def secrets_in(text: str, declared: Collection[str] = ()) -> set[str]:
     ``declared``: lower-case names of options that are secret although they do not sound so.
     """
     found: set[str] = set()
-
-    def take(path: Path, value: Any) -> None:
-        if isinstance(value, str):
-            if _is_named_secret(path, declared) and not is_open(value):
-                found.add(value)
-            if not look_inside(path, value):
-                found.update(value[start:end] for start, end in secret_spans(value))
-                for literal in _literals(value):
-                    look_inside(path, literal)
-        elif isinstance(value, int | float) and not isinstance(value, bool) and path and secret_number(path[-1]):
-            found.add(str(value))
-
-    def look_inside(path: Path, value: str) -> bool:
-        if not inner(value):
-            return False
-        rewritten_inside(path, value, take)
-        return True
-
-    if look_inside((), text):
+    look = _Look(found, declared)
+    if look.inside((), text):
         return found
-    rewritten_json(text, take)
+    # No JSON, or not to its end: what can be read of it counts.
+    rewritten_json(text, look.at)
     for literal in _literals(text):
-        look_inside((), literal)
+        look.inside((), literal)
     found.update(text[start:end] for start, end in secret_spans(text))
     return found
+
+
+class _Look:
+    """Collects the secrets of decoded values."""
+
+    __slots__ = ("_declared", "_found")
+
+    def __init__(self, found: set[str], declared: Collection[str]) -> None:
+        self._found = found
+        self._declared = declared
+
+    def inside(self, path: Path, text: str) -> bool:
+        """Look at a text that is a JSON object or list; False when it is none."""
+        if text.lstrip()[:1] not in ("{", "["):
+            return False
+        try:
+            value = msgspec.json.decode(text)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return False
+        self._walk(path, value, 0)
+        return True
+
+    def at(self, path: Path, value: Any) -> None:
+        """Look at one value; ``path`` are the names above it."""
+        if isinstance(value, str):
+            if _is_named_secret(path, self._declared) and not is_open(value):
+                self._found.add(value)
+            if not self.inside(path, value):
+                self._found.update(value[start:end] for start, end in secret_spans(value))
+                for literal in _literals(value):
+                    self.inside(path, literal)
+        elif isinstance(value, int | float) and not isinstance(value, bool) and path and secret_number(path[-1]):
+            self._found.add(str(value))
+
+    def _walk(self, path: Path, value: Any, depth: int) -> None:
+        if isinstance(value, dict):
+            for name, member in value.items():
+                if depth < DEEPEST:
+                    self._walk((*path[-1:], name), member, depth + 1)
+        elif isinstance(value, list):
+            for member in value:
+                if depth < DEEPEST:
+                    self._walk(path, member, depth + 1)
+        else:
+            self.at(path, value)
 
 
 def may_hold_secrets(text: str, declared: Collection[str] = ()) -> bool:
     """A quick look: False for most texts without secrets."""
     lowered = text.lower()
-    return surely_secret(lowered) or "header" in lowered or "://" in text or "@" in text or any(f'"{name}"' in lowered for name in declared)
+    return names_secrets(text) or "header" in lowered or "://" in text or "@" in text or any(f'"{name}"' in lowered for name in declared)
 
 
 def discreet(message: str, text: str = "", declared: Collection[str] = ()) -> str:

@@ -69,6 +69,11 @@ def surely_secret(name: str) -> bool:
     return _SURE.search(name) is not None and _ABOUT.search(name) is None
 
 
+def names_secrets(text: str) -> bool:
+    """Whether anything in a text sounds like the name of a secret: a quick look before a thorough one."""
+    return _SURE.search(text) is not None
+
+
 def secret_number(name: str) -> bool:
     """Whether a number under this name is taken for a secret; most names that sound so stand for counts and times then."""
     return _NUMBER.search(name) is not None
