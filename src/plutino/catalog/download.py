@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, unquote, unquote_to_bytes, urljoin, urlspl
 
 from plutino.errors import PlutinoError, TransportError
 from plutino.spi.access import Access
+from plutino.spi.secrets import masked_text
 
 TIMEOUT_S = 300.0
 REDIRECTS = 5
@@ -34,13 +35,13 @@ async def read_pieces(url: str, access: Access, limit: int) -> AsyncGenerator[by
         case "data":
             found = _data(url)
         case _:
-            raise PlutinoError(f"file: {_shown(url)}; a URL with file://, http:// or https:// is expected")
+            raise PlutinoError(f"file: {shown(url)}; a URL with file://, http:// or https:// is expected")
     try:
         async for piece in found:
             # What a server says about the size beforehand need not be true.
             size += len(piece)
             if size > limit:
-                raise PlutinoError(f"file: {_shown(url)} has more than {limit} bytes; it is not read")
+                raise PlutinoError(f"file: {shown(url)} has more than {limit} bytes; it is not read")
             yield piece
     finally:
         await found.aclose()
@@ -99,9 +100,9 @@ async def _download(url: str, access: Access, limit: int) -> AsyncGenerator[byte
                         url = urljoin(url, response.headers["location"])
                         continue
                     if response.status != 200:
-                        raise TransportError(f"cannot download the file from {_shown(url)}, status code {response.status}")
+                        raise TransportError(f"cannot download the file from {shown(url)}, status code {response.status}")
                     if (response.content_length or 0) > limit:
-                        raise TransportError(f"{_shown(url)} has {response.content_length} bytes; at most {limit} are read")
+                        raise TransportError(f"{shown(url)} has {response.content_length} bytes; at most {limit} are read")
                     async for piece in response.content.iter_chunked(_PIECE):
                         yield piece
                     return
@@ -109,20 +110,20 @@ async def _download(url: str, access: Access, limit: int) -> AsyncGenerator[byte
                 cause = error.__cause__
                 if isinstance(cause, PlutinoError):
                     raise cause from None
-                raise TransportError(f"cannot download the file from {_shown(url)}: {error or type(error).__name__}") from error
-    raise TransportError(f"cannot download the file from {_shown(url)}: more than {REDIRECTS} redirects")
+                raise TransportError(f"cannot download the file from {shown(url)}: {error or type(error).__name__}") from error
+    raise TransportError(f"cannot download the file from {shown(url)}: more than {REDIRECTS} redirects")
 
 
 def _parts(url: str) -> SplitResult:
     try:
         return urlsplit(url)
     except ValueError as error:
-        raise PlutinoError(f"file: {_shown(url)}: {str(error).lower()}; a URL is expected") from None
+        raise PlutinoError(f"file: {shown(url)}: {str(error).lower()}; a URL is expected") from None
 
 
-def _shown(url: str) -> str:
-    """A URL as messages show it: without user and password, and not endless."""
-    head, slashes, rest = url.partition("://")
+def shown(url: str) -> str:
+    """A URL as messages show it: without user, password and secret parameters, and not endless."""
+    head, slashes, rest = masked_text(url[:1000]).partition("://")
     authority, slash, path = rest.partition("/")
     return f"{head}{slashes}{authority.rpartition('@')[2]}{slash}{path}"[:300]
 
@@ -131,7 +132,7 @@ def _check_literal(url: str, access: Access) -> None:
     """Addresses in a URL are not resolved, so they are looked at here."""
     parts = _parts(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise PlutinoError(f"file: {_shown(url)}; a URL with http:// or https:// is expected")
+        raise PlutinoError(f"file: {shown(url)}; a URL with http:// or https:// is expected")
     try:
         access.address(parts.hostname)
     except ValueError:

@@ -20,6 +20,10 @@ from plutino.control.documents import BUNDLE, V1, Format, finish
 from plutino.control.documents import bundle as bundles
 from plutino.control.secrecy import ENCRYPT, MODES
 
+secrets_option = click.option(
+    "--secrets", type=click.Choice(MODES), help="As they are, masked, or encrypted.  [default: what the server is set to]"
+)
+
 NOUNS = {
     "streams": "stream",
     "tables": "table",
@@ -143,7 +147,7 @@ def import_(
 @click.option("--dir", "folder", metavar="DIR", help="Write a folder: a YAML file per object, and the bytes.")
 @click.option("--rules", metavar="R1,R2", help="Only these rules and what they need.")
 @click.option("--sign", metavar="KEY", help="Ed25519 private key (PEM) to sign a bundle with.")
-@click.option("--secrets", type=click.Choice(MODES), help="As they are, masked, or encrypted.  [default: what the server is set to]")
+@secrets_option
 @key_option
 @server_option
 @json_option
@@ -189,7 +193,7 @@ def export(
 
 def _exported(client: Client, form: Format[Any], rules: str | None, secrets: str | None) -> Document:
     """The whole configuration, or rules with what they need, in a format."""
-    query = {"secrets": secrets} if secrets is not None else None
+    query = _secrets(secrets)
     if rules is not None:
         names = [name.strip() for name in rules.split(",") if name.strip()]
         selected = client.call("POST", "/data/export", names, query).text
@@ -266,12 +270,15 @@ def import_data(file: str | None, partial: bool, stop: bool, server: str, as_jso
 
 @click.command("ruleset")
 @click.argument("file", metavar="FILE", default="")
+@secrets_option
+@key_option
 @server_option
 @json_option
-def export_ruleset(file: str, server: str, as_json: bool) -> None:
+def export_ruleset(file: str, secrets: str | None, key_file: str | None, server: str, as_json: bool) -> None:
     """Export streams, tables and rules."""
     _require_name(file)
-    text = Client(server).call("POST", "/ruleset/export").text
+    client = client_with(server, key_file, needed=secrets == ENCRYPT)
+    text = client.call("POST", "/ruleset/export", query=_secrets(secrets)).text
     _write(text, file)
     found = layout.counts(text)
     streams, tables, rules = (found.get(section, 0) for section in ("streams", "tables", "rules"))
@@ -281,13 +288,16 @@ def export_ruleset(file: str, server: str, as_json: bool) -> None:
 @click.command("data")
 @click.argument("file", metavar="FILE", default="")
 @click.option("-r", "rules", metavar="JSON", help="Only these rules and what they need: '[\"r1\"]'.")
+@secrets_option
+@key_option
 @server_option
 @json_option
-def export_data(file: str, rules: str | None, server: str, as_json: bool) -> None:
+def export_data(file: str, rules: str | None, secrets: str | None, key_file: str | None, server: str, as_json: bool) -> None:
     """Export a whole configuration."""
     _require_name(file)
-    client = Client(server)
-    text = client.call("GET", "/data/export").text if rules is None else client.call("POST", "/data/export", _names(rules)).text
+    client, query = client_with(server, key_file, needed=secrets == ENCRYPT), _secrets(secrets)
+    method, body = ("GET", None) if rules is None else ("POST", _names(rules))
+    text = client.call(method, "/data/export", body, query).text
     _write(text, file)
     _say("export configuration success", as_json)
 
@@ -323,6 +333,10 @@ def _in_background(client: Client, document: Document, partial: bool, extra: dic
     id = client.call("POST", "/async/data/import", {"content": document.content}, query).json()["id"]
     print_json({"id": id}) if as_json else click.echo(id)
     return 0
+
+
+def _secrets(mode: str | None) -> dict[str, str] | None:
+    return {"secrets": mode} if mode is not None else None
 
 
 def _query(partial: bool, **extra: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from plutino.catalog import BlobStore
 from plutino.catalog.blobs import pieces_of
-from plutino.catalog.download import read_pieces
+from plutino.catalog.download import read_pieces, shown
 from plutino.control.environment import Committed
 from plutino.errors import PlutinoError
 from plutino.model import Blobs, Definition, Ref
@@ -111,10 +111,10 @@ class _Area:
         if digest is not None:
             blob = await self._blobs.use(digest, again=not self._offline)
         elif self._offline and not url.startswith("data:"):
-            raise PlutinoError(f"file: {url[:200]}: its bytes are not kept here; create it again")
+            raise PlutinoError(f"file: {shown(url)}: its bytes are not kept here; create it again")
         else:
             async with aclosing(read_pieces(url, self._access, limit)) as pieces:
-                blob = await self._blobs.put(pieces, limit=limit, what=f"file {url[:200]}")
+                blob = await self._blobs.put(pieces, limit=limit, what=f"file {shown(url)}")
         return self._taken(role, blob, limit, url)
 
     async def put(self, role: str, data: bytes) -> Blob:
@@ -126,6 +126,6 @@ class _Area:
     def _taken(self, role: str, blob: Blob, limit: int, url: str) -> Blob:
         self._held.append(blob.digest)
         if blob.size > limit:
-            raise PlutinoError(f"file {url[:200]} has {blob.size} bytes; at most {limit} are read")
+            raise PlutinoError(f"file {shown(url)} has {blob.size} bytes; at most {limit} are read")
         self.used[role] = blob.digest
         return blob

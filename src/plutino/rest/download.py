@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import aclosing
 
-from plutino.catalog.download import read_pieces
+from plutino.catalog.download import read_pieces, shown
 from plutino.errors import PlutinoError
 from plutino.spi.access import Access
 from plutino.spi.limits import limits
@@ -17,4 +17,4 @@ async def read_url(url: str, access: Access) -> str:
     try:
         return b"".join(parts).decode()
     except UnicodeDecodeError as error:
-        raise PlutinoError(f"file: {url[:200]} is not UTF-8 text at byte {error.start}") from None
+        raise PlutinoError(f"file: {shown(url)} is not UTF-8 text at byte {error.start}") from None
