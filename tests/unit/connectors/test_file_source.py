@@ -133,8 +133,10 @@ async def test_pause_between_rows(tmp_path: Path) -> None:
         clock = FakeClock()
         inlet, running = start(tmp_path, name, clock, fileType=kind, sendInterval="1s")
         for i in range(len(expected)):
-            await settle()
-            await clock.advance(0)
+            async with asyncio.timeout(10):
+                while len(inlet.messages) <= i:  # a whole file is read in a thread
+                    await settle()
+                    await clock.advance(0)
             assert len(inlet.messages) == i + 1
             await clock.advance(1000)
         await running
