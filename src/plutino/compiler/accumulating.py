@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
-from plutino.compiler.arguments import asks_bounds, is_loose
+from plutino.compiler.aggregates import accumulator_of, asks_bounds
 from plutino.compiler.code import build
-from plutino.compiler.exact import ExactEmitter, callable_of
+from plutino.compiler.exact import ExactEmitter
 from plutino.compiler.fast import FastEmitter, NotFast
 from plutino.compiler.finishing import finish_code, finish_functions, state_shape
 from plutino.compiler.items import json_numbers
 from plutino.compiler.pieces import Pieces, define
 from plutino.execution.accumulating import AccumulatingCode, GroupCode
-from plutino.execution.aggregates import Accumulator, Count, Extreme, Gathered, Total
 from plutino.execution.entry import Entry
 from plutino.model import attribute, row_type
-from plutino.planner.bound import AggregateCall, Bound, ColumnRef, Item, RowNumber, WholeRow, walk
+from plutino.planner.bound import AggregateCall, Bound, ColumnRef, RowNumber, WholeRow, walk
 from plutino.planner.plan import Aggregate, Analytic, Filter, RulePlan, Window
 
 KINDS = ("tumblingwindow", "countwindow")
@@ -162,25 +159,7 @@ def group_code(plan: RulePlan, aggregate: Aggregate, made: dict[str, Any]) -> Gr
         fast_buckets=made.get("buckets"),
         fast_values=tuple(made.get(f"values{i}") for i in range(len(aggregate.calls))),
         exact=made["exact"],
-        accumulators=tuple(_accumulator(call, plan.root.items) for call in aggregate.calls),
+        accumulators=tuple(accumulator_of(call, plan.root.items) for call in aggregate.calls),
         grouped=bool(aggregate.keys),
         empty=Entry(row_type(plan.scans[0].columns)(), 0, {}, {}),
     )
-
-
-def _accumulator(call: AggregateCall, items: tuple[Item, ...]) -> Callable[[], Accumulator]:
-    argument = call.args[0] if call.args else None
-    loose = argument is not None and is_loose(argument, items)
-    match call.spec.incremental:
-        case "count":
-            return partial(Count, isinstance(argument, WholeRow))
-        case "sum":
-            return partial(Total, loose, False)
-        case "avg":
-            return partial(Total, loose, True)
-        case "max":
-            return partial(Extreme, loose, True)
-        case "min":
-            return partial(Extreme, loose, False)
-        case _:
-            return partial(Gathered, False, callable_of(call.spec))

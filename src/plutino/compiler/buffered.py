@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from plutino.compiler.arguments import adds_loosely
+from plutino.compiler.aggregates import function_of
 from plutino.compiler.code import build
-from plutino.compiler.exact import callable_of
 from plutino.compiler.finishing import finish_code, finish_functions, state_shape
 from plutino.compiler.items import json_numbers
 from plutino.compiler.pieces import Pieces, define, returning, tuple_form
@@ -280,10 +279,9 @@ def _arguments(pieces: Pieces, calls: Sequence[AggregateCall], prefix: str, *, b
 def _aggregates(calls: Sequence[AggregateCall], made: dict[str, Any], prefix: str, items: tuple[Item, ...]) -> AggregatesCode:
     return AggregatesCode(
         tuple(made[f"{prefix}{i}"] for i in range(len(calls))),
-        tuple(callable_of(call.spec) for call in calls),
+        tuple(function_of(call, items) for call in calls),
         tuple(call.spec.whole_rows for call in calls),
-        tuple(call.spec.incremental == "count" for call in calls),
-        tuple(adds_loosely(call, items) for call in calls),
+        tuple(call.spec.incremental is not None for call in calls),
     )
 
 

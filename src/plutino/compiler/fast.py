@@ -26,7 +26,7 @@ from plutino.planner.bound import (
     Operation,
     Range,
 )
-from plutino.spi import ArgCheck, Nulls
+from plutino.spi import ArgCheck, Nulls, common_kind
 
 _COMPARE = {"=": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _NUMERIC_ARGS = (ArgCheck.NUMBER, ArgCheck.INT)
@@ -275,10 +275,10 @@ class FastEmitter:
                 return None
 
     def _column(self, column: ColumnRef, kind: str) -> str:
-        known = self.kinds.setdefault(column.name, kind)
         declared = _TYPE_KINDS.get(column.type.name, kind)
-        if known != kind or declared != kind:
+        if common_kind(self.kinds.get(column.name, kind), kind) != kind or declared != kind:
             raise NotFast
+        self.kinds[column.name] = kind
         return f"r.{attribute(column.name)}"
 
     def _variable(self) -> str:

@@ -8,13 +8,13 @@ from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
-from plutino.compiler.arguments import adds_loosely
+from plutino.compiler.aggregates import function_of
 from plutino.compiler.code import Constants, build
-from plutino.compiler.exact import ExactEmitter, callable_of
+from plutino.compiler.exact import ExactEmitter
 from plutino.compiler.fast import FastEmitter, NotFast
 from plutino.compiler.items import json_numbers, output_kind
 from plutino.compiler.pieces import Pieces, define
-from plutino.execution.kernels import aggregate_of_one
+from plutino.execution.aggregates import aggregate_of_one
 from plutino.execution.rows import RowCode, RowTwin
 from plutino.model import attribute, row_type
 from plutino.planner.bound import AggregateCall, AliasRef, Bound, ColumnRef, Const, FunctionCall, HitValue, Item, Operation, walk
@@ -124,8 +124,8 @@ def _group_of_one(calls: Sequence[AggregateCall], emitter: ExactEmitter, prefix:
     for i, call in enumerate(calls):
         lines += emitter.reads(call.args)
         args = "".join(f"{emitter.emit(a)}, " for a in call.args)
-        how = (call.spec.whole_rows, call.spec.incremental == "count", adds_loosely(call, items))
-        made = emitter.constants(partial(aggregate_of_one, callable_of(call.spec), *how))
+        folding = call.spec.incremental is not None
+        made = emitter.constants(partial(aggregate_of_one, function_of(call, items), call.spec.whole_rows, folding))
         lines.append(f"{prefix}{i} = lambda: {made}(lambda: ({args}))")
     emitter.aggregates = {i: f"{prefix}{i}()" for i in range(len(calls))}
     return lines

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from plutino.compiler.accumulating import group_code, group_functions, reads_rows_alone
-from plutino.compiler.arguments import asks_bounds, is_loose
+from plutino.compiler.aggregates import asks_bounds, is_loose
 from plutino.compiler.buffered import window_functions
 from plutino.compiler.code import build
 from plutino.compiler.fast import FastEmitter, NotFast

@@ -283,6 +283,26 @@ def checked(values: list[Any]) -> list[Any]:
     return values
 
 
+def folded(make: Callable[[], Accumulator], values: Sequence[Any]) -> Any:
+    """An aggregate over a list of values; null over no values."""
+    if not values:
+        return None
+    made = make()
+    made.fold(values)
+    return made.result()
+
+
+def aggregate_of_one(function: Callable[..., Any], whole: bool, folding: bool, arguments: Callable[[], tuple[Any, ...]]) -> Any:
+    """An aggregate over a single row: ``whole``, its last argument is the row; ``folding``, it looks itself at an argument that failed."""
+    try:
+        value, *others = arguments() or (None,)
+    except EvaluationError as error:
+        if folding:
+            return function([Failed(str(error))])
+        raise
+    return function([value], *others[:-1], [others[-1]]) if whole else function([value], *others)
+
+
 def group_text(value: Any) -> Any:
     """A group key that tells true from 1 and can be hashed: scalars as they are, lists and maps by their text."""
     if isinstance(value, bool):

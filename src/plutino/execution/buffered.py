@@ -137,11 +137,13 @@ class BufferedProgram:
             for entry in entries:
                 self._take(entry, output)
         else:
-            for entry in self._orders.take(number, entries):
-                self._take(entry, output)
-            mark = self._orders.watermark
-            if mark is not None and self._window is not None:
-                self._give(self._window.advance(mark), output)
+            # row by row: what a window holds does not depend on how rows come together
+            for entry in entries:
+                for released in self._orders.take(number, (entry,)):
+                    self._take(released, output)
+                mark = self._orders.watermark
+                if mark is not None and self._window is not None:
+                    self._give(self._window.advance(mark), output)
         return self._leave(output, batch.arrival)
 
     def _room(self) -> Output | Held:

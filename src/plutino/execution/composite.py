@@ -12,7 +12,7 @@ from plutino.execution.kernels import loose
 from plutino.execution.tokens import Gathering, Tokens
 from plutino.model import Batch, RowError, row_type
 from plutino.model.row import from_dicts
-from plutino.spi import InputNeed, LookupAnswer, Program, Scanning
+from plutino.spi import InputNeed, LookupAnswer, Program, Scanning, common_kind
 from plutino.spi.suspension import Suspended
 
 
@@ -28,14 +28,15 @@ def merged_needs(parts: Sequence[Mapping[str, InputNeed]]) -> dict[str, InputNee
 
 def _both(a: InputNeed, b: InputNeed) -> InputNeed:
     kinds = {**a.kinds, **b.kinds}
-    agreed = {name: kind for name, kind in kinds.items() if a.kinds.get(name, kind) == kind and b.kinds.get(name, kind) == kind}
+    both = {name: common_kind(a.kinds.get(name, kind), b.kinds.get(name, kind)) for name, kind in kinds.items()}
+    agreed = {name: kind for name, kind in both.items() if kind is not None}
     columns = tuple(dict.fromkeys((*a.columns, *b.columns)))
     return InputNeed(columns, a.whole or b.whole, a.meta or b.meta, a.times or b.times, agreed)
 
 
 def keeps_promise(need: InputNeed, merged: InputNeed) -> bool:
     """Whether a batch that keeps the merged assumptions keeps those of one program."""
-    return all(merged.kinds.get(name) == kind for name, kind in need.kinds.items())
+    return all(name in merged.kinds and common_kind(merged.kinds[name], kind) == merged.kinds[name] for name, kind in need.kinds.items())
 
 
 class Part(Struct, frozen=True):

@@ -12,21 +12,19 @@ from plutino.execution.aggregates import checked, group_text
 from plutino.execution.entry import Span
 from plutino.execution.failures import StageError
 from plutino.execution.finishing import Pair
-from plutino.execution.kernels import loose
 
 
 class AggregatesCode(Struct, frozen=True):
     """Aggregates over a list of rows: per aggregate ``arguments(e, x, s)`` gives ``(value, further arguments)``, ``functions`` compute.
 
-    Of further arguments those of the first row count, but with ``whole`` the last one is the list of the whole rows. With ``counting`` an
-    argument that fails is a value like any other, with ``loose`` whole numbers mean floats.
+    Of further arguments those of the first row count, but with ``whole`` the last one is the list of the whole rows. With ``folding`` the
+    function looks itself at arguments that failed.
     """
 
     arguments: tuple[Callable[..., tuple[Any, tuple[Any, ...]]], ...]
     functions: tuple[Callable[..., Any], ...]
     whole: tuple[bool, ...]
-    counting: tuple[bool, ...]
-    loose: tuple[bool, ...]
+    folding: tuple[bool, ...]
 
 
 class Results:
@@ -47,9 +45,7 @@ class Results:
         if self._code.whole[index]:
             others = (*others[:-1], [further[-1] for _, further in taken])
         values = [value for value, _ in taken]
-        if self._code.loose[index]:
-            values = list(map(loose, values))
-        return self._code.functions[index](values if self._code.counting[index] else checked(values), *others)
+        return self._code.functions[index](values if self._code.folding[index] else checked(values), *others)
 
 
 class GroupingCode(Struct, frozen=True):

@@ -436,21 +436,3 @@ def guarded_call(name: str, function: Callable[..., Any], nulls: str, bare: bool
             raise EvaluationError(f"{prefix}{error}") from error
 
     return call
-
-
-def aggregate_of_one(
-    function: Callable[..., Any], whole: bool, counting: bool, loosely: bool, arguments: Callable[[], tuple[Any, ...]]
-) -> Any:
-    """An aggregate over a single row.
-
-    ``whole``: its last argument is the row; ``counting``: an argument that fails is a value too; ``loosely``: a whole number means a float.
-    """
-    try:
-        value, *others = arguments() or (None,)
-    except EvaluationError:
-        if counting:
-            return 1
-        raise
-    if loosely:
-        value = loose(value)
-    return function([value], *others[:-1], [others[-1]]) if whole else function([value], *others)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -48,15 +49,27 @@ class SlicingCode(Struct, frozen=True):
     json_numbers: frozenset[str] | None = frozenset()
 
 
-class SlicingProgram:
-    """A rule over a sliding window. Each triggering row gives one message, as long as any row of its window passes the condition."""
+class Failures(Struct):
+    """Rows that follow each other and fail alike, the last of them at ``time``."""
 
-    __slots__ = ("_code", "_counts", "_memories", "_slices")
+    time: int
+    stage: str
+    text: str
+
+
+class SlicingProgram:
+    """A rule over a sliding window. Each triggering row gives one message, as long as any row of its window passes the condition.
+
+    A row whose condition fails stays in the window, and fails every message that it is part of.
+    """
+
+    __slots__ = ("_code", "_counts", "_failures", "_memories", "_slices")
 
     def __init__(self, code: SlicingCode) -> None:
         self._code = code
         self._memories: list[Any] = [make() for make in code.memories]
         self._slices = Slices(code.groups.accumulators, code.loose, code.keeps_rows)
+        self._failures: deque[Failures] = deque()
         self._counts = [0, 0, 0, 0, 0]
 
     @property
@@ -89,10 +102,10 @@ class SlicingProgram:
         self._slices.forget(batch.arrival - self._code.length, inclusive=self._code.inclusive)
         low = 0
         for i in self._triggers(batch):
-            self._add(batch, low, i + 1, output)
+            self._add(batch, low, i + 1)
             self._fire(batch.arrival, output)
             low = i + 1
-        self._add(batch, low, len(batch.rows), output)
+        self._add(batch, low, len(batch.rows))
         return output.batch(batch.arrival)
 
     def _triggers(self, batch: Batch) -> Sequence[int]:
@@ -115,7 +128,7 @@ class SlicingProgram:
         except EvaluationError:
             return False
 
-    def _add(self, batch: Batch, low: int, high: int, output: Output) -> None:
+    def _add(self, batch: Batch, low: int, high: int) -> None:
         if low == high:
             return
         rows = batch.rows if high - low == len(batch.rows) else batch.rows[low:high]
@@ -127,12 +140,25 @@ class SlicingProgram:
                 taken = self._code.groups.exact(Entry(row, batch.arrival, {}, None), self._memories)
             except StageError as error:
                 self._counts[2] += 1
-                output.fail(error)
+                self._keep_failure(batch.arrival, error)
                 continue
             if taken is not None:
                 self._counts[1] += 1
                 columns = [None if counted else (v,) for v, counted in zip(taken[1], self._code.counted, strict=True)]
                 self._slices.add([row], columns, batch.arrival)
+
+    def _keep_failure(self, time: int, error: StageError) -> None:
+        last = self._failures[-1] if self._failures else None
+        if last is not None and (last.stage, last.text) == (error.stage, str(error)):
+            last.time = time
+        else:
+            self._failures.append(Failures(time, error.stage, str(error)))
+
+    def _failure(self, oldest: int) -> StageError | None:
+        """The first failure that is inside of a window."""
+        while self._failures and (self._failures[0].time < oldest if self._code.inclusive else self._failures[0].time <= oldest):
+            self._failures.popleft()
+        return StageError(self._failures[0].stage, self._failures[0].text) if self._failures else None
 
     def _add_fast(self, rows: Sequence[Any], time: int) -> bool:
         """Take rows in the fast tier; False (and nothing taken) when they belong to the exact one."""
@@ -151,6 +177,11 @@ class SlicingProgram:
     def _fire(self, time: int, output: Output) -> None:
         code = self._code
         self._counts[3] += 1
+        failure = self._failure(time - code.length)
+        if failure is not None:
+            self._counts[4] += 1
+            output.fail(failure)
+            return
         window = self._slices.since(time - code.length, inclusive=code.inclusive)
         if window is None:
             return
@@ -173,12 +204,14 @@ class SlicingProgram:
         return None
 
     def snapshot(self) -> bytes:
-        return msgspec.msgpack.encode(([memory.snapshot() for memory in self._memories], self._slices.snapshot()))
+        failures = [[f.time, f.stage, f.text] for f in self._failures]
+        return msgspec.msgpack.encode(([memory.snapshot() for memory in self._memories], self._slices.snapshot(), failures))
 
     def restore(self, state: bytes) -> None:
         if not state:
             return
-        memories, slices = msgspec.msgpack.decode(state)
+        memories, slices, failures = msgspec.msgpack.decode(state)
+        self._failures = deque(Failures(*failure) for failure in failures)
         for memory, kept in zip(self._memories, memories, strict=True):
             memory.restore(kept)
         self._slices.restore(slices)

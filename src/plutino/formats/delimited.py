@@ -35,7 +35,7 @@ class DelimitedDecoder:
         self._names = tuple(options.fields)
         self._row = row_type(plan.columns)
         self._whole = plan.whole
-        self._guarded = all(kind == "string" for kind in plan.kinds.values())
+        self._guarded = all(kind in ("string", "scalar") for kind in plan.kinds.values())
         self._places = [self._place(name) for name in plan.columns]
         self._needed = 1 + max((p for p in self._places if p is not None), default=-1)
 

@@ -12,7 +12,7 @@ from plutino.runtime.guards import Call, pick
 from plutino.runtime.index import PredicateIndex
 from plutino.runtime.intake import InnerPayload
 from plutino.runtime.validation import EventTimes, StrictCheck
-from plutino.spi import DecodePlan, Decoder, Delivery
+from plutino.spi import DecodePlan, Decoder, Delivery, common_kind
 
 if TYPE_CHECKING:
     from plutino.runtime.feed import Feed
@@ -258,8 +258,9 @@ def _kinds(needs: Sequence[Any]) -> tuple[dict[str, str], bool]:
     contradicts = False
     for need in needs:
         for column, kind in need.kinds.items():
-            if kinds.setdefault(column, kind) != kind:
-                contradicts = True
+            both = common_kind(kinds.get(column, kind), kind)
+            contradicts = contradicts or both is None
+            kinds[column] = both or kind
     return kinds, contradicts
 
 

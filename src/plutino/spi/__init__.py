@@ -22,7 +22,7 @@ from plutino.spi.discovery import Registry, discover
 from plutino.spi.format import DecodePlan, Decoder, Encoder, FormatSpec
 from plutino.spi.function import Arg, ArgCheck, FunctionKind, FunctionSpec, Nulls
 from plutino.spi.host import Deployment, FeedRequest, Host, HttpIngress, IngressHandler, LookupRequest, RuleOptions, SinkRequest, Tap
-from plutino.spi.program import Guard, InputNeed, Program, Scanning
+from plutino.spi.program import Guard, InputNeed, Program, Scanning, common_kind
 from plutino.spi.resource import (
     Action,
     Answer,
@@ -108,5 +108,6 @@ __all__ = [
     "Tap",
     "UserConnector",
     "UserFunction",
+    "common_kind",
     "discover",
 ]

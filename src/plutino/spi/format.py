@@ -15,8 +15,8 @@ class DecodePlan(Struct, frozen=True):
     """What the rules of a feed need from each payload.
 
     - ``columns``: the columns in use (rows have exactly these); with ``whole`` the caller may also ask for whole rows
-    - ``kinds``: types that the fast tier assumes per column (``number``, ``string``, ``boolean``); where every value of a batch keeps them
-      (null and missing always do) the decoder marks the batch ``guarded``
+    - ``kinds``: types that the fast tier assumes per column (``InputNeed.kinds``); where every value of a batch keeps them (null and
+      missing always do) the decoder marks the batch ``guarded``
     - ``schema``: declared columns, whose types must hold (sql reference §2.4, §4.2); empty = schemaless
     """
 

@@ -23,13 +23,21 @@ class Guard(Struct, frozen=True):
     constant: Any
 
 
+def common_kind(a: str, b: str) -> str | None:
+    """The kind whose values are of both kinds, None where there is none."""
+    if a == b or b == "scalar":
+        return a if a != "boolean" or a == b else None
+    return b if a == "scalar" and b != "boolean" else None
+
+
 class InputNeed(Struct, frozen=True):
     """What a program needs of each row of one stream.
 
     - ``columns``: names of the columns that it reads, in no special order
     - ``whole``: also reads the whole row (``*``); rows then need payloads or records next to them
     - ``meta``: reads metadata; ``times``: needs event times (rule option ``isEventTime``)
-    - ``kinds``: the types its fast tier assumes, ``{column: "number" | "string" | "boolean"}``; nulls and missing keys are always allowed
+    - ``kinds``: the types its fast tier assumes, ``{column: "number" | "string" | "boolean" | "scalar"}``; nulls and missing keys are
+      always allowed, a scalar is a number or a string
     - ``guard``: see Guard
     - ``twin``: shared by programs whose guard is their whole condition and which give equal outputs for rows that satisfy it. It makes the
       outputs of such rows, one each and in order, or None when it cannot (the rows must be pushed then); a feed calls it once for all

@@ -11,7 +11,12 @@ from plutino.model import ANY, DataType, TypeName
 
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
-_KINDS: dict[str, Any] = {"number": int | float | None, "string": str | None, "boolean": bool | None}
+_KINDS: dict[str, Any] = {
+    "number": int | float | None,
+    "string": str | None,
+    "boolean": bool | None,
+    "scalar": int | float | str | None,
+}
 _PLAIN: dict[TypeName, Any] = {
     TypeName.BIGINT: Int64 | None,
     TypeName.FLOAT: float | None,
@@ -21,11 +26,11 @@ _PLAIN: dict[TypeName, Any] = {
     TypeName.BYTEA: str | None,
     TypeName.ANY: Any,
 }
-_KEEPS: dict[TypeName, str] = {
-    TypeName.BIGINT: "number",
-    TypeName.FLOAT: "number",
-    TypeName.STRING: "string",
-    TypeName.BOOLEAN: "boolean",
+_KEEPS: dict[TypeName, tuple[str, ...]] = {
+    TypeName.BIGINT: ("number", "scalar"),
+    TypeName.FLOAT: ("number", "scalar"),
+    TypeName.STRING: ("string", "scalar"),
+    TypeName.BOOLEAN: ("boolean",),
 }
 
 
@@ -53,7 +58,7 @@ def record_type(columns: Mapping[str, DataType]) -> Any:
 
 def keeps_kinds(columns: Mapping[str, DataType], kinds: Mapping[str, str]) -> bool:
     """Whether the declared types alone keep the promise of the assumed kinds."""
-    return all(name in columns and _KEEPS.get(columns[name].name) == kind for name, kind in kinds.items())
+    return all(name in columns and kind in _KEEPS.get(columns[name].name, ()) for name, kind in kinds.items())
 
 
 def has_bytea(kind: DataType) -> bool:

@@ -1,9 +1,13 @@
-"""What must be known of the arguments of aggregates: whether whole numbers mean floats, whether they look at the window."""
+"""How aggregates are computed, value by value or over a list, and what must be known of their arguments."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, cast
 
+from plutino.compiler.exact import callable_of
+from plutino.execution.aggregates import Accumulator, Count, Extreme, Gathered, Total, folded
 from plutino.planner.bound import (
     AggregateCall,
     AliasRef,
@@ -17,6 +21,7 @@ from plutino.planner.bound import (
     Key,
     Operation,
     Part,
+    WholeRow,
     walk,
 )
 from plutino.planner.plan import Aggregate
@@ -33,9 +38,30 @@ def asks_bounds(aggregate: Aggregate, items: Sequence[Item]) -> bool:
     return any(isinstance(p, ContextValue) and p.name.startswith("window_") for p in parts)
 
 
-def adds_loosely(call: AggregateCall, items: tuple[Item, ...]) -> bool:
-    """Whether an aggregate that the first value tells what it computes with takes whole numbers for floats."""
-    return call.spec.incremental in ("sum", "avg", "max", "min") and bool(call.args) and is_loose(call.args[0], items)
+def accumulator_of(call: AggregateCall, items: tuple[Item, ...]) -> Callable[[], Accumulator]:
+    """What makes the running value of an aggregate."""
+    argument = call.args[0] if call.args else None
+    loose = argument is not None and is_loose(argument, items)
+    match call.spec.incremental:
+        case "count":
+            return partial(Count, isinstance(argument, WholeRow))
+        case "sum":
+            return partial(Total, loose, False)
+        case "avg":
+            return partial(Total, loose, True)
+        case "max":
+            return partial(Extreme, loose, True)
+        case "min":
+            return partial(Extreme, loose, False)
+        case _:
+            return partial(Gathered, False, callable_of(call.spec))
+
+
+def function_of(call: AggregateCall, items: tuple[Item, ...]) -> Callable[..., Any]:
+    """An aggregate over a list of values, with the same results as its accumulator."""
+    if call.spec.incremental is None:
+        return cast("Callable[..., Any]", callable_of(call.spec))
+    return partial(folded, accumulator_of(call, items))
 
 
 def is_loose(argument: Bound, items: tuple[Item, ...]) -> bool:
