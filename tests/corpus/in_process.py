@@ -18,6 +18,7 @@ from plutino.errors import FormatError, PlutinoError, SqlSyntaxError
 from plutino.execution.accumulating import AccumulatingProgram
 from plutino.execution.buffered import BufferedProgram
 from plutino.execution.rows import RowProgram
+from plutino.execution.slicing import SlicingProgram
 from plutino.model import Batch, Definition, Duration, Ref, StreamContent
 from plutino.planner import RulePlan, plan_rule
 from plutino.resources.stream.content import content_of
@@ -147,7 +148,7 @@ def run_case(case: SqlCase, tier: Tier, *, together: bool = False, interrupted: 
 
     def make() -> Program:
         program = compiled.factory()
-        return _exact_only(program) if tier == "exact" else program
+        return exact_only(program) if tier == "exact" else program
 
     def following(program: Program) -> Program:
         return _resumed(make(), program.snapshot()) if interrupted else program
@@ -200,13 +201,13 @@ def _answers(call: LookupCall, env: FixedEnvironment) -> list[LookupAnswer]:
     return answers
 
 
-def _exact_only(program: Program) -> Program:
+def exact_only(program: Program) -> Program:
     """The same program without its fast tier."""
     if isinstance(program, RowProgram):
         return RowProgram(replace(program._code, fast=None))
-    if isinstance(program, AccumulatingProgram):
-        code = program._code
-        return AccumulatingProgram(replace(code, groups=replace(code.groups, fast_buckets=None)))
+    if isinstance(program, AccumulatingProgram | SlicingProgram):
+        code: Any = program._code
+        return type(program)(replace(code, groups=replace(code.groups, fast_buckets=None)))
     return program
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from random import Random
 from typing import Any
 
@@ -198,6 +199,17 @@ class Grammar:
             row["ts"] = time if chance.random() < 0.97 else self.pick(*ODD_VALUES)
             made.append(json.dumps(row).encode())
         return made
+
+
+def plain(value: Any) -> Any:
+    """Values by what they mean on the wire: whole floats are integers, not-a-number equals itself."""
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [plain(v) for v in value]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    return "nan" if math.isnan(value) else value
 
 
 def damaged(chance: Random) -> str:
