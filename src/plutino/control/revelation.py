@@ -100,7 +100,8 @@ class _Reader:
         if inside is not None:
             return inside
         found = TOKEN.sub(lambda match: (self._opened(path, match) or (match[0], False))[0], value)
-        return self._filled(path, found)
+        filled = self._filled(path, found)
+        return None if filled == value else filled
 
     def _kept(self, path: Path) -> str | Literal | None:
         if self._keep_masks:

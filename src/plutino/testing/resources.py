@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from plutino.errors import PlutinoError
 from plutino.model import Definition, Ref
 from plutino.spi import Environment, ResourceSpec
+from plutino.spi.linting import Lintable
+from plutino.spi.rewriting import Rewritable
 
 GARBAGE = ("", " ", "{", "}", "[]", "null", "1", '"x"', "{}", '{"id":', "CREATE", "CREATE STREAM", "\x00", "{" * 2000, '{"a":1e999}')
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
@@ -55,5 +57,10 @@ def _check_text(spec: ResourceSpec, ref: Ref, text: str, env: Environment) -> No
     assert spec.parse(ref, text) == definition, f"{ref}: two readings differ"
     for needed in spec.depends_on(definition, env):
         assert isinstance(needed, Ref), f"{ref}: depends on {needed!r}"
+    if isinstance(spec, Rewritable):
+        assert spec.rewritten(text, lambda path, value: None) == text, f"{ref}: rewriting nothing changes the text"
+    if isinstance(spec, Lintable):
+        for advice in spec.lint(definition, env):
+            assert advice.text, f"{ref}: advice without a text"
     for path in spec.secrets(definition, env):
         assert isinstance(path, tuple), f"{ref}: secret path {path!r}"

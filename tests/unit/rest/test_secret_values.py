@@ -223,3 +223,15 @@ async def test_references_are_exported_as_they_are(api: Api) -> None:
     for mode, headers in (("plain", None), ("redact", None), ("encrypt", PASSPHRASE)):
         assert "${env:PLANT}" in (told := (await export(api, "GET /data/export", mode, headers)).text)
         assert "tcp://u:${file:pw}@b:1883" in told
+
+
+async def test_stars_that_are_no_mask_stay(api: Api) -> None:
+    """A banner in a script or a text in a statement is not taken for a hidden value, and its spelling is kept."""
+    script = '{"id": "f", "description": "", "script": "/****** f ******\\/ function f(x) { return x }", "isAgg": false}'
+    rule = '{"id":"r","sql":"SELECT * FROM s WHERE a = \'******\' OR b = \\"x\\"","actions":[{"log":{}}]}'
+    content = {"streams": document()["streams"], "scripts": {"f": script}, "rules": {"r": rule}, "sourceConfig": document()["sourceConfig"]}
+    assert (await put(api, content)).status == 200
+    exported = json.loads((await api.ask("GET", "/data/export?secrets=redact")).text)
+    assert (exported["scripts"]["f"], exported["rules"]["r"]) == (script, rule)
+    assert (await put(api, exported)).status == 200
+    assert json.loads((await api.ask("GET", "/data/export")).text)["scripts"]["f"] == script
