@@ -14,6 +14,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
+WITH_SERVERS := tests/e2e tests/corpus/test_rest_scenarios.py tests/corpus/test_sql_corpus.py
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo serve test check bench lock broker clean
@@ -39,7 +41,11 @@ check: $(VENV)/.installed-dev
 test: $(VENV)/.installed-dev broker
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest --cov --cov-report=term
+	@# what starts servers mostly waits, so it runs beside the rest; coverage sees nothing of it anyway
+	@mkdir -p build
+	@$(BIN)/pytest -q -n 2 --dist loadfile $(WITH_SERVERS) > build/with-servers.log 2>&1 & servers=$$!; \
+	  $(BIN)/pytest --cov --cov-report=term $(foreach it,$(WITH_SERVERS),--ignore=$(it)); alone=$$?; \
+	  wait $$servers; served=$$?; cat build/with-servers.log; exit $$((alone + served))
 
 broker:
 	@sh scripts/ensure-mosquitto
