@@ -267,9 +267,7 @@ class ConnectionPool:
             await shared.close()
 
 
-def shown(
-    id: str, connector: str, properties: Mapping[str, Any], named: bool, link: Link, error: str, references: int
-) -> dict[str, Any]:
+def shown(id: str, connector: str, properties: Mapping[str, Any], named: bool, link: Link, error: str, references: int) -> dict[str, Any]:
     """A connection on the wire (rest reference §1.8)."""
     entry: dict[str, Any] = {
         "id": id,

@@ -83,9 +83,7 @@ class Feeds:
         options = decode_options(spec.options, request.properties)
         reference = source_reference(rule, request)
         access = feed.access = self._pool.access(request.connection, connector, options, shown, reference, feed.link)
-        context = source_context(
-            self._facilities, request.stream, owner, connection=access.connection, needs_meta=lambda: feed.wants_meta
-        )
+        context = source_context(self._facilities, request.stream, owner, connection=access.connection, needs_meta=lambda: feed.wants_meta)
         try:
             self._sources[feed] = spec.create(options, request.datasource, context)
         except PlutinoError:

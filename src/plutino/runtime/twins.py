@@ -117,9 +117,7 @@ def _positions(op: str, values: list[Any], constant: Any) -> list[int]:
             return [k for k, value in enumerate(values) if value <= constant]
 
 
-def _share(
-    twin: Twin, calls: Sequence[Call], rows: Batch, shares: Sequence[Sequence[int] | None] | None, found: list[Selection]
-) -> None:
+def _share(twin: Twin, calls: Sequence[Call], rows: Batch, shares: Sequence[Sequence[int] | None] | None, found: list[Selection]) -> None:
     """One output for several calls; where it cannot be made (or is not worth it) each call gets its rows as ever."""
     out = twin(rows) if len(calls) > 1 else None
     if out is None:

@@ -194,4 +194,3 @@ def _replaced(row: Any, values: dict[str, Any]) -> Any:
     names = column_names(type(row))
     old = to_dict(row)
     return row_type(names)(*[values.get(name, old.get(name, UNSET)) for name in names])
-
