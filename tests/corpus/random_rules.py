@@ -202,14 +202,19 @@ class Grammar:
 
 
 def plain(value: Any) -> Any:
-    """Values by what they mean on the wire: whole floats are integers, not-a-number equals itself."""
+    """Values by what they mean on the wire: whole floats are integers, not-a-number equals itself.
+
+    Beyond 2^53 twelve digits count: what is calculated with such numbers of schemaless rows may be a float or, exactly, an integer.
+    """
     if isinstance(value, dict):
         return {k: plain(v) for k, v in value.items()}
     if isinstance(value, list):
         return [plain(v) for v in value]
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
-    return "nan" if math.isnan(value) else value
+    if math.isnan(value):
+        return "nan"
+    return value if abs(value) < 2**53 else f"{float(value):.12g}"
 
 
 def damaged(chance: Random) -> str:

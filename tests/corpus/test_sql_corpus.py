@@ -8,7 +8,6 @@ from corpus.loader import Outcome, SqlCase, compare, load_sql
 from corpus.sql_over_mqtt import SqlOverMqtt
 from e2e.harness import Broker, Server
 
-
 NEED_A_SERVER = ("errors", "lookups", "sink", "stream_options")
 """Families whose cases are not about the program alone. Our own cases of the others run in process only, to save minutes."""
 

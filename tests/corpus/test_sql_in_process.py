@@ -40,6 +40,7 @@ def _time_of(payload: object) -> object:
 
 
 CASES = [case for case in load_sql() if _is_program_alone(case)]
+GIVING = [case for case in CASES if case.expected.refusal is None]
 
 
 @pytest.mark.parametrize("tier", ["fast", "exact"])
@@ -50,14 +51,14 @@ def test_both_tiers_give_the_recorded_messages(sql_case: SqlCase, tier: Tier) ->
     assert result.equal, f"{sql_case.note}\n  sql  {sql_case.sql}\n  {result.difference}"
 
 
-@pytest.mark.parametrize("sql_case", [c for c in CASES if c.expected.refusal is None], ids=lambda case: case.name)
+@pytest.mark.parametrize("sql_case", GIVING, ids=lambda case: case.name)
 def test_a_batch_gives_what_its_rows_give_one_by_one(sql_case: SqlCase) -> None:
     """All input of a case as one batch gives the same messages as message by message."""
     one_by_one, together = run_case(sql_case, "fast"), run_case(sql_case, "fast", together=True)
     assert together == one_by_one
 
 
-@pytest.mark.parametrize("sql_case", [c for c in CASES if c.expected.refusal is None and WINDOW.search(c.sql or "")], ids=lambda case: case.name)
+@pytest.mark.parametrize("sql_case", [c for c in GIVING if WINDOW.search(c.sql or "")], ids=lambda case: case.name)
 def test_windows_that_keep_rows_give_the_same(sql_case: SqlCase) -> None:
     """Windows give the same whether they keep their rows or, where the aggregates allow it, accumulators."""
     result = compare(sql_case, run_case(sql_case, "exact", keeping_rows=True))
@@ -65,7 +66,7 @@ def test_windows_that_keep_rows_give_the_same(sql_case: SqlCase) -> None:
 
 
 @pytest.mark.parametrize("tier", ["fast", "exact"])
-@pytest.mark.parametrize("sql_case", [c for c in CASES if c.expected.refusal is None and _has_state(c)], ids=lambda case: case.name)
+@pytest.mark.parametrize("sql_case", [c for c in GIVING if _has_state(c)], ids=lambda case: case.name)
 def test_a_restart_before_every_row_changes_nothing(sql_case: SqlCase, tier: Tier) -> None:
     """A program that goes on with the snapshot of the one before gives the same messages, wherever it is interrupted."""
     result = compare(sql_case, run_case(sql_case, tier, interrupted=True))

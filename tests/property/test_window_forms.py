@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus.in_process import FixedEnvironment, compile_keeping_rows, exact_only, registry, rule_options, stream_of
-from corpus.random_rules import Grammar, plain
+from corpus.random_rules import plain
 from plutino.compiler import CompiledRule, compile_plan
 from plutino.errors import PlutinoError
 from plutino.model import Batch, Ref, attribute
@@ -20,9 +20,12 @@ from plutino.sql import parse_select
 
 SCHEMAS = ("", "a bigint, b float, s string, f boolean, ts bigint")
 PER_EXAMPLE = 10
-WINDOWS = ("countwindow(3)", "countwindow(1)", "tumblingwindow(ss, 1)", "tumblingwindow(ms, 300)", "slidingwindow(ss, 1)", "slidingwindow(ms, 100)")
-AGGREGATES = ("count(*)", "count({})", "sum({})", "avg({})", "max({})", "min({})", "collect({})", "last_value({}, true)", "stddev({})", "median({})")
-ARGUMENTS = ("a", "b", "s", "f", "a + b", "a * 2", "a / b", "m->k", "length(s)", "abs(a)", "upper(s)", "case when f = true then a else 0 end", "a > b")
+TIMED = ("tumblingwindow(ss, 1)", "tumblingwindow(ms, 300)", "slidingwindow(ss, 1)", "slidingwindow(ms, 100)")
+WINDOWS = ("countwindow(3)", "countwindow(1)", *TIMED)
+FOLDED = ("count(*)", "count({})", "sum({})", "avg({})", "max({})", "min({})")
+AGGREGATES = (*FOLDED, "collect({})", "last_value({}, true)", "stddev({})", "median({})")
+CASE = "case when f = true then a else 0 end"
+ARGUMENTS = ("a", "b", "s", "f", "a + b", "a * 2", "a / b", "m->k", "length(s)", "abs(a)", "upper(s)", CASE, "a > b")
 CONDITIONS = ("a > 1", "b < 1.0", "s = 'x'", "f", "a in (1, 2)", "s like 'a%'", "a between 0 and b", "a > 's'", "a / b > 0")
 VALUES: tuple[Any, ...] = (0, 1, 2, 3, -1, 0.5, 2.0, 9007199254740993, "x", "ab", True, False, None, [1])
 USUAL: dict[str, tuple[Any, ...]] = {"a": (1, 2, 3, -4), "b": (0.5, 2.0, 1.25), "s": ("x", "ab"), "f": (True, False)}
@@ -41,9 +44,7 @@ ENVIRONMENTS = [environment(schema) for schema in SCHEMAS]
 
 def statement(chance: Random) -> str:
     """A rule whose window may do without its rows."""
-    items = [
-        f"{chance.choice(AGGREGATES).format(chance.choice(ARGUMENTS))}{chance.choice(('', ' + 1'))} AS x{i}" for i in range(chance.randint(1, 4))
-    ]
+    items = [f"{aggregate(chance)}{chance.choice(('', ' + 1'))} AS x{i}" for i in range(chance.randint(1, 4))]
     items += chance.sample(["a", "s", "window_start() AS ws", "window_end() AS we", "upper(s) AS u"], chance.randint(0, 2))
     where = f" WHERE {chance.choice(CONDITIONS)}" if chance.random() < 0.5 else ""
     key = chance.choice(("", "", "s, ", "a, ", "f, ", "s, a, ", "a % 2, "))
@@ -51,6 +52,10 @@ def statement(chance: Random) -> str:
     when = f" OVER (WHEN {chance.choice(CONDITIONS)})" if chance.random() < 0.3 else ""
     window = chance.choice(WINDOWS)
     return f"SELECT {', '.join(items)} FROM demo{where} GROUP BY {key}{window}{when if window.startswith('sliding') else ''}{tail}"
+
+
+def aggregate(chance: Random) -> str:
+    return chance.choice(AGGREGATES).format(chance.choice(ARGUMENTS))
 
 
 def rows(chance: Random) -> Arrivals:

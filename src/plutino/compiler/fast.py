@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from plutino.compiler.code import Constants
 from plutino.compiler.exact import callable_of
 from plutino.execution.patterns import like_regex
-from plutino.model import DataType, TypeName, attribute
+from plutino.model import ANY, DataType, TypeName, attribute
 from plutino.planner.bound import (
     AliasRef,
     Bound,
@@ -94,6 +94,9 @@ class FastEmitter:
     def _range(self, expr: Range) -> str:
         kind = self._kind(expr.low) or self._kind(expr.high)
         if kind not in ("number", "string"):
+            raise NotFast
+        if not isinstance(expr.high, Const if expr.negated else Const | ColumnRef):
+            # Python does not look at it when the lower bound decides; it could fail, and a null there is neither inside nor outside
             raise NotFast
         operand, low, high = (self._operand(e, kind) for e in (expr.operand, expr.low, expr.high))
         return f"({'not ' if expr.negated else ''}{low} <= {operand} <= {high})"
@@ -206,12 +209,35 @@ class FastEmitter:
                 return True
             case ColumnRef(exact=exact, type=DataType(name=TypeName.ANY)) if exact:
                 raise NotFast
+            case Key():
+                return self._is_bigint_member(expr)
             case Operation(left=left, right=right):
                 return self._is_bigint(left) and self._is_bigint(right)
             case FunctionCall(spec=spec):
                 return spec.returns == "bigint"
             case _:
                 return False
+
+    def _is_bigint_member(self, expr: Key) -> bool:
+        kind = self._declared(expr)
+        if kind.name in (TypeName.BIGINT, TypeName.FLOAT):
+            return kind.name is TypeName.BIGINT
+        base: Bound = expr
+        while isinstance(base, Key):
+            base = base.base
+        if not isinstance(base, ColumnRef) or base.exact:
+            raise NotFast
+        return False
+
+    def _declared(self, expr: Bound) -> DataType:
+        """The type that a schema gives to a column or to a member of a struct."""
+        match expr:
+            case ColumnRef(type=kind):
+                return kind
+            case Key(base=base, name=name):
+                return next((field.type for field in self._declared(base).fields if field.name == name), ANY)
+            case _:
+                return ANY
 
     def _text(self, expr: Bound) -> str:
         self._spend()

@@ -176,13 +176,15 @@ class AccumulatingProgram:
     time the watermark drives the boundaries, one output per step, also across gaps.
     """
 
-    __slots__ = ("_boundary", "_code", "_counts", "_held", "_memories", "_open", "_order", "_start")
+    __slots__ = ("_boundary", "_code", "_counts", "_held", "_memories", "_open", "_order", "_start", "_trusted")
 
     def __init__(self, code: AccumulatingCode) -> None:
         self._code = code
         self._memories: list[Any] = [make() for make in code.memories]
         self._open = Groups(code.groups, self._memories)
         self._order = EventOrder(code.late_tolerance) if code.event_time else None
+        self._trusted = True
+        """Event time: every row that may still wait for the watermark has come in a batch that keeps the promise of the fast tier."""
         self._boundary: int | None = None
         self._start = 0
         self._held = 0
@@ -241,6 +243,7 @@ class AccumulatingProgram:
 
     def _push_ordered(self, batch: Batch, output: Output) -> None:
         assert self._order is not None
+        self._trusted = self._trusted and batch.guarded
         entries = self._order.take(0, [self._entry(batch, i) for i in range(len(batch.rows))])
         if self._code.count:
             self._counted([e.row for e in entries], entries, batch, output)
@@ -286,7 +289,7 @@ class AccumulatingProgram:
     def _add(self, rows: list[Any], entries: list[Entry] | None, batch: Batch, output: Output, offset: int = 0) -> None:
         """Put rows into the open window; ``entries`` where they were made already, else the rows stand in the batch from ``offset`` on."""
         self._counts[0] += len(rows)
-        if batch.guarded or not self._code.guarded:
+        if (batch.guarded if entries is None else self._trusted) or not self._code.guarded:
             passed = self._open.add_fast(rows, batch.arrival if entries is None or not entries else entries[0].time)
             if passed is not None:
                 self._counts[1] += passed
@@ -351,5 +354,6 @@ class AccumulatingProgram:
         self._open.restore(contents)
         if self._order is not None and order is not None:
             self._order.restore(order)
+            self._trusted = False
         for memory, kept in zip(self._memories, memories, strict=True):
             memory.restore(kept)

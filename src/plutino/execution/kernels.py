@@ -287,16 +287,17 @@ OPERATORS: Mapping[str, tuple[str, Callable[[Any, Any], Any]]] = {
 def between(value: Any, low: Any, high: Any, negated: bool) -> bool:
     if value is None or low is None or high is None:
         return False
-    inside = _ordered(value, low) >= 0 and _ordered(value, high) <= 0
+    inside = _reaches(value, low) and _reaches(value, high, upper=True)
     return inside is not negated
 
 
-def _ordered(value: Any, bound: Any) -> int:
+def _reaches(value: Any, bound: Any, upper: bool = False) -> bool:
+    """Whether a value is not below a bound (``upper``: not above it)."""
     try:
         a, b = _comparable("<", value, bound)
     except EvaluationError as error:
         raise EvaluationError(f"between operator cannot compare {describe(value)} and {describe(bound)}") from error
-    return int(a > b) - int(a < b)
+    return bool(a <= b if upper else b <= a)
 
 
 def member(value: Any, choices: Any, negated: bool) -> bool:
