@@ -52,6 +52,7 @@ _NAMES: dict[str, Any] = {
             to_dict,
         )
     },
+    **{function.__name__: function for function in kernels.WIDE.values()},
     "wrap": wrap,
     "group_text": group_text,
     "Failed": Failed,

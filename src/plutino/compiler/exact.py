@@ -8,7 +8,7 @@ from typing import Any, assert_never
 from msgspec import Struct
 
 from plutino.compiler.code import Constants
-from plutino.execution.kernels import OPERATORS, guarded_call
+from plutino.execution.kernels import OPERATORS, WIDE, guarded_call
 from plutino.execution.patterns import like_regex
 from plutino.model import attribute
 from plutino.planner.bound import (
@@ -179,6 +179,8 @@ class ExactEmitter:
         if expr.op == "OR":
             t = self.variable()
             return f"(True if ({t} := {left}) is True else either({t}, {right}))"
+        if expr.op in WIDE and any(isinstance(side, ColumnRef) and not side.exact for side in (expr.left, expr.right)):
+            return f"{WIDE[expr.op].__name__}({left}, {right})"
         return f"{OPERATORS[expr.op][0]}({left}, {right})"
 
     def _member(self, expr: Member) -> str:

@@ -189,8 +189,22 @@ class FastEmitter:
             case _:
                 raise NotFast
 
+    def _term(self, expr: Bound) -> str:
+        """A number to calculate with: of schemaless rows only one that a float holds exactly, as the dialect calculates with floats."""
+        match expr:
+            case AliasRef(name=name):
+                return self._term(self.items[name].expr)
+            case ColumnRef(type=DataType(name=TypeName.ANY)):
+                self._spend()
+                return self._column(expr, "float")
+            case Key():
+                t, found = self._variable(), self._number(expr)
+                return f"({t} if -9007199254740992 <= ({t} := {found}) <= 9007199254740992 or {t}.__class__ is float else bail())"
+            case _:
+                return self._number(expr)
+
     def _arithmetic(self, expr: Operation) -> str:
-        left, right = self._number(expr.left), self._number(expr.right)
+        left, right = self._term(expr.left), self._term(expr.right)
         whole = self._is_bigint(expr.left) and self._is_bigint(expr.right)
         if expr.op in "+-*":
             return f"wrap({left} {expr.op} {right})" if whole else f"({left} {expr.op} {right})"
@@ -301,10 +315,10 @@ class FastEmitter:
                 return None
 
     def _column(self, column: ColumnRef, kind: str) -> str:
-        declared = _TYPE_KINDS.get(column.type.name, kind)
-        if common_kind(self.kinds.get(column.name, kind), kind) != kind or declared != kind:
+        both = common_kind(self.kinds.get(column.name, kind), kind)
+        if both is None or _TYPE_KINDS.get(column.type.name, kind) != kind:
             raise NotFast
-        self.kinds[column.name] = kind
+        self.kinds[column.name] = both
         return f"r.{attribute(column.name)}"
 
     def _variable(self) -> str:

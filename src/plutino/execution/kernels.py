@@ -212,6 +212,28 @@ def mul(left: Any, right: Any) -> Any:
     raise _refuse("*", left, right)
 
 
+def wide_add(left: Any, right: Any) -> Any:
+    """A sum with numbers of schemaless rows: beyond 64 bits it is a float."""
+    return _narrow(left + right) if type(left) is int and type(right) is int else add(left, right)
+
+
+def wide_sub(left: Any, right: Any) -> Any:
+    """A difference with numbers of schemaless rows."""
+    return _narrow(left - right) if type(left) is int and type(right) is int else sub(left, right)
+
+
+def wide_mul(left: Any, right: Any) -> Any:
+    """A product with numbers of schemaless rows."""
+    return _narrow(left * right) if type(left) is int and type(right) is int else mul(left, right)
+
+
+def _narrow(value: int) -> int | float:
+    return value if -(2**63) <= value < 2**63 else float(value)
+
+
+WIDE: Mapping[str, Callable[[Any, Any], Any]] = {"+": wide_add, "-": wide_sub, "*": wide_mul}
+
+
 def div(left: Any, right: Any) -> Any:
     """Integers truncate toward zero."""
     if left is None or right is None:

@@ -23,11 +23,15 @@ class Guard(Struct, frozen=True):
     constant: Any
 
 
+_WIDER: Mapping[str, tuple[str, ...]] = {"float": ("number", "scalar"), "number": ("scalar",), "string": ("scalar",)}
+"""Per kind those that hold its values, too."""
+
+
 def common_kind(a: str, b: str) -> str | None:
     """The kind whose values are of both kinds, None where there is none."""
-    if a == b or b == "scalar":
-        return a if a != "boolean" or a == b else None
-    return b if a == "scalar" and b != "boolean" else None
+    if a == b or b in _WIDER.get(a, ()):
+        return a
+    return b if a in _WIDER.get(b, ()) else None
 
 
 class InputNeed(Struct, frozen=True):
@@ -36,8 +40,8 @@ class InputNeed(Struct, frozen=True):
     - ``columns``: names of the columns that it reads, in no special order
     - ``whole``: also reads the whole row (``*``); rows then need payloads or records next to them
     - ``meta``: reads metadata; ``times``: needs event times (rule option ``isEventTime``)
-    - ``kinds``: the types its fast tier assumes, ``{column: "number" | "string" | "boolean" | "scalar"}``; nulls and missing keys are
-      always allowed, a scalar is a number or a string
+    - ``kinds``: the types its fast tier assumes, by column; nulls and missing keys are always allowed. ``boolean``, ``string``, ``number``;
+      ``float``: a number that a float holds exactly; ``scalar``: a number or a string
     - ``guard``: see Guard
     - ``twin``: shared by programs whose guard is their whole condition and which give equal outputs for rows that satisfy it. It makes the
       outputs of such rows, one each and in order, or None when it cannot (the rows must be pushed then); a feed calls it once for all

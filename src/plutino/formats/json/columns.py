@@ -13,6 +13,7 @@ Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 _KINDS: dict[str, Any] = {
     "number": int | float | None,
+    "float": Annotated[int, Meta(ge=-(2**53), le=2**53)] | float | None,
     "string": str | None,
     "boolean": bool | None,
     "scalar": int | float | str | None,
@@ -28,7 +29,7 @@ _PLAIN: dict[TypeName, Any] = {
 }
 _KEEPS: dict[TypeName, tuple[str, ...]] = {
     TypeName.BIGINT: ("number", "scalar"),
-    TypeName.FLOAT: ("number", "scalar"),
+    TypeName.FLOAT: ("float", "number", "scalar"),
     TypeName.STRING: ("string", "scalar"),
     TypeName.BOOLEAN: ("boolean",),
 }
