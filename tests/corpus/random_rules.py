@@ -204,7 +204,8 @@ class Grammar:
 def plain(value: Any) -> Any:
     """Values by what they mean on the wire: whole floats are integers, not-a-number equals itself.
 
-    Beyond 2^53 twelve digits count: what is calculated with such numbers of schemaless rows may be a float or, exactly, an integer.
+    Twelve digits count: sums of floats depend on how rows come together, and what is calculated with schemaless whole numbers may be a
+    float or, exactly, an integer.
     """
     if isinstance(value, dict):
         return {k: plain(v) for k, v in value.items()}
@@ -214,7 +215,7 @@ def plain(value: Any) -> Any:
         return value
     if math.isnan(value):
         return "nan"
-    return value if abs(value) < 2**53 else f"{float(value):.12g}"
+    return value if isinstance(value, int) and abs(value) < 2**53 else float(f"{value:.12g}")
 
 
 def damaged(chance: Random) -> str:
