@@ -116,7 +116,7 @@ class Total:
         elif kinds <= _INT and not self._loose and not isinstance(self._total, float):
             self._total = wrap((self._total or 0) + sum(present))
         else:
-            self._fold_mixed([loose(v) for v in present] if self._loose else present)
+            self._fold_mixed([float(v) if type(v) is int else v for v in present] if self._loose else present)
         self._count += len(present)
 
     def _fold_mixed(self, values: Sequence[Any]) -> None:
