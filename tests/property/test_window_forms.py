@@ -160,5 +160,5 @@ def shown(output: Any) -> list[Any]:
         start += size
     for moved, error in enumerate(output.errors or ()):
         # what exactly an aggregate finds wrong is worded by the form
-        messages.insert(error.at + moved, error.text.partition("err:")[0])
+        messages.insert(error.at + moved, error.text.partition("err:")[0].partition("call func")[0])
     return messages
