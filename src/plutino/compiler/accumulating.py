@@ -148,7 +148,7 @@ def _taken(aggregate: Aggregate, emitter: ExactEmitter) -> list[str]:
 
 
 def _first_argument(call: AggregateCall, emitter: ExactEmitter) -> str:
-    if not call.args or (call.spec.incremental == "count" and isinstance(call.args[0], WholeRow)):
+    if not call.args or call.counts_rows:
         return "True"
     return emitter.emit(call.args[0])
 

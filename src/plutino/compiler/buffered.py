@@ -24,7 +24,7 @@ from plutino.execution.windows.session import SessionWindow
 from plutino.execution.windows.sliding import SlidingWindow
 from plutino.execution.windows.states import StateWindow
 from plutino.model import row_type
-from plutino.planner.bound import AggregateCall, Bound, ColumnRef, Item, Operation, WholeRow, walk
+from plutino.planner.bound import AggregateCall, Bound, ColumnRef, Item, Operation, walk
 from plutino.planner.plan import Aggregate, Filter, Having, Join, LookupJoin, RulePlan, Scan, Window, WindowSpec
 from plutino.spi import RuleOptions
 
@@ -267,7 +267,7 @@ def _arguments(pieces: Pieces, calls: Sequence[AggregateCall], prefix: str, *, b
     functions: dict[str, str] = {}
     for i, call in enumerate(calls):
         emitter = pieces.at_entry(bounded=bounded)
-        counted = call.spec.incremental == "count" and bool(call.args) and isinstance(call.args[0], WholeRow)
+        counted = call.counts_rows
         lines = [] if counted else emitter.reads(call.args)
         first = "True" if counted or not call.args else emitter.emit(call.args[0])
         others = "".join(f"{emitter.emit(a)}, " for a in call.args[1:])

@@ -122,8 +122,8 @@ def _group_of_one(calls: Sequence[AggregateCall], emitter: ExactEmitter, prefix:
     """Without a window every row is a group of its own: its aggregates are computed over the one value."""
     lines: list[str] = []
     for i, call in enumerate(calls):
-        lines += emitter.reads(call.args)
-        args = "".join(f"{emitter.emit(a)}, " for a in call.args)
+        lines += [] if call.counts_rows else emitter.reads(call.args)
+        args = "True, " if call.counts_rows else "".join(f"{emitter.emit(a)}, " for a in call.args)
         folding = call.spec.incremental is not None
         made = emitter.constants(partial(aggregate_of_one, function_of(call, items), call.spec.whole_rows, folding))
         lines.append(f"{prefix}{i} = lambda: {made}(lambda: ({args}))")

@@ -11,7 +11,7 @@ from plutino.compiler.finishing import finish_code, finish_functions, state_shap
 from plutino.compiler.items import json_numbers
 from plutino.compiler.pieces import Pieces
 from plutino.execution.slicing import SlicingCode
-from plutino.planner.bound import AggregateCall, ColumnRef, RowNumber, WholeRow, walk
+from plutino.planner.bound import ColumnRef, RowNumber, walk
 from plutino.planner.plan import Aggregate, Analytic, Filter, Having, Order, RulePlan, Window, WindowSpec
 
 
@@ -54,7 +54,7 @@ def compile_slicing(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Slicing
         inclusive=window.window.version != "v2",
         when=made.get("when"),
         triggers=made.get("triggers"),
-        counted=tuple(_counts_rows(call) for call in aggregate.calls),
+        counted=tuple(call.counts_rows for call in aggregate.calls),
         loose=tuple(is_loose(call.args[0], plan.root.items) for call in aggregate.calls),
         keeps_rows=_shows_columns(plan),
         guarded=fast and bool(emitter.kinds),
@@ -74,10 +74,6 @@ def _triggers(pieces: Pieces, spec: WindowSpec, emitter: FastEmitter, *, fast: b
     except NotFast:
         del pieces.constants.values[mark:]
         return {}
-
-
-def _counts_rows(call: AggregateCall) -> bool:
-    return call.spec.incremental == "count" and isinstance(call.args[0], WholeRow)
 
 
 def _shows_columns(plan: RulePlan) -> bool:

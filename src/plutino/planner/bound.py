@@ -215,6 +215,11 @@ class AggregateCall(Struct, frozen=True):
     args: tuple[Bound, ...]
     text: str
 
+    @property
+    def counts_rows(self) -> bool:
+        """``count(*)``, which reads nothing of its rows."""
+        return self.spec.incremental == "count" and len(self.args) == 1 and isinstance(self.args[0], WholeRow)
+
 
 class AnalyticCall(Struct, frozen=True):
     """One analytic call site: its state is kept per value of ``partition``; ``when`` says which rows it takes."""

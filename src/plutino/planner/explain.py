@@ -124,8 +124,8 @@ def _described(node: Node, texts: _Texts) -> tuple[str, str]:
         case Gather():
             kept = [s.source.stream for s in node.inputs if s.source.content.is_table and not s.source.content.is_lookup]
             return "JoinAlignPlan", f"Emitters:[ {', '.join(kept)} ]"
-        case Scan(source=source, columns=columns):
-            names = sorted(set(columns) | (set(source.content.schema.names) if not columns else set()))
+        case Scan(source=source, named=named):
+            names = sorted(named or source.content.schema.names)
             return "DataSourcePlan", f"StreamName: {source.stream}, StreamFields:[ {', '.join(names)} ]"
         case _:
             assert_never(node)

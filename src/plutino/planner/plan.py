@@ -15,12 +15,16 @@ N = TypeVar("N")
 
 
 class Scan(Struct, frozen=True):
-    """The rows of one source: ``columns`` are read, ``whole`` rows too when the plan shows or passes them whole."""
+    """The rows of one source: ``columns`` are read, ``whole`` rows too when the plan shows or passes them whole.
+
+    ``named``: the columns that explanations name, where ``count(*)`` stands for all of them.
+    """
 
     source: SourceScope
     columns: tuple[str, ...]
     whole: bool = False
     meta: bool = False
+    named: tuple[str, ...] = ()
 
 
 class Gather(Struct, frozen=True):

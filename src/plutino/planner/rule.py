@@ -277,13 +277,14 @@ def _bottom(scope: Scope, clauses: _Clauses, binder: Binder, options: RuleOption
     parts = [p for e in _expressions(clauses, binder) for p in walk(e)]
     star = clauses.listed.star
     whole = {p.source for p in parts if isinstance(p, WholeRow)} | set(star.sources if star is not None else ())
+    counted = {p.source for call in _aggregates(clauses, binder) if call.counts_rows for p in call.args if isinstance(p, WholeRow)}
     if any(c.star for c in clauses.listed.changed) or any(a.whole for a in binder.analytics):
         whole.add(next(iter(scope.sources)))
-    scans = [_scan(source, parts, source.name in whole, options) for source in scope.sources.values()]
+    scans = [_scan(s, parts, s.name in whole, s.name in counted, options) for s in scope.sources.values()]
     return scans[0] if len(scans) == 1 else Gather(tuple(scans))
 
 
-def _scan(source: SourceScope, parts: Sequence[Bound], whole: bool, options: RuleOptions) -> Scan:
+def _scan(source: SourceScope, parts: Sequence[Bound], whole: bool, counted: bool, options: RuleOptions) -> Scan:
     columns = dict.fromkeys(
         p.name for p in parts if isinstance(p, ColumnRef) and (p.source == source.name or (p.source == "" and source.schemaless))
     )
@@ -292,7 +293,12 @@ def _scan(source: SourceScope, parts: Sequence[Bound], whole: bool, options: Rul
     if whole and not source.schemaless:
         columns.update(dict.fromkeys(source.content.schema.names))
     meta = options.send_meta_to_sink or any(isinstance(p, MetaRef) and p.source == source.name for p in parts)
-    return Scan(source, tuple(columns), whole and source.schemaless, meta)
+    named = dict.fromkeys((*columns, *(source.content.schema.names if counted else ())))
+    return Scan(source, tuple(columns), whole and source.schemaless, meta, tuple(named))
+
+
+def _aggregates(clauses: _Clauses, binder: Binder) -> tuple[AggregateCall, ...]:
+    return (*binder.aggregates, *clauses.where_aggregates)
 
 
 def _expressions(clauses: _Clauses, binder: Binder) -> list[Bound]:
@@ -300,7 +306,7 @@ def _expressions(clauses: _Clauses, binder: Binder) -> list[Bound]:
     found: list[Bound | None] = [i.expr for i in clauses.listed.items]
     found += [clauses.where, clauses.having, *clauses.keys, *(k.expr for k in clauses.order), *(on for _, _, on in clauses.streamed)]
     found += [e for matching in clauses.lookups.values() for e in (*matching.values, matching.rest)]
-    found += [a for call in (*binder.aggregates, *clauses.where_aggregates) for a in call.args]
+    found += [a for call in _aggregates(clauses, binder) if not call.counts_rows for a in call.args]
     for call in binder.analytics:
         found += [*call.args, *call.partition, call.when]
     for changed in clauses.listed.changed:
