@@ -168,6 +168,7 @@ def _aggregate(
     nulls: Nulls = Nulls.NULL,
     incremental: bool = False,
     whole_rows: bool = False,
+    over_rows: Sequence[tuple[str, tuple[Any, ...], Any]] = (),
 ) -> FunctionSpec:
     return FunctionSpec(
         name,
@@ -179,6 +180,7 @@ def _aggregate(
         nulls=nulls,
         incremental=name if incremental else None,
         whole_rows=whole_rows,
+        over_rows=tuple(over_rows),
     )
 
 
@@ -187,14 +189,51 @@ _FLAG = Arg("flag", ArgCheck.BOOL)
 
 SPECS = (
     _aggregate(
-        "count", _count, "Number of values that are not null; of rows for *", check=ArgCheck.ANY, returns="bigint", incremental=True
+        "count",
+        _count,
+        "Number of values that are not null; of rows for *",
+        check=ArgCheck.ANY,
+        returns="bigint",
+        incremental=True,
+        over_rows=[("count(x)", (1, None, "a"), 2), ("count(*)", (1, None, "a"), 3)],
     ),
-    _aggregate("sum", _sum, "Sum; the first value decides between integers and floats", incremental=True),
-    _aggregate("avg", _avg, "Mean; of integers as an integer, truncated", incremental=True),
-    _aggregate("max", lambda values: extreme(values, True), "Largest number or text", incremental=True),
-    _aggregate("min", lambda values: extreme(values, False), "Smallest number or text", incremental=True),
-    _aggregate("collect", list, "All values as a list, nulls included", check=ArgCheck.ANY, nulls=Nulls.CALL),
-    _aggregate("merge_agg", _merge, "All maps merged into one; later keys win", check=ArgCheck.ANY),
+    _aggregate(
+        "sum",
+        _sum,
+        "Sum; the first value decides between integers and floats",
+        incremental=True,
+        over_rows=[("sum(x)", (1, 2.5, None), 3.5)],
+    ),
+    _aggregate("avg", _avg, "Mean; of integers as an integer, truncated", incremental=True, over_rows=[("avg(x)", (1, 2, None), 1.5)]),
+    _aggregate(
+        "max",
+        lambda values: extreme(values, True),
+        "Largest number or text",
+        incremental=True,
+        over_rows=[("max(x)", (3, 10, None), 10.0), ("max(x)", ("ab", "b"), "b")],
+    ),
+    _aggregate(
+        "min",
+        lambda values: extreme(values, False),
+        "Smallest number or text",
+        incremental=True,
+        over_rows=[("min(x)", (3, 10, None), 3.0)],
+    ),
+    _aggregate(
+        "collect",
+        list,
+        "All values as a list, nulls included",
+        check=ArgCheck.ANY,
+        nulls=Nulls.CALL,
+        over_rows=[("collect(x)", (1, None, 2), [1.0, None, 2.0])],
+    ),
+    _aggregate(
+        "merge_agg",
+        _merge,
+        "All maps merged into one; later keys win",
+        check=ArgCheck.ANY,
+        over_rows=[("merge_agg(x)", ({"a": 1, "b": 1}, {"b": 2}), {"a": 1.0, "b": 2.0})],
+    ),
     _aggregate(
         "deduplicate",
         _deduplicate,
@@ -202,21 +241,54 @@ SPECS = (
         _FLAG,
         check=ArgCheck.ANY,
         whole_rows=True,
+        over_rows=[("deduplicate(x, true)", ("a", "b", "a"), [{"x": "a"}, {"x": "b"}]), ("deduplicate(x, false)", ("a", "b"), {"x": "b"})],
     ),
-    _aggregate("last_value", _last_value, "Last value; with true the last that is not null", _FLAG, check=ArgCheck.ANY),
-    _aggregate("median", _median, "Middle value; the mean of the two middle ones of an even number"),
-    _aggregate("stddev", _deviation(sample=False), "Standard deviation of a population", returns="float"),
-    _aggregate("stddevs", _deviation(sample=True), "Standard deviation of a sample", returns="float"),
-    _aggregate("var", _variance(sample=False), "Variance of a population", returns="float"),
-    _aggregate("vars", _variance(sample=True), "Variance of a sample", returns="float"),
+    _aggregate(
+        "last_value",
+        _last_value,
+        "Last value; with true the last that is not null",
+        _FLAG,
+        check=ArgCheck.ANY,
+        over_rows=[("last_value(x, true)", (1, 2, None), 2.0)],
+    ),
+    _aggregate(
+        "median",
+        _median,
+        "Middle value; the mean of the two middle ones of an even number",
+        over_rows=[("median(x)", (1, 9, 5), 5.0), ("median(x)", (1, 2, 3, 4), 2.5)],
+    ),
+    _aggregate(
+        "stddev",
+        _deviation(sample=False),
+        "Standard deviation of a population",
+        returns="float",
+        over_rows=[("stddev(x)", (2, 4, 4, 4, 5, 5, 7, 9), 2.0)],
+    ),
+    _aggregate(
+        "stddevs",
+        _deviation(sample=True),
+        "Standard deviation of a sample",
+        returns="float",
+        over_rows=[("stddevs(x)", (1, 3), 1.4142135623730951)],
+    ),
+    _aggregate(
+        "var", _variance(sample=False), "Variance of a population", returns="float", over_rows=[("var(x)", (2, 4, 4, 4, 5, 5, 7, 9), 4.0)]
+    ),
+    _aggregate("vars", _variance(sample=True), "Variance of a sample", returns="float", over_rows=[("vars(x)", (1, 3), 2.0)]),
     _aggregate(
         "percentile_cont",
         _percentile_cont,
         "Value below which a fraction of the values lies, interpolated between two",
         _FRACTION,
         returns="float",
+        over_rows=[("percentile_cont(x, 0.5)", (100, 150, 200), 125.0)],
     ),
     _aggregate(
-        "percentile_disc", _percentile_disc, "Value below which a fraction of the values lies, one of them", _FRACTION, returns="float"
+        "percentile_disc",
+        _percentile_disc,
+        "Value below which a fraction of the values lies, one of them",
+        _FRACTION,
+        returns="float",
+        over_rows=[("percentile_disc(x, 0.5)", (100, 150, 200), 150.0)],
     ),
 )

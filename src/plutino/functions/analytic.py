@@ -258,7 +258,7 @@ def _analytic(name: str, call: Callable[[], Any], about: str, args: tuple[Arg, .
     return FunctionSpec(name=name, call=call, about=about, args=args, kind=FunctionKind.ANALYTIC, pure=False, **more)
 
 
-def _running(kind: str, about: str) -> FunctionSpec:
+def _running(kind: str, about: str, *results: Any) -> FunctionSpec:
     return _analytic(
         f"acc_{kind}",
         lambda: Running(kind),
@@ -268,6 +268,7 @@ def _running(kind: str, about: str) -> FunctionSpec:
         returns="bigint" if kind == "count" else "float",
         validate=_begin_and_reset,
         count_error="Expect 1/3 arguments but found {given}.",
+        over_rows=((f"acc_{kind}(x)", (3, None, 1), list(results)),),
     )
 
 
@@ -279,13 +280,22 @@ FUNCTIONS = (
         (Arg("value"), Arg("rows", ArgCheck.INT), Arg("default"), Arg("ignore_null", ArgCheck.BOOL)),
         optional=3,
         validate=_lag_literals,
+        over_rows=(("lag(x)", (1, 2, None, 4), [None, 1.0, 2.0, 2.0]), ("lag(x, 2, 0)", (1, 2, 3), [0, 0, 1.0])),
     ),
-    _analytic("latest", Latest, "The newest value that is not null, or a default", (Arg("value"), Arg("default")), optional=1),
+    _analytic(
+        "latest",
+        Latest,
+        "The newest value that is not null, or a default",
+        (Arg("value"), Arg("default")),
+        optional=1,
+        over_rows=(("latest(x, 0)", (None, 1, None), [0, 1.0, 1.0]),),
+    ),
     _analytic(
         "changed_col",
         ChangedColumn,
         "The value when it differs from the one before, else null",
         (Arg("ignore_null", ArgCheck.BOOL), Arg("value")),
+        over_rows=(("changed_col(true, x)", (1, 1, 2, None), [1.0, None, 2.0, None]),),
     ),
     _analytic(
         "had_changed",
@@ -295,12 +305,13 @@ FUNCTIONS = (
         variadic=True,
         returns="boolean",
         count_error="expect more than one arg but got {given}",
+        over_rows=(("had_changed(true, x)", (1, 1, 2, None), [True, False, True, False]),),
     ),
-    _running("sum", "The running sum, from a row that begins to a row that resets where these are given"),
-    _running("count", "The running number of values that are not null"),
-    _running("max", "The running maximum, 0 before the first value"),
-    _running("min", "The running minimum, 0 before the first value"),
-    _running("avg", "The running mean, 0 before the first value"),
+    _running("sum", "The running sum, from a row that begins to a row that resets where these are given", 3.0, 3.0, 4.0),
+    _running("count", "The running number of values that are not null", 1, 1, 2),
+    _running("max", "The running maximum, 0 before the first value", 3.0, 3.0, 3.0),
+    _running("min", "The running minimum, 0 before the first value", 3.0, 3.0, 1.0),
+    _running("avg", "The running mean, 0 before the first value", 3.0, 3.0, 2.0),
     *(_incremental(kind) for kind in ("count", "sum", "avg", "max", "min", "merge_agg", "collect")),
     _incremental("last_value", Arg("ignore_null")),
 )

@@ -38,9 +38,15 @@ FUNCTIONS = (
         about="One output row per element of a list; maps spread as columns",
         args=(Arg("list"),),
         kind=FunctionKind.MULTI_ROW,
+        over_rows=(("unnest(x)", ([1, {"a": 2}],), [{"unnest": 1.0}, {"a": 2.0}]),),
     ),
     FunctionSpec(
-        name="extract", call=_map, about="The keys of a map as columns of the row", args=(Arg("map"),), kind=FunctionKind.MULTI_ROW
+        name="extract",
+        call=_map,
+        about="The keys of a map as columns of the row",
+        args=(Arg("map"),),
+        kind=FunctionKind.MULTI_ROW,
+        over_rows=(("extract(x)", ({"a": 1, "b": 2},), [{"a": 1.0, "b": 2.0}]),),
     ),
     FunctionSpec(
         name="changed_cols",
@@ -50,6 +56,7 @@ FUNCTIONS = (
         variadic=True,
         kind=FunctionKind.MULTI_COLUMN,
         pure=False,
+        over_rows=(("changed_cols('c_', true, x)", (1, 1, 2), [{"c_x": 1}, {}, {"c_x": 2}]),),
     ),
     FunctionSpec(
         name="row_number",

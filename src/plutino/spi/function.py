@@ -74,6 +74,9 @@ class FunctionSpec:
       ``incremental`` names the accumulator of the execution room where one exists (``count sum avg min max``)
     - ``whole_rows``: an aggregate that also gets the list of the group's whole rows, as its last argument
     - ``examples``: ``("round(2.567, 2)", 2.57)``: run as tests and shown in the docs
+    - ``over_rows``: examples of functions that look at several rows, ``("sum(x)", (1, 2, None), 3.0)``: the call, the values of column x
+      row by row, and what comes out: of an aggregate the value, of any other function a list with the value for each row (null where there
+      is none) or the rows that it makes
     """
 
     name: str
@@ -93,6 +96,7 @@ class FunctionSpec:
     incremental: str | None = None
     whole_rows: bool = False
     examples: tuple[tuple[str, Any], ...] = field(default=())
+    over_rows: tuple[tuple[str, tuple[Any, ...], Any], ...] = field(default=())
     count_error: str | None = None
     """Wire text when the number of arguments is wrong, where it is not the usual ``Expect N arguments but found M.``"""
     unavailable: str = ""
