@@ -132,11 +132,19 @@ def compile_keeping_rows(plan: RulePlan) -> CompiledRule:
     return CompiledRule(partial(BufferedProgram, code), tuple(needs), plan.columns, code.shape, needs)
 
 
-def run_case(case: SqlCase, tier: Tier, *, together: bool = False, interrupted: bool = False, keeping_rows: bool = False) -> Outcome:
+def run_case(
+    case: SqlCase,
+    tier: Tier,
+    *,
+    together: bool = False,
+    interrupted: bool = False,
+    keeping_rows: bool = False,
+    linger_ms: int = LINGER_MS,
+) -> Outcome:
     """What the case's rule gives, message by message (or ``together``: all input as one batch).
 
     ``interrupted``: before each message and each deadline a new program goes on with the state of the one before. ``keeping_rows``: see
-    ``compile_keeping_rows``.
+    ``compile_keeping_rows``. ``linger_ms``: how long time goes on after the last message.
     """
     env = environment_of(case)
     try:
@@ -172,7 +180,7 @@ def run_case(case: SqlCase, tier: Tier, *, together: bool = False, interrupted: 
             program, made = shown(program, program.push(stream, _batch(decoders[stream], payloads, stream, env)))
             messages += made
     deadline = program.next_deadline()
-    while deadline is not None and deadline <= ARRIVAL + LINGER_MS:
+    while deadline is not None and deadline <= ARRIVAL + linger_ms:
         program = following(program)
         program, made = shown(program, program.advance(deadline))
         messages += made

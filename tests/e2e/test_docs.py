@@ -11,6 +11,7 @@ from e2e.docs_runner import ROOT, Reader
 from e2e.harness import Server
 from plutino.app import components
 from plutino.cli.components import page as connectors_page
+from plutino.cli.functions import page as functions_page
 
 PAGES = (
     *(
@@ -44,12 +45,18 @@ def test_connectors_page_is_what_the_specs_say() -> None:
     assert (ROOT / "docs/connectors.md").read_text() == connectors_page(components())
 
 
+def test_functions_page_is_what_the_specs_say() -> None:
+    """docs/functions.md is written by `plutino functions --markdown`; its examples are run by tests/conformance."""
+    assert (ROOT / "docs/functions.md").read_text() == functions_page(components().functions)
+
+
 def test_no_page_is_forgotten() -> None:
-    """Every page is run, written by a command, or known to hold no examples."""
-    without = {"ARCHITECTURE.md", "CHANGELOG.md", "docs/differences.md", "docs/connectors.md"}
+    """Every page is run, here or (SQL) by tests/corpus, written by a command, or known to hold no examples."""
+    elsewhere = {"docs/connectors.md", "docs/functions.md", "docs/sql.md"}
+    without = {"ARCHITECTURE.md", "CHANGELOG.md", "docs/differences.md", *elsewhere}
     pages = {str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/*.md"))}
     assert pages == without | set(PAGES)
-    for name in sorted(without - {"docs/connectors.md"}):
+    for name in sorted(without - elsewhere):
         assert re.findall(r"^```(?!text$)\w+", (ROOT / name).read_text(), re.MULTILINE) == []
 
 

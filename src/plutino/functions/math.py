@@ -391,7 +391,7 @@ _BITS = (
 
 _OTHER = (
     FunctionSpec("pi", lambda: math.pi, "The number pi", returns="float", examples=(("round(pi(), 4)", 3.1416),)),
-    FunctionSpec("rand", random.random, "A random number from 0 up to, but not including, 1", returns="float", pure=False),
+    FunctionSpec("rand", lambda: random.random(), "A random number from 0 up to, but not including, 1", returns="float", pure=False),
     FunctionSpec(
         "conv",
         _conv,
