@@ -170,6 +170,16 @@ class Server:
         """Return when the rule has this status."""
         wait_until(lambda: self.rule_status(rule) == status, timeout_s, f"rule {rule} is {status}")
 
+    def wait_until_connected(self, rule: str, timeout_s: float = 10.0) -> None:
+        """Return when every source and sink of the rule reports a connection: from then on a source misses nothing."""
+
+        def connected() -> bool:
+            status = self.request("GET", f"/rules/{rule}/status").json()
+            states = [value for key, value in status.items() if key.endswith("_connection_status")]
+            return bool(states) and set(states) == {1}
+
+        wait_until(connected, timeout_s, f"rule {rule} is connected")
+
     def log_tail(self, size: int = 4000) -> str:
         """The end of what the server wrote to stderr."""
         return self.log.read_text(errors="replace")[-size:] if self.log.exists() else ""

@@ -108,7 +108,7 @@ def test_one_named_connection_for_everything(server: Server, broker: Broker, bas
     stream(server, "input", f'TYPE="mqtt", DATASOURCE="{base}/in/+", CONF_KEY="shared"')
     action = {"mqtt": {"connectionSelector": "plant", "topic": f"{base}/out/x", "qos": 1, "sendSingle": True}}
     rule(server, "both", "SELECT a, meta(topic) AS topic, meta(qos) AS qos FROM input", action)
-    wait_until(lambda: _connected(server, "both"), 10, "the source is connected")
+    server.wait_until_connected("both")
     for i in range(100):
         listener.client.publish(f"{base}/in/{i % 3}", json.dumps({"a": i}), qos=1)
     messages = [m for _, m in listener.until(100)]
@@ -181,8 +181,3 @@ def test_a_broker_that_comes_later_gets_everything_that_waited(new_server: Any, 
     finally:
         listener.close()
         broker.stop()
-
-
-def _connected(server: Server, name: str) -> bool:
-    status = server.request("GET", f"/rules/{name}/status").json()
-    return all(v == 1 for k, v in status.items() if k.endswith("connection_status"))

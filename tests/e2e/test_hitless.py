@@ -49,7 +49,8 @@ def test_untouched_rules_lose_nothing(server: Server, broker: Broker, query: str
     reader.subscribe("hl/out/#", 1)
     for i in range(RULES):
         server.wait_for_rule(f"hr{i}")
-    wait_until(lambda: all(_connected(server, f"hr{i}") for i in range(RULES)), 10, "all rules are connected")
+    for i in range(RULES):
+        server.wait_until_connected(f"hr{i}")
     answers: list[int] = []
 
     def again() -> None:
@@ -76,8 +77,3 @@ def test_untouched_rules_lose_nothing(server: Server, broker: Broker, query: str
         for client in (reader, writer):
             client.loop_stop()
             client.disconnect()
-
-
-def _connected(server: Server, id: str) -> bool:
-    status = server.request("GET", f"/rules/{id}/status").json()
-    return [value for key, value in status.items() if key.endswith("_connection_status")] == [1, 1]

@@ -274,6 +274,7 @@ def test_rows_that_wait_for_an_answer_survive_a_crash(new_server: Callable[..., 
     create(server, "/streams", {"sql": f'CREATE STREAM events () WITH (TYPE="mqtt", DATASOURCE="{topic}", CONF_KEY="kept")'})
     redis_table(server, redis)
     rule(server, "joined", JOIN, into(redis), qos=1, checkpointInterval=200)
+    server.wait_until_connected("joined")
     publisher = paho.Client(paho.CallbackAPIVersion.VERSION2)
     publisher.connect("127.0.0.1", broker.port)
     publisher.loop_start()

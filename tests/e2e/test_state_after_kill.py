@@ -70,7 +70,7 @@ def test_what_a_broker_keeps_comes_again(new_server: Callable[..., Server], tmp_
         conf = {"server": broker.url, "qos": 1, "clientid": "kept", "enableClientSession": True}
         stream = f'CREATE STREAM m (n BIGINT) WITH (TYPE="mqtt", DATASOURCE="{topic}", FORMAT="json", CONF_KEY="test")'
         create(server, stream, rule_of("SELECT n, acc_count(n) AS c FROM m", out, 1), ("mqtt", conf))
-        server.wait_for_rule("r")
+        server.wait_until_connected("r")
         publisher = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="publisher")
         host, port = broker.url.removeprefix("tcp://").split(":")
         publisher.connect(host, int(port))

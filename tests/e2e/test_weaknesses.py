@@ -125,7 +125,7 @@ def test_w10_a_running_rule_imported_again_runs_once(server: Server, broker: Bro
         for _ in range(3):
             assert load(server, path="/ruleset/import", streams={"m": text}, rules=rules).status_code == 200
         server.wait_for_rule("r")
-        wait_until(lambda: _connected(server, "r"), 10, "source and sink of rule r are connected")
+        server.wait_until_connected("r")
         for n in range(5):
             client.publish("w10/in", json.dumps({"n": n}), 1).wait_for_publish(5)
         wait_until(lambda: len(seen) >= 5, 10, "five messages came out")
@@ -135,10 +135,6 @@ def test_w10_a_running_rule_imported_again_runs_once(server: Server, broker: Bro
         client.loop_stop()
         client.disconnect()
 
-
-def _connected(server: Server, id: str) -> bool:
-    status = server.request("GET", f"/rules/{id}/status").json()
-    return [value for key, value in status.items() if key.endswith("_connection_status")] == [1, 1]
 
 
 def test_w16_w59_every_configuration_is_exported_as_it_is(new_server: Callable[..., Server]) -> None:
