@@ -240,8 +240,8 @@ class Incremental:
         self._running.restore(running)
 
 
-def _incremental(kind: str, *more: Arg) -> FunctionSpec:
-    return _analytic(f"inc_{kind}", lambda: Incremental(kind), f"The running {kind} over the rows so far", (Arg("value"), *more))
+def _incremental(kind: str, *args: Arg) -> FunctionSpec:
+    return _analytic(f"inc_{kind}", lambda: Incremental(kind), f"The running {kind} over the rows so far", args)
 
 
 def _lag_literals(args: Sequence[Literal]) -> str | None:
@@ -312,6 +312,7 @@ FUNCTIONS = (
     _running("max", "The running maximum, 0 before the first value", 3.0, 3.0, 3.0),
     _running("min", "The running minimum, 0 before the first value", 3.0, 3.0, 1.0),
     _running("avg", "The running mean, 0 before the first value", 3.0, 3.0, 2.0),
-    *(_incremental(kind) for kind in ("count", "sum", "avg", "max", "min", "merge_agg", "collect")),
-    _incremental("last_value", Arg("ignore_null")),
+    *(_incremental(kind, Arg("value")) for kind in ("count", "collect")),
+    *(_incremental(kind, Arg("value", ArgCheck.NUMBER)) for kind in ("sum", "avg", "max", "min", "merge_agg")),
+    _incremental("last_value", Arg("value"), Arg("ignore_null", ArgCheck.NUMBER)),
 )

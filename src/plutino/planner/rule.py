@@ -14,8 +14,11 @@ from plutino.planner.bound import (
     AggregateCall,
     AggregateRef,
     AliasRef,
+    AnalyticRef,
     Bound,
     ColumnRef,
+    ContextValue,
+    FunctionCall,
     HitValue,
     Item,
     MetaRef,
@@ -229,14 +232,21 @@ def _group_keys(select: tree.Select, binder: Binder) -> tuple[Bound, ...]:
 
 
 def _check_having(having: Bound, items: Sequence[Item], binder: Binder) -> None:
-    """HAVING looks at groups: columns may appear inside aggregates (and aliases of them) only."""
+    """HAVING looks at groups: each column and each call must be, or hold, an aggregate (or the alias of one)."""
     by_alias = {i.name: i.expr for i in items if i.aliased}
 
-    def of_groups(alias: str) -> bool:
-        return binder.is_aggregated(alias) or any(isinstance(p, HitValue) for p in walk(by_alias[alias]))
+    def of_groups(part: Bound) -> bool:
+        match part:
+            case AggregateRef() | HitValue():
+                return True
+            case AliasRef(name):
+                return binder.is_aggregated(name) or any(isinstance(p, HitValue) for p in walk(by_alias[name]))
+            case _:
+                return False
 
     for part in walk(having):
-        if isinstance(part, ColumnRef) or (isinstance(part, AliasRef) and not of_groups(part.name)):
+        named = isinstance(part, ColumnRef | AliasRef | FunctionCall | AnalyticRef | ContextValue | MetaRef)
+        if named and not any(of_groups(p) for p in walk(part)):
             raise PlanError(f"Not allowed to call non-aggregate functions in HAVING clause: {printed(having, binder.texts())}.")
 
 
