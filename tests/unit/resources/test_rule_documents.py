@@ -51,6 +51,7 @@ def test_null_is_as_good_as_absent() -> None:
             '{"options":{"restartStrategy":{"attempts":"x"}}}',
             "json: cannot unmarshal string into Go struct field RestartStrategy.options.restartStrategy.attempts of type int",
         ),
+        ('{"options":{"restartStrategy":{"delay":"soon"}}}', 'time: invalid duration "soon"'),
         ('{"options":{"lateTolerance":"5 apples"}}', 'time: unknown unit " apples" in duration "5 apples"'),
     ],
 )

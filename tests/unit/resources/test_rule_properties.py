@@ -113,10 +113,14 @@ async def test_sink_configuration_lies_below_the_action_and_the_connection_above
         ({"mqtt": {"resourceId": "nosuch"}}, "sink configuration mqtt.nosuch not found; create it or leave resourceId out"),
         ({"nop": None}, "expect map[string]interface{} type for the action properties, but found None"),
         ({"nop": {"log": "x"}}, "'log' expected type 'bool', got unconvertible type 'string', value: 'x'"),
+        ({"nop": {"batchSize": -1}}, "fail to parse sink configuration: invalid batchSize -1"),
+        ({"nop": {"fields": ["a"], "excludeFields": ["b"]}}, "field and excludeFields cannot both be set"),
+        ({"nop": {"dataTemplate": "{{.a"}}, "template: sink:1: unclosed action"),
+        ({"nop": {"format": "protobuf", "schemaId": "x.Y"}}, "schema type protobuf id x not found in registry"),
     ],
 )
 async def test_sinks_that_cannot_work(api: Api, action: dict[str, Any], message: str) -> None:
-    """Provisioning errors have code 2201."""
+    """Whatever fails while a sink is built has code 2201."""
     with pytest.raises(ProvisionError) as caught:
         await _sink(api, action)
     assert caught.value.message == message

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from plutino.errors import DefinitionError, OptionError, PlutinoError, SqlSyntaxError
+from plutino.errors import DefinitionError, PlutinoError, SqlSyntaxError
 from plutino.model import parse_duration
 from plutino.runtime import check_schedule
 from plutino.spi import RuleOptions
@@ -95,8 +95,12 @@ def read(text: str | bytes) -> dict[str, Any]:
     try:
         value = decode(text, exact=True)
         known = bind(value, _RULE)
-        for name in ("lateTolerance", "checkpointInterval", "forceExitTimeout"):
-            if isinstance(found := known.get("options", {}).get(name), str):
+        options = known.get("options", {})
+        for found in (
+            *(options.get(name) for name in ("lateTolerance", "checkpointInterval", "forceExitTimeout")),
+            *((options.get("restartStrategy") or {}).get(name) for name in ("delay", "maxDelay")),
+        ):
+            if isinstance(found, str):
                 parse_duration(found)
     except (PlutinoError, ValueError) as error:
         shown = text if isinstance(text, str) else text.decode("utf-8", "replace")
@@ -285,7 +289,7 @@ def check_options(content: Mapping[str, Any]) -> None:
         try:
             parse_duration(written)
         except ValueError as error:
-            raise OptionError(f"options.duration: {written}; {error}", path="options.duration") from None
+            raise DefinitionError(f"options.duration: {written}; {error}") from None
     options = options_of(content)
     if options.cron or options.cron_datetime_range:
         check_schedule(options)

@@ -6,7 +6,8 @@ What many rules have in common is worked out once: requests are kept by what the
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -61,7 +62,8 @@ class Provision:
         if kept is not None and kept[1] == _inputs(kept[0], env):
             return kept[2]
         refs = (definition.ref, *source_refs(content, env))
-        request = self._make_feed(stream, content, env)
+        with _building():
+            request = self._make_feed(stream, content, env)
         _make_room(self._feeds)
         self._feeds[stream] = (refs, _inputs(refs, env), request)
         return request
@@ -76,7 +78,9 @@ class Provision:
 
     def table(self, name: str, temporary: bool, env: Environment) -> LookupRequest:
         """How a rule asks a lookup table. Whether the table can be opened was checked with its definition."""
-        return lookup_request(_usable(name, temporary, env).content, env)
+        content = _usable(name, temporary, env).content
+        with _building():
+            return lookup_request(content, env)
 
     def sink(self, connector: str, index: int, action: Any, env: Environment) -> SinkRequest:
         """One action of a rule."""
@@ -88,7 +92,8 @@ class Provision:
         if kept is not None and (not kept[0] or kept[1] == _inputs(kept[0], env)):
             return kept[2]
         refs = tuple(sink_refs(connector, action, env))
-        request = self._make_sink(connector, name, action, env)
+        with _building():
+            request = self._make_sink(connector, name, action, env)
         _make_room(self._sinks)
         self._sinks[key] = (refs, _inputs(refs, env), request)
         return request
@@ -232,6 +237,16 @@ def _refusing(make: Callable[[], object]) -> None:
         raise
     except PlutinoError as error:
         raise ProvisionError(error.message) from error
+
+
+@contextmanager
+def _building() -> Iterator[None]:
+    """Whatever fails while sources and sinks are built has one code on the wire: the statement was all right by then."""
+    try:
+        yield
+    except PlutinoError as error:
+        error.code, error.status = ProvisionError.code, ProvisionError.status
+        raise
 
 
 def _inputs(refs: tuple[Ref, ...], env: Environment) -> Inputs:
