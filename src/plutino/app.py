@@ -345,7 +345,7 @@ class _Finished:
     async def _store(self, rule: str) -> None:
         assert self.control is not None
         try:
-            await self.control.trigger(rule, False)
+            await self.control.trigger([rule], False)
         except PlutinoError as error:
             self._log.warning("the end of a rule was not stored", rule=rule, error=error.message)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -295,27 +295,35 @@ class Controller:
         """Stored objects that use this one, directly or through others."""
         return [user for user in self._door.graph.users([ref]) if self._door.committed.get(user) is not None]
 
-    async def trigger(self, rule: str, started: bool) -> None:
-        """Remember whether a rule is started; no revision. NotFoundError for an unknown rule."""
-        ref = Ref(RULE, rule)
-        if self._door.committed.get(ref) is None:
-            raise NotFoundError(f"rule {rule} is not found")
-        await self._catalog.set_triggers({rule: started}, stored=not self._catalog.is_temporary(ref))
+    async def trigger(self, rules: Sequence[str], started: bool) -> None:
+        """Remember whether rules are started; no revision. NotFoundError for an unknown rule, and nothing is stored."""
+        kept: dict[bool, dict[str, bool]] = {True: {}, False: {}}
+        for rule in rules:
+            ref = Ref(RULE, rule)
+            if self._door.committed.get(ref) is None:
+                raise NotFoundError(f"rule {rule} is not found")
+            kept[not self._catalog.is_temporary(ref)][rule] = started
+        for stored, flags in kept.items():
+            if flags:
+                await self._catalog.set_triggers(flags, stored=stored)
 
     def triggered(self, rule: str) -> bool | None:
         """What ``trigger`` stored since the rule's text was written, None when the text decides."""
         return self._door.committed.triggered(rule)
 
-    async def reactivate(self, ref: Ref) -> None:
+    async def reactivate(self, ref: Ref, resume: Callable[[], Awaitable[bool]] | None = None) -> None:
         """Check one object against the committed state and bring the engine to it again, as when a rule is started.
 
-        NotFoundError when it is not there; else raises what its spec's ``parse`` and ``check`` raise.
+        ``resume`` is asked first, while no change is under way: when it gives True, that was enough. NotFoundError when the object is not
+        there; else raises what its spec's ``parse`` and ``check`` raise.
         """
         door = self._door
         async with door.lock:
             definition = door.committed.get(ref)
             if definition is None:
                 raise NotFoundError(f"{ref.kind} {ref.name} is not found")
+            if resume is not None and ref not in door.applier.broken and await resume():
+                return
             if definition.content is None:
                 definition = door.specs[ref.kind].parse(ref, definition.text)
             item = door.checker.recheck(ref, definition, door.committed)

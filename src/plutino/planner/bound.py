@@ -273,9 +273,13 @@ def children(expr: Bound) -> tuple[Bound, ...]:
             return ()
 
 
+_LEAVES = frozenset((Const, ColumnRef, AliasRef, MetaRef, WholeRow))
+
+
 def walk(expr: Bound) -> list[Bound]:
     """The expression and everything inside it, parents first."""
     found = [expr]
-    for child in children(expr):
-        found.extend(walk(child))
+    if expr.__class__ not in _LEAVES:
+        for child in children(expr):
+            found.extend(walk(child))
     return found

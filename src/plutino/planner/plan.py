@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -145,7 +146,7 @@ class Project(Struct, frozen=True):
 Node: TypeAlias = Scan | Gather | Analytic | Filter | Window | Join | LookupJoin | Aggregate | Having | Order | Project
 
 
-class RulePlan(Struct, frozen=True):
+class RulePlan(Struct, frozen=True, dict=True):
     """A planned SELECT.
 
     ``columns`` are the output names as ``/rules/{id}/schema`` lists them: aliased first, then plain ones. ``derived`` holds the plans of
@@ -161,6 +162,10 @@ class RulePlan(Struct, frozen=True):
 
     def chain(self) -> tuple[Node, ...]:
         """The nodes from what is read to the projection."""
+        return self._chain
+
+    @cached_property
+    def _chain(self) -> tuple[Node, ...]:
         found: list[Node] = []
         node: Node = self.root
         while True:
@@ -172,7 +177,7 @@ class RulePlan(Struct, frozen=True):
     @property
     def scans(self) -> tuple[Scan, ...]:
         """What is read, in order of the statement."""
-        bottom = self.chain()[0]
+        bottom = self._chain[0]
         if isinstance(bottom, Gather):
             return bottom.inputs
         assert isinstance(bottom, Scan)
@@ -180,11 +185,14 @@ class RulePlan(Struct, frozen=True):
 
     def find(self, kind: type[N]) -> N | None:
         """The first node of a class, counted from the scan."""
-        return next((node for node in self.chain() if isinstance(node, kind)), None)
+        for node in self._chain:
+            if isinstance(node, kind):
+                return node
+        return None
 
     def find_all(self, kind: type[N]) -> tuple[N, ...]:
         """All nodes of a class, from the scan upwards."""
-        return tuple(node for node in self.chain() if isinstance(node, kind))
+        return tuple(node for node in self._chain if isinstance(node, kind))
 
 
 class UnionPlan(Struct, frozen=True):

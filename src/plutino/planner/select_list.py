@@ -13,7 +13,7 @@ from plutino.planner.calls import check_call, find_function
 from plutino.planner.printing import printed
 from plutino.planner.scope import Scope
 from plutino.spi import FunctionKind
-from plutino.sql import tree
+from plutino.sql import calls_in, tree
 
 
 class SelectList(Struct, frozen=True):
@@ -158,6 +158,10 @@ def _visit(alias: str, path: tuple[str, ...], references: Mapping[str, set[str]]
 
 def _refuse_misplaced(select: tree.Select, binder: Binder) -> None:
     """Set-returning functions stand once, at the top of a select item or inside an expression, and nowhere else."""
+    functions = binder.env.registry.functions
+    called = [functions.get(call.name.lower()) for call in calls_in(select)]
+    if not any(spec is not None and spec.kind is FunctionKind.MULTI_ROW for spec in called):
+        return
     found = [_row_makers(f.expr, binder) for f in select.fields]
     if any(depth > 1 for item in found for depth in item):
         raise SqlSyntaxError("select clause shouldn't has nested set-returning-functions")

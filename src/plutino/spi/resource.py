@@ -144,8 +144,8 @@ class Control(Protocol):
         """Stored objects that use this one, directly or through others."""
         ...
 
-    async def trigger(self, rule: str, started: bool) -> None:
-        """Store whether a rule is started (no revision) ; what the engine does is up to the caller."""
+    async def trigger(self, rules: Sequence[str], started: bool) -> None:
+        """Store whether rules are started (no revision); what the engine does is up to the caller. NotFoundError for an unknown rule."""
         ...
 
     def triggered(self, rule: str) -> bool | None:
@@ -156,11 +156,11 @@ class Control(Protocol):
         """End the process cleanly once the answer has gone out; 100 asks whoever started it to start it again."""
         ...
 
-    async def reactivate(self, ref: Ref) -> None:
-        """Check one object against the committed state again and activate it, as when a rule is started.
+    async def reactivate(self, ref: Ref, resume: Callable[[], Awaitable[bool]] | None = None) -> None:
+        """Check one object against the committed state again and activate it, as when a rule is started that could not be prepared.
 
-        A rule that could not be prepared, or whose stream has changed under it, runs on the present state afterwards. NotFoundError when
-        it is not there; else raises what its spec's ``parse`` and ``check`` raise.
+        ``resume`` is asked first, while no change is under way: when it gives True, that was enough. NotFoundError when the object is not
+        there; else raises what its spec's ``parse`` and ``check`` raise.
         """
         ...
 

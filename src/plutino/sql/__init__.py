@@ -4,8 +4,9 @@
 nodes are in ``plutino.sql.tree``. Nothing here knows functions, streams or types of values: that is the planner's.
 """
 
+from plutino.sql.calls import calls_in
 from plutino.sql.parser import is_select, parse_expression, parse_select, parse_statement
 from plutino.sql.printer import to_sql
 from plutino.sql.sources import sources_of
 
-__all__ = ["is_select", "parse_expression", "parse_select", "parse_statement", "sources_of", "to_sql"]
+__all__ = ["calls_in", "is_select", "parse_expression", "parse_select", "parse_statement", "sources_of", "to_sql"]

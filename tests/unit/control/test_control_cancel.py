@@ -31,7 +31,7 @@ AFTER = document(
 async def at(tmp_path: Path) -> AsyncIterator[Bench]:
     made = await bench(tmp_path)
     await made.control.import_document(BEFORE, partial=False, origin=ORIGIN)
-    await made.control.trigger("stopped", False)
+    await made.control.trigger(["stopped"], False)
     await made.host.stop("stopped")
     made.host.log.clear()
     yield made

@@ -274,27 +274,27 @@ async def test_start_up_is_the_diff_from_empty_and_never_fails(at: Bench) -> Non
 async def test_triggers_survive_and_end_with_a_new_text(at: Bench) -> None:
     """Stop is remembered over restarts and re-activations, shown in exports, and ends when the rule is written again."""
     await at.write(stream_s={}, r=ON_S)
-    await at.control.trigger("r", False)
+    await at.control.trigger(["r"], False)
     assert (at.control.triggered("r"), at.control.revision) == (False, 2)
     await at.reopen()
     assert at.host.rules == {"r": "stopped"}
     await at.write(stream_s={"x": 1})
     assert at.host.rules == {"r": "stopped"}
     assert dumps(dumps({"triggered": False, "uses": ["stream:s"]})) in at.control.export_document()
-    await at.control.trigger("r", True)
+    await at.control.trigger(["r"], True)
     assert dumps(dumps(ON_S)) in at.control.export_document()
-    await at.control.trigger("r", False)
+    await at.control.trigger(["r"], False)
     outcome = await at.control.apply({R: dumps(ON_S)}, mode=Mode.PARTIAL, origin=ORIGIN)
     assert [c.verb for c in outcome.changes] == ["updated"]
     assert (at.host.rules, at.control.triggered("r"), outcome.revision) == ({"r": "running"}, None, 3)
     with pytest.raises(NotFoundError, match="rule nosuch"):
-        await at.control.trigger("nosuch", True)
+        await at.control.trigger(["nosuch"], True)
 
 
 async def test_an_export_with_a_stopped_rule_is_no_change(at: Bench) -> None:
     """Importing what was exported touches nothing, although the text now says what start and stop said before."""
     await at.write(r={"a": 1})
-    await at.control.trigger("r", False)
+    await at.control.trigger(["r"], False)
     exported = at.control.export_document()
     at.host.actions()
     result = await at.control.import_document(exported, partial=False, origin=ORIGIN)
@@ -306,7 +306,7 @@ async def test_an_export_with_a_stopped_rule_is_no_change(at: Bench) -> None:
 async def test_temporary_objects_live_in_memory(at: Bench) -> None:
     """A temporary rule runs, makes no revision, can be started and stopped, is not exported, and is gone after a restart."""
     await at.write(t={"temp": True})
-    await at.control.trigger("t", False)
+    await at.control.trigger(["t"], False)
     assert (at.host.rules, at.control.revision, at.control.triggered("t")) == ({"t": "running"}, 0, False)
     assert '"rules":{}' in at.control.export_document()
     with pytest.raises(NotFoundError, match="t not found"):
@@ -343,12 +343,12 @@ async def test_rollback_restores_texts_and_leaves_triggers(at: Bench) -> None:
     await at.control.delete(R, origin=ORIGIN)
     await at.control.delete(Q, origin=ORIGIN)
     await at.write(q={"again": 1})
-    await at.control.trigger("q", False)
+    await at.control.trigger(["q"], False)
     shown = await at.control.rollback(2, origin=Origin("rollback"), dry_run=True)
     assert sorted(f"{c.verb} {c.ref.name}" for c in shown.changeset.changes) == ["created r", "deleted q", "updated s"]
     outcome = await at.control.rollback(2, origin=Origin("rollback"))
     assert (at.texts(), outcome.revision) == (then, 8)
-    await at.control.trigger("r", False)
+    await at.control.trigger(["r"], False)
     await at.control.rollback(7, origin=Origin("rollback"))
     await at.control.rollback(8, origin=Origin("rollback"))
     assert at.texts() == then
@@ -359,7 +359,7 @@ async def test_rollback_restores_texts_and_leaves_triggers(at: Bench) -> None:
 async def test_rules_keep_their_trigger_when_asked(at: Bench) -> None:
     """With keep_triggers a new text does not start a stopped rule."""
     await at.write(r={"v": 1})
-    await at.control.trigger("r", False)
+    await at.control.trigger(["r"], False)
     await at.control.apply({R: '{"v":2}'}, mode=Mode.FULL, origin=ORIGIN, keep_triggers=True)
     assert (at.host.rules, at.control.triggered("r")) == ({"r": "stopped"}, False)
 
@@ -369,7 +369,7 @@ async def test_a_stop_during_an_import_counts(at: Bench) -> None:
     await at.write(r={"v": 1}, q={})
 
     async def stop() -> None:
-        await at.control.trigger("r", False)
+        await at.control.trigger(["r"], False)
 
     original = at.catalog.commit
     asked: list[asyncio.Task[None]] = []

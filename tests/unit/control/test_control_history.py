@@ -115,7 +115,7 @@ async def test_a_rollback_is_shown_before_it_is_made(at: Bench) -> None:
 async def test_a_rollback_can_bring_triggers_back_to_the_texts(at: Bench) -> None:
     """Started and stopped rules stay so, unless it is asked that their texts decide."""
     await at.write(r={"v": 6})
-    await at.control.trigger("r", False)
+    await at.control.trigger(["r"], False)
     await at.control.rollback(5, origin=ORIGIN)
     assert at.host.rules["r"] == "stopped"
     await at.control.rollback(6, origin=ORIGIN, keep_triggers=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -13,7 +14,7 @@ from plutino.model import Definition, Ref
 from plutino.planner import Plan, explain
 from plutino.resources.rule import live
 from plutino.resources.rule.body import INVALID, RULE_SCHEMA, read, select_of, sql_fault, validate
-from plutino.spi import Action, Answer, Call, Control, Environment, Mode, Origin, RuleOptions
+from plutino.spi import Action, Answer, Call, Control, Environment, Host, Mode, Origin, RuleOptions
 from plutino.spi.gojson import ANY, GoJsonError, Shape, bind, decode
 from plutino.spi.wire import JSON, check_id, json_answer, text_answer, truth, with_prefix
 from plutino.sql import sources_of
@@ -39,6 +40,8 @@ class Rules(Protocol):
     def columns(self, rule: str) -> tuple[str, ...]: ...
 
     def obstacle(self, rule: str) -> str: ...
+
+    async def resume(self, rule: str, host: Host) -> bool: ...
 
 
 def endpoints(rules: Rules) -> Sequence[Action]:
@@ -199,6 +202,7 @@ class _Endpoints:
         try:
             _registered(id, call.control.environment)
             ran = host.state(id) == "running"
+            await call.control.trigger([id], True)
             await self._activate(id, call.control)
             if ran:
                 await host.restart(id)
@@ -209,17 +213,22 @@ class _Endpoints:
 
     async def _start(self, id: str, control: Control) -> None:
         _registered(id, control.environment)
+        await control.trigger([id], True)
         await self._activate(id, control)
 
     async def _activate(self, id: str, control: Control) -> None:
-        await _activate(id, control)
+        """Run a rule on the present state; one that runs already goes on running."""
+        try:
+            await control.reactivate(Ref(_KIND, id), partial(self.rules.resume, id, control.host))
+        except SqlSyntaxError as error:
+            raise (error.__cause__ if isinstance(error.__cause__, SqlSyntaxError) else error) from None
         obstacle = self.rules.obstacle(id)
         if obstacle:
             raise UnsupportedError(obstacle)
 
     async def _stop(self, id: str, control: Control) -> None:
         _registered(id, control.environment)
-        await control.trigger(id, False)
+        await control.trigger([id], False)
         await control.host.stop(id)
 
     async def start_matching(self, call: Call) -> Answer:
@@ -227,7 +236,8 @@ class _Endpoints:
         # Feeds open when all are started, so that each rule sees what the first one sees.
         host.begin()
         try:
-            started = [await _attempt(id, self._start, call.control) for id in matching]
+            await call.control.trigger(matching, True)
+            started = [await _attempt(id, self._activate, call.control) for id in matching]
         finally:
             await host.finish()
         return json_answer(started)
@@ -371,15 +381,6 @@ def _matching(call: Call, verb: str) -> list[str]:
     if not found:
         raise PlutinoError(f"bulk {verb} failed: no matching rules")
     return found
-
-
-async def _activate(id: str, control: Control) -> None:
-    """Start a rule on the present state; one that runs already goes on running."""
-    await control.trigger(id, True)
-    try:
-        await control.reactivate(Ref(_KIND, id))
-    except SqlSyntaxError as error:
-        raise (error.__cause__ if isinstance(error.__cause__, SqlSyntaxError) else error) from None
 
 
 async def _attempt(id: str, act: Any, control: Control) -> dict[str, Any]:

@@ -141,6 +141,16 @@ class RuleKind:
         self._versions[name] = (prepared.deployment.program, prepared.deployment.shape)
         await host.deploy(prepared.deployment)
 
+    async def resume(self, rule: str, host: Host) -> bool:
+        """Start a stopped rule as it stands. False where that is not enough: it failed, or could not be prepared.
+
+        What a rule was made of is what is committed: a change of something that it uses makes it anew, also while it is stopped.
+        """
+        if rule not in self._deployed or host.state(rule) != "stopped":
+            return False
+        await host.start(rule)
+        return True
+
     def foretell(self, before: Definition | None, after: Definition | None, prepared: Any, host: Host) -> Effect | None:
         """What ``activate`` would do to the running rule, and what becomes of its state."""
         known = after or before
