@@ -54,8 +54,9 @@ def _spec(window: tree.Window, binder: Binder, options: RuleOptions) -> WindowSp
         return WindowSpec(window.kind, "", length, length, hop=every, size=length)
     unit = window.args[0]
     assert isinstance(unit, tree.TimeUnit)
-    if any(n <= 0 for n in numbers[:2]):
-        raise PlanError(f"{window.kind} needs lengths above zero, but found {min(numbers[:2])}")
+    lengths = numbers[:1] if window.kind == "slidingwindow" else numbers[:2]  # a delay of zero is none
+    if any(n <= 0 for n in lengths):
+        raise PlanError(f"{window.kind} needs lengths above zero, but found {min(lengths)}")
     ms = [n * UNIT_MS[unit.unit] for n in numbers]
     match window.kind:
         case "hoppingwindow":
