@@ -178,6 +178,22 @@ async def test_schema_lists_aliased_columns_first(api: Api) -> None:
     assert (await api.ask("GET", "/rules/r/schema")).json["error"] == 1001
 
 
+async def test_a_rule_that_stands_still_has_no_scan_tables_and_no_offsets(api: Api) -> None:
+    """The text says that it is not running; a type of state that is not known comes first, whatever the rule."""
+    await api.stream()
+    await api.rule(triggered=False)
+    tables = await api.ask("GET", "/rules/r/scantables")
+    expected = "failed to get topology for rule r: topology not initialized, rule may not have been started"
+    assert tables.json == {"error": 1000, "message": expected}
+    for rule, type, message in (
+        ("r", 1, "rule r should be running when modify state"),
+        ("r", 5, "unknown stateType:5"),
+        ("none", 5, "unknown stateType:5"),
+        ("none", 1, "Rule none is not found in registry"),
+    ):
+        assert (await api.ask("PUT", f"/rules/{rule}/reset_state", {"type": type})).json["message"] == message
+
+
 async def test_explain_shows_plan_and_on_request_code(api: Api) -> None:
     """The wire's text without, more with ``code``."""
     await api.stream()

@@ -24,6 +24,7 @@ _TAGS = Shape("server.RuleTagRequest", {"tags": "[]string"})
 _RESET = Shape("server.ResetStateRequest", {"type": "int", "params": ANY})
 _RESET_OFFSET = 1
 _NO_TOPOLOGY = 1001
+_LIVE = ("starting", "running", "stopping")
 _INVALID = "invalid rule json"
 
 _TAGS_SCHEMA = {"type": "object", "properties": {"tags": {"type": "array", "items": {"type": "string"}}}}
@@ -253,13 +254,15 @@ class _Endpoints:
         return json_answer(_topology(call, "get rule topo error"))
 
     async def schema(self, call: Call) -> Answer:
-        _topology(call, "get rule schema error")
+        _topology(call, "get rule schema error", running=True)
         columns = self.rules.columns(call.params["id"])
         return json_answer({name: {"hasIndex": True, "index": index} for index, name in enumerate(columns)})
 
     async def scan_tables(self, call: Call) -> Answer:
-        id = call.params["id"]
-        _topology(call, "failed to get topology for rule " + id)
+        id, prefix = call.params["id"], f"failed to get topology for rule {call.params['id']}"
+        _must_exist(id, call.control.environment, prefix)
+        if call.control.host.state(id) not in _LIVE:
+            raise PlutinoError(f"{prefix}: topology not initialized, rule may not have been started")
         rows = call.control.host.scanned(id)
         if rows is None:
             raise PlutinoError(f"scan table error: join node is not found for {id}")
@@ -288,12 +291,12 @@ class _Endpoints:
     async def reset_state(self, call: Call) -> Answer:
         id = call.params["id"]
         request = bind(decode(call.body, exact=False), _RESET)
+        if request.get("type", 0) != _RESET_OFFSET:
+            raise PlutinoError(f"unknown stateType:{request.get('type', 0)}")
         if call.control.environment.get(Ref(_KIND, id)) is None:
             raise PlutinoError(f"Rule {id} is not found in registry")
         if call.control.host.state(id) != "running":
             raise PlutinoError(f"rule {id} should be running when modify state")
-        if request.get("type", 0) != _RESET_OFFSET:
-            raise PlutinoError(f"unknown stateType:{request.get('type', 0)}")
         params = request.get("params")
         stream = params.get("streamName", "") if isinstance(params, dict) else ""
         # No source of this version can be moved.
@@ -345,12 +348,17 @@ def _registered(id: str, env: Environment) -> Definition:
     return found
 
 
-def _topology(call: Call, prefix: str) -> dict[str, Any]:
-    id = call.params["id"]
-    if call.control.environment.get(Ref(_KIND, id)) is None:
+def _must_exist(id: str, env: Environment, prefix: str) -> None:
+    if env.get(Ref(_KIND, id)) is None:
         raise NotFoundError(f"{prefix}: Rule {id} is not found")
+
+
+def _topology(call: Call, prefix: str, *, running: bool = False) -> dict[str, Any]:
+    """The operators of a rule that was started; of one that runs now where ``running`` is asked for."""
+    id = call.params["id"]
+    _must_exist(id, call.control.environment, prefix)
     found = call.control.host.topology(id)
-    if found is None:
+    if found is None or (running and call.control.host.state(id) not in _LIVE):
         text = f"{prefix}: Fail to get rule {id}'s topo, make sure the rule has been started before"
         raise PlutinoError(text, code=_NO_TOPOLOGY)
     return found
