@@ -21,6 +21,7 @@ from plutino.execution.rows import RowProgram
 from plutino.execution.slicing import SlicingProgram
 from plutino.model import Batch, Definition, Duration, Ref, StreamContent
 from plutino.planner import RulePlan, plan_rule
+from plutino.resources.rule.body import options_of
 from plutino.resources.stream.content import content_of
 from plutino.spi import (
     DecodePlan,
@@ -90,7 +91,12 @@ class _Options(msgspec.Struct, rename="camel"):
 def rule_options(options: Mapping[str, Any]) -> RuleOptions:
     """The options of a rule that its program depends on."""
     read = decode_options(_Options, options, where="options")
-    return RuleOptions(**{name: getattr(read, name) for name in read.__struct_fields__})
+    of_windows = options_of({"options": options})
+    return RuleOptions(
+        **{name: getattr(read, name) for name in read.__struct_fields__},
+        window_version=of_windows.window_version,
+        send_sliding_window_twice=of_windows.send_sliding_window_twice,
+    )
 
 
 def environment_of(case: SqlCase) -> FixedEnvironment:

@@ -37,7 +37,7 @@ class SlidingWindow:
         self._when = when
         self._memories = memories
         self._second = second_version
-        self._twice = twice
+        self._twice = twice and delay > 0
         self._waits = delay > 0 or event_time
         """In event time a window waits for the watermark, so that rows of the same time that come behind its trigger are in it."""
         self._entries: list[Entry] = []
@@ -56,7 +56,7 @@ class SlidingWindow:
             fired.append(self._window(entry.time, entry.time, closed=True))
         else:
             self._pending.append(entry.time)
-            if self._twice and self._delay:
+            if self._twice:
                 fired.append(self._window(entry.time, entry.time, closed=True))
         self._forget(entry.time)
         return fired
@@ -74,7 +74,7 @@ class SlidingWindow:
         fired: list[Fired] = []
         while self._pending and self._pending[0] + self._delay <= now:
             trigger = self._pending.pop(0)
-            fired.append(self._window(trigger, trigger + self._delay, closed=self._second or not self._delay))
+            fired.append(self._window(trigger, trigger + self._delay, closed=self._second or self._twice or not self._delay))
         if fired:
             self._forget(now)
         return fired
@@ -83,7 +83,7 @@ class SlidingWindow:
         start = trigger - self._length
         if self._twice and end != trigger:
             start = trigger
-        low = (bisect_right if self._second or (self._twice and end != trigger) else bisect_left)(self._entries, start, key=_time)
+        low = (bisect_right if self._second or self._twice else bisect_left)(self._entries, start, key=_time)
         high = (bisect_right if closed else bisect_left)(self._entries, end, key=_time)
         return Fired(self._entries[low:high], start, end, trigger if self._twice else end)
 

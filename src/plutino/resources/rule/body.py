@@ -238,6 +238,7 @@ def options_of(content: Mapping[str, Any]) -> RuleOptions:
 
 def _decoded(options: Mapping[str, Any]) -> RuleOptions:
     restart = options.get("restartStrategy") or {}
+    window = _window_option(options)
     given: dict[str, Any] = {
         "is_event_time": options.get("isEventTime"),
         "late_tolerance": _given_duration(options.get("lateTolerance")),
@@ -255,8 +256,22 @@ def _decoded(options: Mapping[str, Any]) -> RuleOptions:
         "debug": options.get("debug"),
         "disable_buffer_full_discard": options.get("disableBufferFullDiscard"),
         "save_state_before_stop": options.get("enableSaveStateBeforeStop"),
+        "window_version": _given(window, "windowVersion", str),
+        "send_sliding_window_twice": _given(window, "enableSendSlidingWindowTwice", bool),
     }
     return RuleOptions(**{name: value for name, value in given.items() if value is not None})
+
+
+def _window_option(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """How the rule wants its windows; what stands there is checked by nobody else, so anything may."""
+    strategy = options.get("planOptimizeStrategy")
+    found = strategy.get("windowOption") if isinstance(strategy, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _given(written: Mapping[str, Any], name: str, kind: type) -> Any:
+    value = written.get(name)
+    return value if isinstance(value, kind) else None
 
 
 def _restart(written: Mapping[str, Any]) -> RestartStrategy:
