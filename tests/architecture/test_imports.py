@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 # What an idle server may have loaded after discovery; every other third-party library waits until a component is opened.
-LOADED_BY_DISCOVERY = {"msgspec", "structlog", "yaml", "_yaml", "click", "uvloop", "typing_extensions"}
+LOADED_BY_DISCOVERY = {"msgspec", "yaml", "_yaml", "click", "uvloop", "typing_extensions"}
 
 DISCOVER = """
 import json, sys, sysconfig

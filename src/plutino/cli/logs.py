@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Collection
+import traceback
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
@@ -34,34 +36,27 @@ class Log:
         self._console = True
         self._file: RotatingFileHandler | None = None
 
-    def logger(self) -> Any:
+    def logger(self) -> Events:
         """The structured logger of the process; also takes over the standard one."""
-        structlog = _structlog()
         handler = _Handler(self.write)
         handler.setFormatter(_Formatter(self.line))
         logging.basicConfig(handlers=[handler])
         self._apply()
+        return Events(self.event)
 
-        def filtered(_: Any, method: str, event: Any) -> Any:
-            if _number(method) < self._least:
-                raise structlog.DropEvent
-            return event
-
-        structlog.configure(
-            processors=[
-                filtered,
-                structlog.processors.add_log_level,
-                structlog.processors.TimeStamper(fmt="iso"),
-                _without_secrets,
-                structlog.processors.format_exc_info,
-                structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
-                self._rendered,
-            ],
-            wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
-            logger_factory=lambda *_: _Lines(self.write),
-            cache_logger_on_first_use=True,
-        )
-        return structlog.get_logger()
+    def event(self, level: int, name: str, fields: Mapping[str, Any]) -> None:
+        """Log an event with what is known of it; ``exc_info`` is an exception, whose traceback is written too."""
+        if level < self._least:
+            return
+        shown = mask((), {"event": name, **fields})
+        error = fields.get("exc_info")
+        if error is not None:
+            del shown["exc_info"]
+            shown["exception"] = "".join(traceback.format_exception(error)).rstrip()
+        now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        entries = {"timestamp": now, "level": logging.getLevelName(level).lower(), **shown}
+        line = " ".join(f"{key}={_logfmt(value)}" for key, value in entries.items())
+        self.write(self.line(line, quotes=level >= logging.WARNING))
 
     def set_level(self, level: str) -> None:
         """The least level that is logged, by name."""
@@ -109,15 +104,28 @@ class Log:
         except OSError as error:
             raise PlutinoError(f"log file {path}: {(error.strerror or str(error)).lower()}") from error
 
-    def _rendered(self, _: Any, level: str, line: str) -> str:
-        return self.line(line, quotes=level in ("warning", "error", "critical", "exception"))
 
+class Events:
+    """The logger that the parts of the server are given."""
 
-class _Lines:
-    """Takes the finished lines of the structured logger."""
+    def __init__(self, write: Callable[[int, str, Mapping[str, Any]], None]) -> None:
+        self._write = write
 
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self.debug = self.info = self.warning = self.error = self.critical = self.exception = write
+    def debug(self, event: str, **fields: Any) -> None:
+        """What helps to find a fault."""
+        self._write(logging.DEBUG, event, fields)
+
+    def info(self, event: str, **fields: Any) -> None:
+        """What happens in the normal course."""
+        self._write(logging.INFO, event, fields)
+
+    def warning(self, event: str, **fields: Any) -> None:
+        """What somebody should look at."""
+        self._write(logging.WARNING, event, fields)
+
+    def error(self, event: str, **fields: Any) -> None:
+        """What went wrong."""
+        self._write(logging.ERROR, event, fields)
 
 
 class _Handler(logging.Handler):
@@ -144,22 +152,11 @@ class _Formatter(logging.Formatter):
         return self._line(super().format(record), quotes=True)
 
 
-def _number(method: str) -> int:
-    return logging.ERROR if method == "exception" else logging.getLevelNamesMapping()[method.upper()]
-
-
-def _without_secrets(_: Any, __: str, event: Any) -> Any:
-    return mask((), event)
-
-
-def _structlog() -> Any:
-    """The library without rich, which it imports where it is installed: 8 MB for tracebacks in colours, which a server does not print."""
-    known = sys.modules.get("rich")
-    sys.modules["rich"] = None  # type: ignore[assignment]
-    try:
-        import structlog
-    finally:
-        del sys.modules["rich"]
-        if known is not None:
-            sys.modules["rich"] = known
-    return structlog
+def _logfmt(value: Any) -> str:
+    """A value as logfmt has it: quoted where it holds spaces, signs of the form or ends of lines."""
+    text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    if not any(sign in text for sign in ' ="\n\r\t'):
+        return text
+    for sign, shown in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")):
+        text = text.replace(sign, shown)
+    return f'"{text}"'

@@ -64,6 +64,7 @@ commands: Sequence[click.Command] = (serve,)
 async def _serve(settings: Settings) -> int:
     """The exit code of the server."""
     from plutino.app import Server
+    from plutino.control.housekeeping import settle
 
     loop = asyncio.get_running_loop()
     signalled = asyncio.Event()
@@ -75,9 +76,7 @@ async def _serve(settings: Settings) -> int:
     logs.known = server.core.known_secrets
     try:
         await server.start()
-        # What start-up made lives as long as the process: the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
+        settle()
         click.echo(f"plutino serves {server.url} (push on {server.push_url}, data in {settings.data_dir})")
         stopped, asked = loop.create_task(signalled.wait()), loop.create_task(server.end.wait())
         await asyncio.wait((stopped, asked), return_when=asyncio.FIRST_COMPLETED)

@@ -11,12 +11,12 @@ from plutino.catalog import Catalog, uninterrupted
 from plutino.control.applier import Applier
 from plutino.control.changeset import Changeset
 from plutino.control.checker import Checker
-from plutino.control.collector import collector_at_rest
 from plutino.control.effects import effects_of
 from plutino.control.environment import Committed
 from plutino.control.failure import refusal
 from plutino.control.graph import Graph
 from plutino.control.history import History
+from plutino.control.housekeeping import collector_at_rest
 from plutino.control.progress import Phase, Progress
 from plutino.control.run import Run
 from plutino.control.staging import Staging

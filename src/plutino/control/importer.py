@@ -11,11 +11,11 @@ from msgspec import Struct
 
 from plutino.catalog import uninterrupted
 from plutino.catalog.blobs import pieces
-from plutino.control.collector import collector_at_rest
 from plutino.control.documents import V1, DocumentContent, Format, Steps, finish, paced
 from plutino.control.door import ABORT, Door, goes_on
 from plutino.control.effects import effects_of
 from plutino.control.failure import Failure
+from plutino.control.housekeeping import collector_at_rest
 from plutino.control.ownership import check_owner, foreign, outdated
 from plutino.control.pacer import Pacer
 from plutino.control.progress import Phase, Progress

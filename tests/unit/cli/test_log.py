@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from plutino.cli.logs import Log
 from plutino.errors import PlutinoError
@@ -19,7 +18,6 @@ def restored() -> Iterator[None]:
     level = logging.getLogger().level
     yield
     logging.getLogger().setLevel(level)
-    structlog.reset_defaults()
 
 
 def test_the_level_can_be_changed_while_loggers_are_in_use(
@@ -80,3 +78,16 @@ def test_a_file_that_cannot_be_written_changes_nothing(tmp_path: Path, capsys: p
         logs.write_to(console=False, file=True)
     log.info("still-here")
     assert "still-here" in capsys.readouterr().err
+
+
+def test_what_is_logged_can_be_read_by_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line per event, also with a traceback; values are quoted where they have to be."""
+    log = Log("info", tmp_path).logger()
+    try:
+        raise ValueError('a "b" c')
+    except ValueError as error:
+        log.error("request failed", path="/x", empty=None, yes=True, exc_info=error)
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert 'level=error event="request failed" path=/x empty= yes=true exception="Traceback (most recent call last):\\n' in line
+    assert line.endswith('ValueError: a \\"b\\" c"\n')

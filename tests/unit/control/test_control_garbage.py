@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from plutino.control.collector import collector_at_rest
+from plutino.control.housekeeping import collector_at_rest
 from unit.rest.kit import open_api
 
 RULES = 60

@@ -1,7 +1,8 @@
-"""The garbage collector during large changes."""
+"""Memory of the process around large changes: the garbage collector, and what the allocator holds back."""
 
 from __future__ import annotations
 
+import ctypes
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,3 +27,18 @@ def collector_at_rest(objects: int) -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+        give_back()
+
+
+def settle() -> None:
+    """What is there now lives as long as the process: the collector need not look at it again, and what was only needed to make it goes."""
+    gc.collect()
+    gc.freeze()
+    give_back()
+
+
+def give_back() -> None:
+    """Return freed memory to the system where the C library offers that (glibc keeps it for itself otherwise)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
