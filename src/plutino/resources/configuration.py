@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from plutino.errors import ConfigKeyError, PlutinoError
+from plutino.errors import ConfigKeyError, PlutinoError, TransportError
 from plutino.model import Definition, Ref
 from plutino.runtime.intake import FeedOptions
 from plutino.runtime.lookups import TableOptions
@@ -149,7 +149,7 @@ class ConfigurationKind:
             raise PlutinoError(f"{self.role.word} {connector} doesn't support ping connection")
         if self.role is SOURCE:
             properties.setdefault("datasource", _TEST_DATASOURCE)
-        await call.control.host.ping(self.role.word, connector, properties)
+        await _reach(call, self.role.word, connector, properties)
         return Answer()
 
 
@@ -162,8 +162,19 @@ async def _ping_lookup(call: Call) -> Answer:
     if spec.lookup.ping is None:
         raise PlutinoError(f"lookup source {connector} doesn't support ping connection")
     properties.setdefault("datasource", _TEST_DATASOURCE)
-    await call.control.host.ping("lookup", connector, properties)
+    await _reach(call, "lookup", connector, properties)
     return Answer()
+
+
+async def _reach(call: Call, word: str, connector: str, properties: Mapping[str, Any]) -> None:
+    """Reach out once. Only what the other side answers has a code of its own: wrong properties are no more than an error here."""
+    try:
+        await call.control.host.ping(word, connector, properties)
+    except TransportError:
+        raise
+    except PlutinoError as error:
+        error.code, error.status = PlutinoError.code, PlutinoError.status
+        raise
 
 
 async def _stored(call: Call) -> Answer:
@@ -180,13 +191,16 @@ async def _stored(call: Call) -> Answer:
 
 
 async def _of_source_type(call: Call) -> Answer:
-    """Stored source configurations by type; with ``sourceType`` only those whose property of this name says so."""
+    """Source configurations by type, shipped and stored; with ``sourceType`` only those whose property of this name says so."""
     env, wanted = call.control.environment, call.query.get("sourceType", "")
-    shown: dict[str, dict[str, Any]] = {}
+    found = {(name, key): dict(shipped) for name, spec in env.registry.connectors.items() for key, shipped in _shipped(spec, SOURCE).items()}
     for name in env.names(SOURCE.kind):
         connector, _, key = name.rpartition(".")
         definition = env.get(Ref(SOURCE.kind, name))
-        content = (definition.content if definition is not None else None) or {}
+        stored = (definition.content if definition is not None else None) or {}
+        found[connector, key] = {**found.get((connector, key), {}), **stored}
+    shown: dict[str, dict[str, Any]] = {}
+    for (connector, key), content in sorted(found.items()):
         if not wanted or content.get("sourceType") == wanted:
             shown.setdefault(connector, {})[key] = content
     return json_answer(shown)
@@ -253,7 +267,7 @@ SPECS = (
                 "GET",
                 "/metadata/resource",
                 _of_source_type,
-                "Stored source configurations by type",
+                "Source configurations by type",
                 reply=_OBJECT,
                 tags=_TAGS,
                 query={"sourceType": "only configurations whose property sourceType has this value"},

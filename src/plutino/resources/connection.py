@@ -141,13 +141,25 @@ class ConnectionKind:
             name = _unused(id, call)
             connector = body.typ or name.rpartition(".")[0]
             _check_type(connector, call.control.environment)
-            if f"{connector}.{id}" != name:
-                raise ConflictError(f"connection {id} is of type {name.rpartition('.')[0]}; delete it before it is created as {connector}")
-            await call.control.put(Ref(self.kind, name), _text(body.props), mode=Mode.UPDATE, origin=_origin(call))
+            if f"{connector}.{id}" == name:
+                await call.control.put(Ref(self.kind, name), _text(body.props), mode=Mode.UPDATE, origin=_origin(call))
+            else:
+                await self._change_type(Ref(self.kind, name), Ref(self.kind, f"{connector}.{id}"), _text(body.props), call)
         except PlutinoError as error:
             with_prefix(error, "update connection failed")
             raise
         return text_answer("success")
+
+    async def _change_type(self, old: Ref, new: Ref, text: str, call: Call) -> None:
+        """Two types never have one id at the same time, so the old connection goes first; it comes back when the new one is refused."""
+        definition, control, origin = call.control.environment.get(old), call.control, _origin(call)
+        await control.delete(old, origin=origin)
+        try:
+            await control.put(new, text, mode=Mode.CREATE, origin=origin)
+        except PlutinoError:
+            if definition is not None:
+                await control.put(old, definition.text, mode=Mode.CREATE, origin=origin)
+            raise
 
     async def _drop(self, call: Call) -> Answer:
         id = _id(call)

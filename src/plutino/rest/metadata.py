@@ -51,7 +51,7 @@ class Metadata:
         return tuple(found)
 
     async def _list(self, role: Role, call: Call) -> Answer:
-        env, lookups = call.control.environment, role == SOURCE and call.query.get("kind") == _LOOKUP
+        env, lookups = call.control.environment, role == SOURCE and call.query.get("kind", "").lower() == _LOOKUP
         shown: dict[str, dict[str, Any]] = {}
         if not lookups:
             for type_, declared in self._declared(role, env):

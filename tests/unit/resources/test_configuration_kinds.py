@@ -69,21 +69,24 @@ async def test_bodies_that_are_no_objects(api: Api, body: str, reason: str) -> N
 
 
 async def test_configurations_by_a_property(api: Api) -> None:
-    """Those whose sourceType is the wanted one."""
+    """Those whose sourceType is the wanted one; without a wish all, shipped ones as well."""
     await api.ask("PUT", "/metadata/sources/mqtt/confKeys/a", {"sourceType": "stream"})
     await api.ask("PUT", "/metadata/sources/mqtt/confKeys/b", {})
     assert (await api.ask("GET", "/metadata/resource?sourceType=stream")).json == {"mqtt": {"a": {"sourceType": "stream"}}}
-    assert set((await api.ask("GET", "/metadata/resource")).json["mqtt"]) == {"a", "b"}
+    assert set((await api.ask("GET", "/metadata/resource")).json["mqtt"]) == {"a", "b", "default"}
 
 
 async def test_pings_go_to_the_engine(api: Api) -> None:
-    """With a topic of their own where none is given; trouble comes with code 1003."""
+    """With a topic of their own where none is given; trouble comes with code 1003, wrong properties with 1000."""
     assert (await api.ask("POST", "/metadata/sources/connection/mqtt", {"server": "tcp://a:1"})).status == 200
     assert ("ping source", "mqtt") in api.host.calls
     api.host.unreachable = True
     reply = await api.ask("POST", "/metadata/sinks/connection/mqtt", {"server": "tcp://a:1", "topic": "x"})
     assert (reply.status, reply.json["error"]) == (400, 1003)
     assert (await api.ask("POST", "/metadata/sinks/connection/mqtt", "[1]")).status == 400
+    api.host.refusal = "missing server property"
+    reply = await api.ask("POST", "/metadata/sinks/connection/mqtt", {"topic": "x"})
+    assert reply.json == {"error": 1000, "message": "missing server property"}
 
 
 async def test_configurations_are_grouped_by_type_in_documents(api: Api) -> None:

@@ -88,3 +88,14 @@ async def test_properties_for_types_without_a_connection_are_kept_for_their_user
     assert (await api.ask("GET", "/metadata/connections/yaml/memory")).json == {"m1": {"x": 1}}
     assert (await api.ask("GET", "/connections/m1")).json == {"id": "m1", "typ": "memory", "props": {"x": 1}, "isNamed": True}
     assert (await api.ask("DELETE", "/metadata/connections/memory/confKeys/m1")).status == 200
+
+
+async def test_a_connection_can_become_one_of_another_type(api: Api) -> None:
+    """Under the same id, with its new properties; a wrong type leaves it as it is."""
+    await _create(api)
+    assert (await api.ask("PUT", "/connections/c1", {"typ": "nosuch", "props": {}})).status == 400
+    assert (await api.ask("GET", "/connections/c1")).json["typ"] == "mqtt"
+    assert (await api.ask("PUT", "/connections/c1", {"typ": "sql", "props": {"dburl": "sqlite://"}})).text == "success"
+    shown = (await api.ask("GET", "/connections/c1")).json
+    assert (shown["typ"], shown["props"]) == ("sql", {"dburl": "sqlite://"})
+    assert [c["id"] for c in (await api.ask("GET", "/connections")).json] == ["c1"]

@@ -13,7 +13,7 @@ from typing import Any
 from plutino.app import components
 from plutino.catalog import Catalog
 from plutino.control import Controller, Policy
-from plutino.errors import NotFoundError, PlutinoError, TransportError
+from plutino.errors import NotFoundError, PlutinoError, ProvisionError, TransportError
 from plutino.rest.application import Application
 from plutino.rest.batch import Batch
 from plutino.rest.discretion import Discretion
@@ -69,6 +69,7 @@ class FakeHost:
     calls: list[tuple[str, str]] = field(default_factory=list)
     tables: dict[str, LookupRequest] = field(default_factory=dict)
     unreachable: bool = False
+    refusal: str = ""
     strategies: dict[str, str] = field(default_factory=dict)
     trials: dict[str, Deployment] = field(default_factory=dict)
     kept_traces: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -182,6 +183,8 @@ class FakeHost:
 
     async def ping(self, role: str, connector: str, properties: Mapping[str, Any]) -> None:
         self.calls.append((f"ping {role}", connector))
+        if self.refusal:
+            raise ProvisionError(self.refusal)
         if self.unreachable:
             raise TransportError(f"found error when connecting for {properties.get('server')}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from plutino.errors import DeliveryError, PlutinoError, ProvisionError, TransportError, UnsupportedError
 
@@ -86,6 +86,25 @@ def translated(address: str) -> Iterator[None]:
         raise TransportError(f"dial tcp {address}: {_reason(error)}") from error
     except faults.RedisError as error:
         raise DeliveryError(f"redis {address}: {error}") from error
+
+
+class Reachable(Protocol):
+    """What can be connected once."""
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+async def ping_server(client: Reachable) -> None:
+    """Connect once and close; whatever is wrong has the general code on the wire."""
+    try:
+        await client.open()
+    except PlutinoError as error:
+        error.code = PlutinoError.code
+        raise
+    finally:
+        await client.close()
 
 
 def split_address(address: str) -> tuple[str, int]:

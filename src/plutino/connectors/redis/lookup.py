@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Struct
 
-from plutino.connectors.redis.client import RedisClient, check_database
+from plutino.connectors.redis.client import RedisClient, check_database, ping_server
 from plutino.errors import FormatError, PlutinoError, ProvisionError
 from plutino.model.value import plain_text
 from plutino.spi import LookupAnswer, SourceContext
@@ -74,8 +74,4 @@ class RedisLookup:
 
 async def ping(options: RedisLookupOptions, datasource: str, context: SourceContext) -> None:
     """Connect once."""
-    lookup = RedisLookup(options, datasource or "0", context)
-    try:
-        await lookup.open()
-    finally:
-        await lookup.close()
+    await ping_server(RedisLookup(options, datasource or "0", context))

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Struct
 
-from plutino.connectors.redis.client import RedisClient, check_database
+from plutino.connectors.redis.client import RedisClient, check_database, ping_server
 from plutino.errors import EvaluationError, PlutinoError, ProvisionError, TransportError
 from plutino.model import Duration, to_dict
 from plutino.model.value import plain_text
@@ -148,19 +148,12 @@ class RedisPubSink:
 
 async def ping(options: RedisSinkOptions, context: SinkContext) -> None:
     """Connect once."""
-    await _reach(RedisClient(options.addr, options.username, options.password, options.db))
+    await ping_server(RedisClient(options.addr, options.username, options.password, options.db))
 
 
 async def ping_channel(options: RedisPubOptions, context: SinkContext) -> None:
     """Connect once."""
-    await _reach(RedisClient(options.address, options.username, options.password, options.db))
-
-
-async def _reach(client: RedisClient) -> None:
-    try:
-        await client.open()
-    finally:
-        await client.close()
+    await ping_server(RedisClient(options.address, options.username, options.password, options.db))
 
 
 def _json_value(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import Struct
 
-from plutino.connectors.redis.client import RedisClient, check_database, translated
+from plutino.connectors.redis.client import RedisClient, check_database, ping_server, translated
 from plutino.errors import ProvisionError
 from plutino.spi import Delivery, Inlet, SourceContext
 from plutino.spi.options import Opt
@@ -56,8 +56,4 @@ class RedisSubSource:
 
 async def ping(options: RedisSubOptions, datasource: str, context: SourceContext) -> None:
     """Connect once."""
-    client = RedisClient(options.address, options.username, options.password, options.db)
-    try:
-        await client.open()
-    finally:
-        await client.close()
+    await ping_server(RedisClient(options.address, options.username, options.password, options.db))
