@@ -52,13 +52,15 @@ def callable_of(spec: FunctionSpec) -> Any:
 class Access(Struct, frozen=True):
     """How a generated function reaches what expressions refer to, as Python text.
 
-    - ``sources``: per source its row, its metadata and its whole row; ``undeclared``: the schemaless ones, in order
+    - ``sources``: per source its row, its metadata and its whole row; ``merged``: all of them, ``undeclared``: the schemaless ones, as
+      they are asked for a column that several have
     - ``time``: the row's time; ``analytic``: the values of the analytic calls, by number
     - ``context``: window bounds and the like; ``hits``: per clause the memory that counts it
     - ``partial``: a source may have no row here; its columns are missing then
     """
 
     sources: Mapping[str, tuple[str, str, str]]
+    merged: tuple[str, ...]
     undeclared: tuple[str, ...]
     time: str
     analytic: Sequence[str]
@@ -161,8 +163,8 @@ class ExactEmitter:
                 return self._choice(expr)
             case MetaRef(source=source, path=path):
                 return f"metadata({self.access.sources[source][1]}, {self.constants(path)})"
-            case WholeRow(source=source):
-                return f"loose({self.whole(source)})"
+            case WholeRow(sources=sources):
+                return f"loose({self.merged(sources)})"
             case _:
                 assert_never(expr)
 
@@ -170,6 +172,11 @@ class ExactEmitter:
         """The whole row of a source as a dict."""
         row, _, whole = self.access.sources[source]
         return whole if source in self.access.undeclared else f"to_dict({row})"
+
+    def merged(self, sources: Sequence[str]) -> str:
+        """The whole rows of several sources as one dict: where names clash, the first source wins."""
+        wholes = [self.whole(source) for source in sources]
+        return wholes[0] if len(wholes) == 1 else f"{{{', '.join(f'**{whole}' for whole in reversed(wholes))}}}"
 
     def _operation(self, expr: Operation) -> str:
         left, right = self.emit(expr.left), self.emit(expr.right)

@@ -103,16 +103,14 @@ class ItemWriter:
         star = self.project.star
         if star is None:
             return ["d = {}"]
-        wholes = [self.emitter.whole(source) for source in star.sources]
-        # on a clash of names the first source wins
-        lines = [f"d = dict({wholes[-1]})", *(f"d.update({whole})" for whole in reversed(wholes[:-1]))]
+        whole = self.emitter.merged(star.sources)
+        lines = [f"d = {whole}" if len(star.sources) > 1 else f"d = dict({whole})"]
         return lines + [f"d.pop({self.emitter.constants(name)}, None)" for name in star.excepted]
 
     def _changed(self, changed: ChangedColumns, memory: str) -> list[str]:
         emit = self.emitter.emit
         pairs = "".join(f"({self.emitter.constants(name)}, {emit(value)}), " for name, value in changed.columns)
-        source = next(iter(self.emitter.access.sources))
-        star = f", *{self.emitter.whole(source)}.items()" if changed.star else ""
+        star = f", *{self.emitter.merged(self.emitter.access.merged)}.items()" if changed.star else ""
         return [
             "try: d.update(" + f"{memory}.changed({emit(changed.prefix)}, {emit(changed.ignore_null)}, [{pairs}{star.lstrip(', ')}]))",
             "except EvaluationError as error: raise StageError('project', 'run Select error: ' + str(error)) from error",

@@ -13,6 +13,7 @@ from plutino.execution.memory import Analytic, Changes, Hits, Memory, RuleClock
 from plutino.planner.bound import AliasRef, AnalyticCall, AnalyticRef, Bound, ColumnRef, HitValue, Item, MetaRef, WholeRow, children, walk
 from plutino.planner.plan import Aggregate, Filter, Having, Join, LookupJoin, Order, RulePlan, Window
 from plutino.planner.plan import Analytic as AnalyticNode
+from plutino.planner.scope import merged_order
 from plutino.spi import InputNeed
 
 _SPAN = {"window_start": "x[0]", "window_end": "x[1]", "window_trigger": "x[2]"}
@@ -49,7 +50,10 @@ class Pieces:
         self.homes = _homes(self.analytics, {self.names[i]: i for i in streams}, self.stream, plan.root.items)
         """The analytic calls in the order in which they need each other; per call the number of the stream over whose rows it is
         computed: the first one that it names."""
-        self.undeclared = tuple(scan.source.name for scan in scans if scan.source.schemaless)
+        kinds = {join.right: join.kind for join in plan.find_all(Join)}
+        self.merged = merged_order(self.names, [kinds.get(i, "") for i in range(1, len(scans))])
+        schemaless = {scan.source.name for scan in scans if scan.source.schemaless}
+        self.undeclared = tuple(name for name in self.merged if name in schemaless)
         aggregate = plan.find(Aggregate)
         self.aggregated = aggregate is not None and aggregate.grouped
 
@@ -85,7 +89,7 @@ class Pieces:
         self, sources: dict[str, Places], time: str, analytic: Sequence[str], span: dict[str, str] | None = None, *, partial: bool = False
     ) -> ExactEmitter:
         context = {**(span or {}), "event_time": time, "rule_id": self.constants(self.plan.rule), "rule_start": "s[0].started"}
-        access = Access(sources, self.undeclared, time, analytic, context, self.hits, partial)
+        access = Access(sources, self.merged, self.undeclared, time, analytic, context, self.hits, partial)
         return ExactEmitter(self.constants, self.plan.root.items, access)
 
     def need(self, index: int, kinds: dict[str, str] | None = None) -> InputNeed:
@@ -159,9 +163,19 @@ def _visit(
             if isinstance(part, AliasRef):
                 parts += walk(aliases[part.name])
         inner = [_visit(p.index, calls, streams, first, aliases, homes) for p in parts if isinstance(p, AnalyticRef)]
-        named = [streams[p.source] for p in parts if isinstance(p, ColumnRef | MetaRef | WholeRow) and p.source in streams]
+        named = [streams[source] for p in parts for source in _sources_of(p) if source in streams]
         homes[number] = next(iter(named or inner), first)
     return homes[number]
+
+
+def _sources_of(part: Bound) -> tuple[str, ...]:
+    match part:
+        case ColumnRef(source=source) | MetaRef(source=source):
+            return (source,)
+        case WholeRow(sources=sources):
+            return sources
+        case _:
+            return ()
 
 
 def _own(index: int) -> Places:

@@ -131,7 +131,7 @@ class Binder:
             case tree.Wildcard():
                 if expr.stream is not None and expr.stream not in self.scope.sources:
                     raise PlanError(f"stream {expr.stream} not found")
-                return WholeRow(expr.stream or next(iter(self.scope.sources)))
+                return self._whole_row(expr.stream)
             case tree.TimeUnit():
                 return self._column(tree.Column(None, expr.unit), own)
             case tree.Window():
@@ -261,6 +261,12 @@ class Binder:
             return ContextValue(name)
         raise UnsupportedError(f"function {name} is not supported yet")
 
+    def _whole_row(self, stream: str | None) -> WholeRow:
+        """The row of one source, or of all of them; what is asked of each row as it arrives sees that row alone."""
+        if stream is not None:
+            return WholeRow((stream,))
+        return WholeRow((next(iter(self.scope.sources)),) if self._early is not None else self.scope.merged)
+
     def _row_number(self, expr: tree.Call, own: str | None) -> Bound:
         if self.clause != "select" or self._early or self._inside:
             raise SqlSyntaxError("window functions can only be in select fields")
@@ -279,7 +285,7 @@ class Binder:
             self._inside = None
         text = printed_call(spec.name, args, self.texts())
         if spec.whole_rows:
-            args = (*args, WholeRow(next(iter(self.scope.sources))))
+            args = (*args, self._whole_row(None))
         call = AggregateCall(distinct(spec) if expr.distinct else spec, args, text)
         if call in self.aggregates:
             return AggregateRef(self.aggregates.index(call))

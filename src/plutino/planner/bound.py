@@ -149,9 +149,9 @@ class MetaRef(Struct, frozen=True):
 
 
 class WholeRow(Struct, frozen=True):
-    """The whole row as one struct (``*`` as an argument)."""
+    """The whole row as one struct (``*`` as an argument): the columns of these sources, of the first that has one of a name."""
 
-    source: str
+    sources: tuple[str, ...]
 
 
 Bound: TypeAlias = (

@@ -69,7 +69,9 @@ def reads(expr: Bound, tables: Collection[SourceScope], items: Mapping[str, Item
     names = {table.name for table in tables}
     open_ended = next((table.name for table in tables if table.schemaless), None)
     for part in _deep(expr, items):
-        if isinstance(part, ColumnRef | WholeRow | MetaRef):
+        if isinstance(part, WholeRow):
+            return next((source for source in part.sources if source in names), None)
+        if isinstance(part, ColumnRef | MetaRef):
             if part.source in names:
                 return part.source
             if part.source == "" and open_ended is not None:
@@ -100,7 +102,10 @@ def _equality(part: Bound, table: str) -> tuple[str, Bound] | None:
 
 
 def _mentions(expr: Bound, table: str) -> bool:
-    return any(isinstance(part, ColumnRef | WholeRow | MetaRef) and part.source == table for part in walk(expr))
+    return any(
+        table in part.sources if isinstance(part, WholeRow) else isinstance(part, ColumnRef | MetaRef) and part.source == table
+        for part in walk(expr)
+    )
 
 
 def _deep(expr: Bound, items: Mapping[str, Item]) -> list[Bound]:

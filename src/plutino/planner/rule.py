@@ -286,9 +286,13 @@ def _bottom(scope: Scope, clauses: _Clauses, binder: Binder, options: RuleOption
     """What is read of each source: every column named anywhere, whole rows for a star."""
     parts = [p for e in _expressions(clauses, binder) for p in walk(e)]
     star = clauses.listed.star
-    whole = {p.source for p in parts if isinstance(p, WholeRow)} | set(star.sources if star is not None else ())
-    counted = {p.source for call in _aggregates(clauses, binder) if call.counts_rows for p in call.args if isinstance(p, WholeRow)}
-    if any(c.star for c in clauses.listed.changed) or any(a.whole for a in binder.analytics):
+    whole = {s for p in parts if isinstance(p, WholeRow) for s in p.sources} | set(star.sources if star is not None else ())
+    counted = {
+        s for call in _aggregates(clauses, binder) if call.counts_rows for p in call.args if isinstance(p, WholeRow) for s in p.sources
+    }
+    if any(c.star for c in clauses.listed.changed):
+        whole.update(scope.sources)
+    if any(a.whole for a in binder.analytics):
         whole.add(next(iter(scope.sources)))
     scans = [_scan(s, parts, s.name in whole, s.name in counted, options) for s in scope.sources.values()]
     return scans[0] if len(scans) == 1 else Gather(tuple(scans))

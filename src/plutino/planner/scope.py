@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 import msgspec
@@ -40,11 +40,15 @@ class SourceScope(Struct, frozen=True):
 
 
 class Scope(Struct, frozen=True):
-    """Sources by name and aliased items by alias, in written order; ``order`` is the position of each alias in the select list."""
+    """Sources by name and aliased items by alias, in written order; ``order`` is the position of each alias in the select list.
+
+    ``merged``: the sources as they are asked for a column that several have: in written order, but the right side of a RIGHT JOIN in front.
+    """
 
     sources: Mapping[str, SourceScope]
     aliases: Mapping[str, tree.Field]
     order: Mapping[str, int]
+    merged: tuple[str, ...]
 
     @property
     def schemaless(self) -> bool:
@@ -91,7 +95,16 @@ def open_scope(select: tree.Select, env: Environment, text: str = "", derived: M
                 continue
             aliases[field.alias] = field
             order[field.alias] = position
-    return Scope(sources, aliases, order)
+    return Scope(sources, aliases, order, merged_order(tuple(sources), [join.kind for join in select.joins]))
+
+
+def merged_order(names: Sequence[str], kinds: Sequence[str]) -> tuple[str, ...]:
+    """Names of sources as the rows of these joins are put together (sql reference §3.2)."""
+    first, *others = names
+    merged = [first]
+    for name, kind in zip(others, kinds, strict=True):
+        merged.insert(0 if kind == "RIGHT" else len(merged), name)
+    return tuple(merged)
 
 
 def error_at(node: tree.Node, message: str, text: str, suggestion: str | None = None) -> PlanError:

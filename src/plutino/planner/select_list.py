@@ -70,7 +70,7 @@ class _Building:
         self.spread_all = True
         if expr.stream is not None and expr.stream not in self.scope.sources:
             raise PlanError(f"stream {expr.stream} not found")
-        chosen = [self.scope.sources[expr.stream]] if expr.stream is not None else list(self.scope.sources.values())
+        chosen = [self.scope.sources[expr.stream]] if expr.stream is not None else [self.scope.sources[n] for n in self.scope.merged]
         if len(chosen) > 1 or chosen[0].schemaless:
             self.starred += [s.name for s in chosen]
         else:
