@@ -193,7 +193,9 @@ async def _stored(call: Call) -> Answer:
 async def _of_source_type(call: Call) -> Answer:
     """Source configurations by type, shipped and stored; with ``sourceType`` only those whose property of this name says so."""
     env, wanted = call.control.environment, call.query.get("sourceType", "")
-    found = {(name, key): dict(shipped) for name, spec in env.registry.connectors.items() for key, shipped in _shipped(spec, SOURCE).items()}
+    found = {
+        (name, key): dict(shipped) for name, spec in env.registry.connectors.items() for key, shipped in _shipped(spec, SOURCE).items()
+    }
     for name in env.names(SOURCE.kind):
         connector, _, key = name.rpartition(".")
         definition = env.get(Ref(SOURCE.kind, name))
