@@ -221,7 +221,7 @@ def exact_only(program: Program) -> Program:
         return RowProgram(replace(program._code, fast=None))
     if isinstance(program, AccumulatingProgram | SlicingProgram):
         code: Any = program._code
-        return type(program)(replace(code, groups=replace(code.groups, fast_buckets=None)))
+        return type(program)(replace(code, groups=replace(code.groups, fast=None)))
     return program
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 from hypothesis import given
@@ -13,6 +14,8 @@ from corpus.in_process import FixedEnvironment, compile_keeping_rows, exact_only
 from corpus.random_rules import plain
 from plutino.compiler import CompiledRule, compile_plan
 from plutino.errors import PlutinoError
+from plutino.execution import accumulators
+from plutino.execution.accumulators import PENDING_ROWS
 from plutino.model import Batch, Ref, attribute
 from plutino.planner import RulePlan, plan_rule
 from plutino.spi import DecodePlan, Decoder, Program
@@ -20,8 +23,9 @@ from plutino.sql import parse_select
 
 SCHEMAS = ("", "a bigint, b float, s string, f boolean, ts bigint")
 PER_EXAMPLE = 10
-TIMED = ("tumblingwindow(ss, 1)", "tumblingwindow(ms, 300)", "slidingwindow(ss, 1)", "slidingwindow(ms, 100)")
-WINDOWS = ("countwindow(3)", "countwindow(1)", *TIMED)
+HOPPING = ("hoppingwindow(ms, 1000, 300)", "hoppingwindow(ms, 300, 700)", "hoppingwindow(ms, 400, 20)")
+TIMED = (*HOPPING, "tumblingwindow(ss, 1)", "tumblingwindow(ms, 300)", "slidingwindow(ss, 1)", "slidingwindow(ms, 100)")
+WINDOWS = ("countwindow(3)", "countwindow(1)", "countwindow(4, 2)", "countwindow(3, 1)", *TIMED)
 FOLDED = ("count(*)", "count({})", "sum({})", "avg({})", "max({})", "min({})")
 AGGREGATES = (*FOLDED, "collect({})", "last_value({}, true)", "stddev({})", "median({})")
 CASE = "case when f = true then a else 0 end"
@@ -94,6 +98,7 @@ def compare_forms(sql: str, batches: Arrivals, env: FixedEnvironment, options: d
         "cheapest": run(cheapest, batches, env, options),
         "exact": run(cheapest, batches, env, options, exact=True),
         "interrupted": run(cheapest, batches, env, options, interrupted=True),
+        "in portions": run(cheapest, batches, env, options, portion=3),
         "kept rows, interrupted": run(keeping, batches, env, options, interrupted=True),
         # of a batch the rows that could not be read are told first
         "row by row": apart(run(cheapest, singles, env, options)),
@@ -117,8 +122,9 @@ def run(
     *,
     exact: bool = False,
     interrupted: bool = False,
+    portion: int = PENDING_ROWS,
 ) -> list[Any]:
-    """The windows and errors that a rule gives out, in order."""
+    """The windows and errors that a rule gives out, in order. ``portion``: so many rows wait for being folded."""
 
     def make() -> Program:
         return exact_only(compiled.factory()) if exact else compiled.factory()
@@ -136,7 +142,8 @@ def run(
         batch.arrival, batch.meta = arrival, {}
         if options:
             batch.times = [getattr(row, attribute("ts")) for row in batch.rows]
-        found += shown(program.push("demo", batch))
+        with patch.object(accumulators, "PENDING_ROWS", portion):
+            found += shown(program.push("demo", batch))
     deadline = program.next_deadline()
     if deadline is not None:
         found += shown(program.advance(deadline))

@@ -1,23 +1,26 @@
-"""Compiling windows that keep accumulators: what to take of each row, and what to give when the window closes."""
+"""Compiling windows that keep accumulators or slices: what to take of each row, and what to give when the window closes."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from plutino.compiler.aggregates import accumulator_of, asks_bounds
+from plutino.compiler.aggregates import accumulator_of, argument_columns, asks_bounds, slices_code
 from plutino.compiler.code import build
 from plutino.compiler.exact import ExactEmitter
 from plutino.compiler.fast import FastEmitter, NotFast
 from plutino.compiler.finishing import finish_code, finish_functions, state_shape
 from plutino.compiler.items import json_numbers
 from plutino.compiler.pieces import Pieces, define
-from plutino.execution.accumulating import AccumulatingCode, GroupCode
+from plutino.execution.accumulating import AccumulatingCode
+from plutino.execution.accumulators import GroupCode
 from plutino.execution.entry import Entry
 from plutino.model import attribute, row_type
 from plutino.planner.bound import AggregateCall, Bound, ColumnRef, RowNumber, WholeRow, walk
-from plutino.planner.plan import Aggregate, Analytic, Filter, RulePlan, Window
+from plutino.planner.plan import Aggregate, Analytic, Filter, RulePlan, Window, WindowSpec
 
-KINDS = ("tumblingwindow", "countwindow")
+KINDS = ("tumblingwindow", "hoppingwindow", "countwindow")
+EXACT_SHARE = 16
+"""Windows that share each row with at most so many others add up all their rows, from left to right."""
 
 
 def accumulates(plan: RulePlan) -> bool:
@@ -25,14 +28,25 @@ def accumulates(plan: RulePlan) -> bool:
     window, aggregate = plan.find(Window), plan.find(Aggregate)
     if window is None or aggregate is None or not aggregate.grouped or len(plan.scans) > 1 or plan.find(Analytic) is not None:
         return False
-    spec = window.window
-    if spec.kind not in KINDS or (spec.kind == "countwindow" and (spec.hop != spec.length or window.condition is not None)):
+    if window.window.kind not in KINDS or (shares_rows(window.window) and not sliceable(plan, aggregate)):
         return False
     if any(call.spec.whole_rows for call in aggregate.calls) or asks_bounds(aggregate, plan.root.items):
         return False
     if window.condition is not None or any(node.aggregates for node in plan.find_all(Filter)):
         return False
     return not any(isinstance(p, RowNumber) for i in plan.root.items for p in walk(i.expr))
+
+
+def shares_rows(spec: WindowSpec) -> bool:
+    """Whether the rows of a window may be in further ones."""
+    return spec.kind == "hoppingwindow" or (spec.kind == "countwindow" and spec.hop < spec.length)
+
+
+def sliceable(plan: RulePlan, aggregate: Aggregate) -> bool:
+    """Whether the aggregates can be put together from those of parts of a window, and nothing else is asked of its rows."""
+    return all(call.spec.incremental is not None and len(call.args) == 1 for call in aggregate.calls) and reads_rows_alone(
+        Pieces(plan), aggregate
+    )
 
 
 def compile_accumulating(plan: RulePlan, operators: tuple[str, ...]) -> tuple[AccumulatingCode, dict[str, str]]:
@@ -47,9 +61,10 @@ def compile_accumulating(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Ac
     functions = group_functions(pieces, aggregate, where, emitter)
     functions |= finish_functions(pieces)
     made = build(functions, pieces.constants)
-    fast = "buckets" in functions
+    fast = "fast" in functions
     spec, options = window.window, plan.options
-    counting = spec.kind == "countwindow"
+    counting, sharing = spec.kind == "countwindow", shares_rows(spec)
+    hop = spec.hop or spec.length
     code = AccumulatingCode(
         groups=group_code(plan, aggregate, made),
         finish=finish_code(pieces, made),
@@ -60,12 +75,15 @@ def compile_accumulating(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Ac
         unit=spec.unit,
         step=spec.step,
         length=spec.length,
+        hop=hop,
         count=spec.length if counting else 0,
+        every=hop if counting else 0,
+        slices=slices_code(plan, aggregate, exact=spec.length <= hop * EXACT_SHARE) if sharing else None,
         guarded=fast and bool(emitter.kinds),
         event_time=options.is_event_time,
         late_tolerance=options.late_tolerance,
         filtered=where is not None and (counting or options.is_event_time),
-        shape=state_shape(plan),
+        shape=f"{'slices' if sharing else 'accumulators'} {state_shape(plan)}",
         json_numbers=json_numbers(plan.root),
     )
     return code, functions
@@ -99,24 +117,18 @@ def reads_rows_alone(pieces: Pieces, aggregate: Aggregate) -> bool:
 
 
 def _fast_functions(aggregate: Aggregate, where: Bound | None, emitter: FastEmitter) -> dict[str, str]:
-    """Bucketing by key, and the values of each aggregate out of a bucket."""
-    functions: dict[str, str] = {}
+    """The rows that pass, their keys, and the values of each distinct argument."""
+    if any(call.spec.incremental is None or len(call.args) != 1 for call in aggregate.calls):
+        raise NotFast
     keep = "" if where is None else emitter.condition(where)
-    if aggregate.keys:
-        key = ", ".join(_fast_key(k, emitter) for k in aggregate.keys)
-        lines = ["found = {}", "for r in rows:", *([f"    if not ({keep}): continue"] if keep else [])]
-        lines += [f"    key = ({key},)" if len(aggregate.keys) > 1 else f"    key = {key}"]
-        lines += ["    if key in found: found[key].append(r)", "    else: found[key] = [r]", "return found"]
-    else:
-        lines = [f"kept = [r for r in rows if {keep}]" if keep else "kept = rows", "return {(): kept} if kept else {}"]
-    functions["buckets"] = define("buckets", "rows", lines)
-    for i, call in enumerate(aggregate.calls):
-        if call.spec.incremental is None or len(call.args) != 1:
-            raise NotFast
-        argument = call.args[0]
-        if not isinstance(argument, WholeRow):
-            functions[f"values{i}"] = f"def values{i}(rows):\n    return [{emitter.value(argument)[0]} for r in rows]"
-    return functions
+    keys = [_fast_key(k, emitter) for k in aggregate.keys]
+    key = keys[0] if len(keys) == 1 else "(" + ", ".join(keys) + ")"
+    columns = argument_columns(aggregate)
+    arguments = [aggregate.calls[columns.index(i)].args[0] for i in sorted({c for c in columns if c is not None})]
+    values = "".join(f"[{emitter.value(argument)[0]} for r in kept], " for argument in arguments)
+    lines = [f"kept = [r for r in rows if {keep}]" if keep else "kept = rows"]
+    lines.append(f"return kept, {f'[{key} for r in kept]' if keys else 'None'}, ({values})")
+    return {"fast": define("fast", "rows", lines)}
 
 
 def _fast_key(key: Bound, emitter: FastEmitter) -> str:
@@ -156,8 +168,8 @@ def _first_argument(call: AggregateCall, emitter: ExactEmitter) -> str:
 def group_code(plan: RulePlan, aggregate: Aggregate, made: dict[str, Any]) -> GroupCode:
     """The functions of ``group_functions`` in their places."""
     return GroupCode(
-        fast_buckets=made.get("buckets"),
-        fast_values=tuple(made.get(f"values{i}") for i in range(len(aggregate.calls))),
+        fast=made.get("fast"),
+        columns=argument_columns(aggregate),
         exact=made["exact"],
         accumulators=tuple(accumulator_of(call, plan.root.items) for call in aggregate.calls),
         grouped=bool(aggregate.keys),

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from plutino.compiler.exact import callable_of
 from plutino.execution.aggregates import Accumulator, Count, Extreme, Gathered, Total, folded
+from plutino.execution.slices import SlicesCode
 from plutino.planner.bound import (
     AggregateCall,
     AliasRef,
@@ -24,7 +25,7 @@ from plutino.planner.bound import (
     WholeRow,
     walk,
 )
-from plutino.planner.plan import Aggregate
+from plutino.planner.plan import Aggregate, Having, Order, RulePlan
 
 
 def asks_bounds(aggregate: Aggregate, items: Sequence[Item]) -> bool:
@@ -55,6 +56,43 @@ def accumulator_of(call: AggregateCall, items: tuple[Item, ...]) -> Callable[[],
             return partial(Extreme, loose, False)
         case _:
             return partial(Gathered, False, callable_of(call.spec))
+
+
+def argument_columns(aggregate: Aggregate) -> tuple[int | None, ...]:
+    """Per aggregate the number of its argument, None where it has none or counts rows. Equal arguments are one, unless they may differ
+    from call to call."""
+    numbers: dict[str, int] = {}
+    found: list[int | None] = []
+    for i, call in enumerate(aggregate.calls):
+        argument = call.args[0] if call.args else None
+        if argument is None or isinstance(argument, WholeRow):
+            found.append(None)
+            continue
+        pure = all(not isinstance(p, FunctionCall) or p.spec.pure for p in walk(argument))
+        found.append(numbers.setdefault(repr(argument) if pure else f"{i} alone", len(numbers)))
+    return tuple(found)
+
+
+def slices_code(plan: RulePlan, aggregate: Aggregate, *, exact: bool) -> SlicesCode:
+    """How slices hold the arguments of these aggregates."""
+    columns, items = argument_columns(aggregate), plan.root.items
+    arguments = [aggregate.calls[columns.index(i)].args[0] for i in sorted({c for c in columns if c is not None})]
+    return SlicesCode(
+        makers=tuple(accumulator_of(call, items) for call in aggregate.calls),
+        columns=columns,
+        loose=tuple(is_loose(argument, items) for argument in arguments),
+        keeps_rows=_shows_columns(plan),
+        exact=exact,
+    )
+
+
+def _shows_columns(plan: RulePlan) -> bool:
+    """Whether the output reads columns beside the aggregates: those of the first row."""
+    having, order = plan.find(Having), plan.find(Order)
+    exprs = [i.expr for i in plan.root.items]
+    exprs += [] if having is None else [having.condition]
+    exprs += [] if order is None else [key.expr for key in order.keys]
+    return any(isinstance(p, ColumnRef) for e in exprs for p in walk(e))
 
 
 def function_of(call: AggregateCall, items: tuple[Item, ...]) -> Callable[..., Any]:

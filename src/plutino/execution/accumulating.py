@@ -1,49 +1,35 @@
-"""Rules over windows that keep accumulators, not rows: aggregates over tumbling and count windows of one stream."""
+"""Rules over windows that keep accumulators or slices, not rows: aggregates over tumbling, hopping and count windows of one stream."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from plutino.execution.aggregates import Accumulator, Gathered
+from plutino.execution.accumulators import GroupCode, Groups, over_nothing
 from plutino.execution.alignment import first_boundary
-from plutino.execution.entry import Entry, pack_entry, unpack_entry
-from plutino.execution.failures import FAST_FAILURES, StageError
-from plutino.execution.finishing import FinishCode, Pair, finish
+from plutino.execution.entry import Entry
+from plutino.execution.failures import StageError
+from plutino.execution.finishing import FinishCode, finish
 from plutino.execution.memory import Memory, RuleClock
 from plutino.execution.ordering import EventOrder
 from plutino.execution.output import Output
-from plutino.execution.state import pack_value, unpack_value
+from plutino.execution.sliced import SlicedGroups
+from plutino.execution.slices import SlicesCode
 from plutino.model import Batch, RowError
 from plutino.spi import InputNeed
-
-
-class GroupCode(Struct, frozen=True):
-    """How rows go into accumulators.
-
-    - ``fast_buckets(rows)``: ``{key: rows}`` of the rows that pass; ``fast_values``: per aggregate ``f(rows) -> values`` (None counts
-      rows); ``fast_buckets`` is None where the rule has no fast tier
-    - ``exact(entry, memories)``: None for a row that is filtered out, else ``(key, values, others)`` with the first argument of each
-      aggregate and the tuple of its further ones
-    - ``accumulators``: per aggregate a factory
-    """
-
-    fast_buckets: Callable[[Sequence[Any]], dict[Any, list[Any]]] | None
-    fast_values: tuple[Callable[[Sequence[Any]], list[Any]] | None, ...]
-    exact: Callable[[Entry, Sequence[Any]], tuple[Any, tuple[Any, ...], tuple[Any, ...]] | None]
-    accumulators: tuple[Callable[[], Accumulator], ...]
-    grouped: bool
-    empty: Entry
 
 
 class AccumulatingCode(Struct, frozen=True):
     """A compiled rule with accumulators.
 
-    ``unit``/``step``/``length`` of a tumbling window in ms, or ``count`` rows of a count window. ``filtered``: the condition stands behind
-    the window, so that a window without rows is not given out. ``shape`` is equal for two versions whose state is compatible.
+    - ``unit``/``step``/``length``/``hop`` of a tumbling or hopping window in ms, or ``count`` rows of a count window ``every`` so many
+    - ``slices``: how windows that share rows with each other keep them, None where they do not
+    - ``filtered``: the condition stands behind the window, so that a window without rows is not given out
+    - ``shape`` is equal for two versions whose state is compatible
     """
 
     groups: GroupCode
@@ -55,118 +41,16 @@ class AccumulatingCode(Struct, frozen=True):
     unit: str
     step: int
     length: int
+    hop: int
     count: int
+    every: int
+    slices: SlicesCode | None
     guarded: bool
     event_time: bool
     late_tolerance: int
     filtered: bool
     shape: str
     json_numbers: frozenset[str] | None = frozenset()
-
-
-class _Group:
-    __slots__ = ("accumulators", "first")
-
-    def __init__(self, first: Entry, accumulators: list[Accumulator]) -> None:
-        self.first = first
-        self.accumulators = accumulators
-
-    def __getitem__(self, index: int) -> Any:
-        """The result of aggregate ``index``, computed where it is asked for, so that a failure names its item."""
-        return self.accumulators[index].result()
-
-
-class Groups:
-    """The open window: one set of accumulators per group key, in order of first appearance.
-
-    A row that fails behind the window fails the whole window: its error waits until the window closes.
-    """
-
-    __slots__ = ("_code", "_failures", "_groups", "_memories")
-
-    def __init__(self, code: GroupCode, memories: Sequence[Any]) -> None:
-        self._code = code
-        self._memories = memories
-        self._groups: dict[Any, _Group] = {}
-        self._failures: dict[str, str] = {}
-        """Per stage the first failure."""
-
-    def add_fast(self, rows: Sequence[Any], time: int) -> int | None:
-        """Take rows in the fast tier: how many passed, or None (and nothing taken) when they belong to the exact tier."""
-        code = self._code
-        if code.fast_buckets is None:
-            return None
-        try:
-            buckets = code.fast_buckets(rows)
-            values = [[None if f is None else f(bucket) for f in code.fast_values] for bucket in buckets.values()]
-        except FAST_FAILURES:
-            return None
-        passed = 0
-        for (key, bucket), columns in zip(buckets.items(), values, strict=True):
-            group = self._groups.get(key) or self._open(key, Entry(bucket[0], time, {}, None))
-            passed += len(bucket)
-            for accumulator, column in zip(group.accumulators, columns, strict=True):
-                accumulator.fold(bucket if column is None else column)
-        return passed
-
-    def add(self, entry: Entry) -> bool:
-        """Take one row in the exact tier: whether it passed. StageError when it failed."""
-        taken = self._code.exact(entry, self._memories)
-        if taken is None:
-            return False
-        key, values, others = taken
-        group = self._groups.get(key) or self._open(key, entry)
-        for i, accumulator in enumerate(group.accumulators):
-            if isinstance(accumulator, Gathered):
-                accumulator.attend(others[i])
-            accumulator.fold((values[i],))
-        return True
-
-    def _open(self, key: Any, first: Entry) -> _Group:
-        group = self._groups[key] = _Group(first, [make() for make in self._code.accumulators])
-        return group
-
-    def fail(self, error: StageError) -> None:
-        """A row has failed that stands in the window."""
-        self._failures.setdefault(error.stage, str(error))
-
-    def close(self) -> list[Pair]:
-        """The groups with their first rows; the window is empty afterwards. StageError when one of its rows has failed.
-
-        Conditions are asked before keys are computed, so their failures come first.
-        """
-        groups, failures = self._groups, self._failures
-        self._groups, self._failures = {}, {}
-        for stage in ("filter", *failures):
-            if stage in failures:
-                raise StageError(stage, failures[stage])
-        if not groups and not self._code.grouped:
-            return [(self._code.empty, [_over_nothing(make()) for make in self._code.accumulators])]
-        return [(group.first, group) for group in groups.values()]
-
-    def is_empty(self) -> bool:
-        return not self._groups and not self._failures
-
-    def snapshot(self) -> Any:
-        groups = [[pack_value(key), pack_entry(g.first), [a.snapshot() for a in g.accumulators]] for key, g in self._groups.items()]
-        return [groups, self._failures]
-
-    def restore(self, state: Any) -> None:
-        groups, self._failures = state
-        self._groups = {}
-        for key, first, states in groups:
-            group = self._open(_hashable(unpack_value(key)), unpack_entry(first))
-            for accumulator, kept in zip(group.accumulators, states, strict=True):
-                accumulator.restore(kept)
-
-
-def _over_nothing(accumulator: Accumulator) -> Any:
-    """An aggregate over no rows at all: null, also for ``count``; other functions decide themselves (``collect`` shows a null)."""
-    return accumulator.result() if isinstance(accumulator, Gathered) else None
-
-
-def _hashable(key: Any) -> Any:
-    return tuple(_hashable(part) for part in key) if isinstance(key, list) else key
 
 
 class AccumulatingProgram:
@@ -176,18 +60,25 @@ class AccumulatingProgram:
     time the watermark drives the boundaries, one output per step, also across gaps.
     """
 
-    __slots__ = ("_boundary", "_code", "_counts", "_held", "_memories", "_open", "_order", "_start", "_trusted")
+    __slots__ = ("_boundary", "_code", "_counts", "_held", "_memories", "_number", "_open", "_order", "_start", "_times", "_trusted")
 
     def __init__(self, code: AccumulatingCode) -> None:
         self._code = code
         self._memories: list[Any] = [make() for make in code.memories]
-        self._open = Groups(code.groups, self._memories)
+        self._open: Groups | SlicedGroups = (
+            Groups(code.groups, self._memories) if code.slices is None else SlicedGroups(code.groups, code.slices, self._memories)
+        )
         self._order = EventOrder(code.late_tolerance) if code.event_time else None
         self._trusted = True
         """Event time: every row that may still wait for the watermark has come in a batch that keeps the promise of the fast tier."""
         self._boundary: int | None = None
         self._start = 0
         self._held = 0
+        """Rows of a count window since the last one."""
+        self._number = 0
+        """Rows that have come to a count window."""
+        self._times: deque[int] = deque(maxlen=code.count or 1)
+        """When the rows of a count window came, where windows share rows."""
         self._counts = [0, 0, 0, 0, 0]
 
     @property
@@ -256,11 +147,11 @@ class AccumulatingProgram:
                 self._add_entries(entries[low:high], batch, output)
                 low = high
                 while entry.time >= self._boundary:
-                    self._fire(self._start, self._boundary, output)
+                    self._fire_boundary(self._boundary, output)
         self._add_entries(entries[low:], batch, output)
         mark = self._order.watermark
         while self._boundary is not None and mark is not None and mark >= self._boundary:
-            self._fire(self._start, self._boundary, output)
+            self._fire_boundary(self._boundary, output)
 
     def _entry(self, batch: Batch, i: int) -> Entry:
         need, times = self._code.need, batch.times
@@ -272,65 +163,87 @@ class AccumulatingProgram:
             self._add([e.row for e in entries], entries, batch, output)
 
     def _counted(self, rows: list[Any], entries: list[Entry] | None, batch: Batch, output: Output) -> None:
-        """Rows of a count window: every ``count`` rows that arrive, whether they pass or not, close one."""
-        low, count = 0, self._code.count
+        """Rows of a count window: every so many rows that arrive, whether they pass or not, give one."""
+        code, low = self._code, 0
         while low < len(rows):
-            high = min(len(rows), low + count - self._held)
+            high = min(len(rows), low + code.every - self._held)
             if self._held == 0:
                 self._start = batch.arrival if entries is None else entries[low].time
             part = rows if high - low == len(rows) else rows[low:high]
+            if code.slices is not None:
+                self._times.extend([batch.arrival] * len(part) if entries is None else [e.time for e in entries[low:high]])
             self._add(part, None if entries is None else entries[low:high], batch, output, offset=low)
             self._held += high - low
-            if self._held == count:
+            self._number += high - low
+            if self._held == code.every:
                 self._held = 0
-                self._fire(self._start, batch.arrival if entries is None else entries[high - 1].time, output)
+                end = batch.arrival if entries is None else entries[high - 1].time
+                if self._number >= code.count:
+                    start = self._start if code.slices is None else self._times[0]
+                    self._fire(start, end, self._number - code.count, output)
             low = high
 
     def _add(self, rows: list[Any], entries: list[Entry] | None, batch: Batch, output: Output, offset: int = 0) -> None:
         """Put rows into the open window; ``entries`` where they were made already, else the rows stand in the batch from ``offset`` on."""
+        if not rows:
+            return
         self._counts[0] += len(rows)
+        places: int | Sequence[int] = batch.arrival if entries is None else [e.time for e in entries]
+        if self._code.count:
+            places = range(self._number, self._number + len(rows))
         if (batch.guarded if entries is None else self._trusted) or not self._code.guarded:
-            passed = self._open.add_fast(rows, batch.arrival if entries is None or not entries else entries[0].time)
+            passed = self._open.add_fast(rows, places)
             if passed is not None:
                 self._counts[1] += passed
                 return
         for i in range(len(rows)):
+            place = places if isinstance(places, int) else places[i]
             try:
-                kept = self._open.add(self._entry(batch, offset + i) if entries is None else entries[i])
+                kept = self._open.add(self._entry(batch, offset + i) if entries is None else entries[i], place)
             except StageError as error:
                 if error.stage == "filter" and not self._code.filtered:
                     self._counts[2] += 1
                     output.fail(error)
                 else:
                     self._counts[1] += 1
-                    self._open.fail(error)
+                    self._open.fail(error, place)
             else:
                 self._counts[1] += kept
 
-    def _fire(self, start: int, end: int, output: Output) -> None:
-        """Close the open window; a tumbling window's next boundary is one length later."""
+    def _fire_boundary(self, end: int, output: Output) -> None:
+        """Give out the window that ends at a boundary; a hopping window starts one length before, another where the last one ended."""
         code = self._code
-        if not code.count:
-            self._start, self._boundary = end, end + code.length
-        if code.filtered and self._open.is_empty():
-            return
-        self._counts[3] += 1
+        low = end - code.length
+        start = self._start if code.slices is None else low
+        self._start, self._boundary = end, end + code.hop
+        self._fire(start, end, low, output)
+
+    def _fire(self, start: int, end: int, oldest: int, output: Output) -> None:
+        """Give out the window of the rows from ``oldest`` on."""
+        code = self._code
         try:
-            rows = finish(code.finish, self._open.close(), (start, end, end), self._memories)
+            pairs = self._open.close(oldest)
+            if not pairs and code.filtered:
+                return
+            if not pairs and not code.groups.grouped:
+                pairs = [over_nothing(code.groups)]
+            rows = finish(code.finish, pairs, (start, end, end), self._memories)
         except StageError as error:
+            self._counts[3] += 1
             self._counts[4] += 1
             output.fail(error)
             return
+        self._counts[3] += 1
         if rows or (rows is not None and not code.groups.grouped):
             output.rows.extend(rows)
             output.sizes.append(len(rows))
 
     def _fire_due(self, now: int, output: Output) -> None:
         if self._boundary is not None and now >= self._boundary:
-            self._fire(self._start, self._boundary, output)
+            self._fire_boundary(self._boundary, output)
             behind = now - self._boundary
             if behind >= 0:
-                self._boundary += (behind // self._code.length + 1) * self._code.length
+                self._boundary += (behind // self._code.hop + 1) * self._code.hop
 
     def advance(self, now: int) -> Batch | None:
         if self._order is not None or self._code.count:
@@ -345,12 +258,14 @@ class AccumulatingProgram:
     def snapshot(self) -> bytes:
         order = None if self._order is None else self._order.snapshot()
         memories = [memory.snapshot() for memory in self._memories]
-        return msgspec.msgpack.encode((self._start, self._boundary, self._held, order, self._open.snapshot(), memories))
+        counted = (self._held, self._number, list(self._times))
+        return msgspec.msgpack.encode((self._start, self._boundary, counted, order, self._open.snapshot(), memories))
 
     def restore(self, state: bytes) -> None:
         if not state:
             return
-        self._start, self._boundary, self._held, order, contents, memories = msgspec.msgpack.decode(state)
+        self._start, self._boundary, (self._held, self._number, times), order, contents, memories = msgspec.msgpack.decode(state)
+        self._times.extend(times)
         self._open.restore(contents)
         if self._order is not None and order is not None:
             self._order.restore(order)

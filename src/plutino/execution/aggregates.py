@@ -1,14 +1,20 @@
 """Accumulators: what a window keeps of its rows when every aggregate allows it.
 
-``fold`` takes the argument's values of some rows, in order; folding in any portions gives what the aggregate gives over all values.
+``fold`` takes the argument's values of some rows, in order; folding in any portions gives what the aggregate gives over all values, to
+the last digit: floats are added from left to right, as the original does. Parts that were summed apart and are put together by ``merge``
+or ``lead`` may differ from that in the last digit; everything but sums of floats does not depend on how it is put together.
 With ``loose`` values come as they stood in schemaless JSON: whole numbers mean floats, a missing key is null.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import accumulate, chain
 from types import NoneType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from msgspec import UNSET, UnsetType
 
@@ -37,17 +43,34 @@ _FLOAT = frozenset((float,))
 _INT = frozenset((int,))
 _NUMBER = frozenset((int, float))
 _TEXT = frozenset((str,))
+_FAMILIES = (_FLOAT, _INT, _TEXT)
+_LOOSE_FAMILIES = (_NUMBER, _TEXT)
+"""Kinds of values that compare with each other."""
+
+
+Kinds: TypeAlias = AbstractSet[type]
 
 
 class Accumulator(Protocol):
     """The running value of one aggregate in one group."""
 
-    def fold(self, values: Sequence[Any]) -> None:
-        """Take the values of more rows. Raises nothing: what cannot be aggregated shows in ``result``."""
+    def fold(self, values: Sequence[Any], kinds: Kinds | None = None) -> None:
+        """Take the values of more rows, of these ``kinds`` where they are known already (``kinds_of``).
+
+        Raises nothing: what cannot be aggregated shows in ``result``.
+        """
         ...
 
     def merge(self, other: Any) -> bool:
         """Take what another accumulator of the same aggregate made of the rows behind; False when only folding those rows is right."""
+        ...
+
+    def suffixes(self, values: Sequence[Any]) -> Sequence[Any] | None:
+        """Per value what ``lead`` takes for it and those behind it; None when only folding them is right."""
+        ...
+
+    def lead(self, suffixes: Any, low: int) -> None:
+        """Begin, before anything is folded, with the values from number ``low`` on, of which ``suffixes`` tells."""
         ...
 
     def result(self) -> Any:
@@ -61,10 +84,40 @@ class Accumulator(Protocol):
     def restore(self, state: Any) -> None: ...
 
 
-def _present(values: Sequence[Any], kinds: set[type]) -> Sequence[Any]:
+def kinds_of(values: Sequence[Any]) -> Kinds:
+    """The types among values."""
+    if isinstance(values, array):
+        return _FLOAT if values.typecode == "d" else _INT
+    return set(map(type, values))
+
+
+def _present(values: Sequence[Any], kinds: Kinds) -> tuple[Sequence[Any], Kinds]:
+    """The values that are not null, and their kinds."""
     if kinds.isdisjoint(_NULLS):
-        return values
-    return [v for v in values if v is not None and v is not UNSET]
+        return values, kinds
+    return [v for v in values if v is not None and v is not UNSET], kinds - _NULLS
+
+
+def _forwards(values: Iterable[Any], start: float) -> float:
+    """A sum from left to right, without compensation."""
+    for value in values:
+        start += value
+    return start
+
+
+_sum: Callable[[Iterable[Any], float], float] = sum if sys.version_info < (3, 12) else _forwards
+"""Since Python 3.12 ``sum`` compensates for rounding, so that what it gives depends on how the values come in portions."""
+
+
+def _backwards(values: Iterable[Any]) -> list[Any]:
+    """What was accumulated from the last value on, by the number of the first value in it."""
+    found = list(values)
+    found.reverse()
+    return found
+
+
+def _is_null(value: Any) -> bool:
+    return value is None or value is UNSET
 
 
 class Count:
@@ -76,12 +129,23 @@ class Count:
         self._rows = rows
         self._count = 0
 
-    def fold(self, values: Sequence[Any]) -> None:
-        self._count += len(values) if self._rows else sum(1 for v in values if v is not None and v is not UNSET)
+    def fold(self, values: Sequence[Any], kinds: Kinds | None = None) -> None:
+        if self._rows or (kinds_of(values) if kinds is None else kinds).isdisjoint(_NULLS):
+            self._count += len(values)
+        else:
+            self._count += sum(1 for v in values if v is not None and v is not UNSET)
 
     def merge(self, other: Count) -> bool:
         self._count += other._count
         return True
+
+    def suffixes(self, values: Sequence[Any]) -> Sequence[int]:
+        if self._rows or kinds_of(values).isdisjoint(_NULLS):
+            return range(len(values), 0, -1)
+        return _backwards(accumulate(not _is_null(v) for v in reversed(values)))
+
+    def lead(self, suffixes: Sequence[int], low: int) -> None:
+        self._count = int(suffixes[low])
 
     def result(self) -> int:
         return self._count
@@ -105,14 +169,12 @@ class Total:
         self._total: int | float | None = None
         self._error: str | None = None
 
-    def fold(self, values: Sequence[Any]) -> None:
-        kinds = set(map(type, values))
-        present = _present(values, kinds)
-        kinds -= _NULLS
+    def fold(self, values: Sequence[Any], kinds: Kinds | None = None) -> None:
+        present, kinds = _present(values, kinds_of(values) if kinds is None else kinds)
         if not present or self._error is not None:
             return
         if kinds <= (_NUMBER if self._loose else _FLOAT) and not isinstance(self._total, int):
-            self._total = (self._total or 0.0) + float(sum(present))
+            self._total = _sum(present, self._total or 0.0)
         elif kinds <= _INT and not self._loose and not isinstance(self._total, float):
             self._total = wrap((self._total or 0) + sum(present))
         else:
@@ -136,6 +198,10 @@ class Total:
                 return
 
     def merge(self, other: Total) -> bool:
+        if type(self._total) is type(other._total) is float and self._error is other._error is None:
+            self._total += other._total
+            self._count += other._count
+            return True
         kinds = {type(total) for total in (self._total, other._total) if total is not None}
         if self._error is not None or other._error is not None or len(kinds) > 1:
             return False
@@ -146,6 +212,25 @@ class Total:
             total = self._total + other._total
             self._total = wrap(total) if isinstance(total, int) else total
         return True
+
+    def suffixes(self, values: Sequence[Any]) -> Sequence[tuple[Any, int]] | None:
+        kinds = kinds_of(values)
+        if not any(kinds - _NULLS <= family for family in ((_NUMBER,) if self._loose else (_FLOAT, _INT))):
+            return None
+        zero: int | float = 0 if kinds - _NULLS <= _INT and not self._loose else 0.0
+        if kinds.isdisjoint(_NULLS):
+            counts: Iterable[int] = range(1, len(values) + 1)
+        else:
+            counts = accumulate(not _is_null(v) for v in reversed(values))
+            values = [zero if _is_null(v) else v for v in values]
+        totals = accumulate(chain((zero,), reversed(values)))
+        next(totals)
+        return _backwards(zip(totals, counts, strict=True))
+
+    def lead(self, suffixes: Sequence[tuple[Any, int]], low: int) -> None:
+        total, self._count = suffixes[low]
+        if self._count:
+            self._total = wrap(total) if isinstance(total, int) else total
 
     def result(self) -> Any:
         if self._error is not None:
@@ -175,15 +260,12 @@ class Extreme:
         self._best: Any = None
         self._error: str | None = None
 
-    def fold(self, values: Sequence[Any]) -> None:
-        kinds = set(map(type, values))
-        present = _present(values, kinds)
-        kinds -= _NULLS
+    def fold(self, values: Sequence[Any], kinds: Kinds | None = None) -> None:
+        present, kinds = _present(values, kinds_of(values) if kinds is None else kinds)
         if not present or self._error is not None:
             return
-        numbers = _NUMBER if self._loose else None
-        for family in (numbers, _FLOAT, _INT, _TEXT):
-            if family is not None and kinds <= family and (self._best is None or type(self._best) in family):
+        for family in _LOOSE_FAMILIES if self._loose else _FAMILIES:
+            if kinds <= family and (self._best is None or type(self._best) in family):
                 best = self._pick(present)
                 self._best = best if self._best is None else self._pick(self._best, best)
                 return
@@ -220,6 +302,19 @@ class Extreme:
         self._best = self._pick(self._best, other._best)
         return True
 
+    def suffixes(self, values: Sequence[Any]) -> Sequence[Any] | None:
+        kinds = kinds_of(values)
+        if not any(kinds - _NULLS <= family for family in (_LOOSE_FAMILIES if self._loose else _FAMILIES)):
+            return None
+        pick = self._pick
+        if kinds.isdisjoint(_NULLS):
+            return _backwards(accumulate(reversed(values), pick))
+        return _backwards(accumulate(reversed(values), lambda best, v: best if _is_null(v) else v if _is_null(best) else pick(best, v)))
+
+    def lead(self, suffixes: Sequence[Any], low: int) -> None:
+        best = suffixes[low]
+        self._best = None if best is UNSET else best
+
     def result(self) -> Any:
         if self._error is not None:
             raise EvaluationError(f"call func {self._name} error: {self._error}")
@@ -245,7 +340,7 @@ class Gathered:
         self._others: tuple[Any, ...] | None = None
         self._error: str | None = None
 
-    def fold(self, values: Sequence[Any]) -> None:
+    def fold(self, values: Sequence[Any], kinds: Kinds | None = None) -> None:
         self._values.extend([loose(v) for v in values] if self._loose else values)
 
     def attend(self, others: tuple[Any, ...] | Failed) -> None:
@@ -259,6 +354,12 @@ class Gathered:
         self._values.extend(other._values)
         self._others = other._others if self._others is None else self._others
         return True
+
+    def suffixes(self, values: Sequence[Any]) -> Sequence[Any]:
+        return values
+
+    def lead(self, suffixes: Sequence[Any], low: int) -> None:
+        self.fold(suffixes[low:])
 
     def result(self) -> Any:
         if self._error is not None:

@@ -1,163 +1,240 @@
-"""The rows of a sliding window as slices: columns of what aggregates need, with the aggregates of every full slice.
+"""The rows of a window that moves forward, as slices: columns of what aggregates need, with the aggregates of every full slice.
 
-A result takes the part of the first slice that is still inside, what is kept of the slices behind it, and the last, open slice: a bounded
-number of steps however many rows the window holds. A row costs eight bytes per column, and eight for its time.
+A result puts together the rest of the first slice, what is kept of the slices behind it, and the last, open slice: a few steps however
+many rows the window holds. A row costs eight bytes per column, and eight for its place.
+
+Sums of floats: over at most ``EXACT_ROWS`` rows, or wherever a window is told to be ``exact``, they are added from left to right as over
+kept rows; beyond that the last digit may differ, as parts are summed apart.
 """
 
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any, TypeAlias
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from plutino.execution.aggregates import Accumulator, Failed
 from plutino.execution.state import pack_row, pack_value, unpack_row, unpack_value
 
 SLICE_ROWS = 512
+EXACT_ROWS = 64
 Column: TypeAlias = "array[float] | array[int] | list[Any]"
 Merged: TypeAlias = list[Accumulator | None]
 """Per aggregate what several slices give together; None where they cannot be put together (kinds of values differ)."""
 
 
-class Slice:
-    """Up to ``SLICE_ROWS`` rows: times, arguments of the aggregates (None: the rows are counted), and the rows where they are shown."""
+class SlicesCode(Struct, frozen=True):
+    """What slices hold.
 
-    __slots__ = ("columns", "rows", "times")
+    - ``makers``: what makes each aggregate; ``columns``: per aggregate the number of its argument, None where rows are counted
+    - ``loose``: per argument, whether whole numbers mean floats
+    - ``keeps_rows``: the first row is shown beside the aggregates
+    - ``exact``: every result adds up all rows, from left to right
+    """
+
+    makers: tuple[Callable[[], Accumulator], ...]
+    columns: tuple[int | None, ...]
+    loose: tuple[bool, ...]
+    keeps_rows: bool
+    exact: bool
+
+
+class Slice:
+    """Up to ``SLICE_ROWS`` rows: their places (times, or numbers), their order among all groups, arguments, and the rows if shown."""
+
+    __slots__ = ("columns", "order", "places", "rows")
 
     def __init__(self, columns: list[Column | None], rows: list[Any] | None) -> None:
-        self.times: array[int] = array("q")
+        self.places: array[int] = array("q")
+        self.order: array[int] = array("q")
         self.columns = columns
         self.rows = rows
 
-    def values(self, index: int, low: int = 0) -> Sequence[Any]:
-        """The values of one aggregate from row ``low`` on."""
-        column = self.columns[index]
-        found: Sequence[Any] = self.times if column is None else column
+    def values(self, column: int | None, low: int = 0) -> Sequence[Any]:
+        """The values of one argument from row ``low`` on; without argument as many values as there are rows."""
+        found: Sequence[Any] = self.places if column is None else self.columns[column] or ()
         return found[low:] if low else found
 
 
 class Slices:
-    """The rows of a window that only moves forward. ``loose``: per aggregate, whether whole numbers mean floats."""
+    """The rows of one group."""
 
-    __slots__ = ("_back", "_front", "_keeps_rows", "_loose", "_makers", "_slices")
+    __slots__ = ("_back", "_code", "_folded", "_front", "_middle", "_rows", "_running", "_slices", "_suffixes")
 
-    def __init__(self, makers: Sequence[Callable[[], Accumulator]], loose: Sequence[bool], keeps_rows: bool) -> None:
-        self._makers = makers
-        self._loose = loose
-        self._keeps_rows = keeps_rows
+    def __init__(self, code: SlicesCode) -> None:
+        self._code = code
         self._slices: deque[Slice] = deque()
+        self._rows = 0
         # the slices between first and last as a queue of two stacks: suffixes of the older ones, and the sum of the newer ones
         self._front: list[Merged] = []
         self._back: Merged | None = None
+        self._middle: Merged | None = None
+        """Both stacks together, once asked for."""
+        self._running: list[Accumulator] = []
+        """The aggregates of the last slice where it is not the first one, up to row ``_folded``."""
+        self._folded = 0
+        self._suffixes: dict[int, Sequence[Any] | None] = {}
+        """By aggregate the suffixes of the first slice, once it is complete and they are asked for."""
 
-    def add(self, rows: Sequence[Any], columns: Sequence[Sequence[Any] | None], time: int) -> None:
-        """Take rows of one time with the arguments of each aggregate."""
-        low = 0
-        while low < len(rows):
+    def add(self, rows: Sequence[Any], columns: Sequence[Sequence[Any]], places: Sequence[int] | int, order: Sequence[int]) -> None:
+        """Take rows with their arguments. Their places do not go back; one for all or one each. ``order``: among the rows of all groups,
+        nothing where there is one group."""
+        low, count = 0, len(rows)
+        while low < count:
             last = self._open()
-            high = min(len(rows), low + SLICE_ROWS - len(last.times))
-            last.times.extend([time] * (high - low))
+            high = min(count, low + SLICE_ROWS - len(last.places))
+            last.places.extend(repeat(places, high - low) if isinstance(places, int) else places[low:high])
+            last.order.extend(order[low:high])
             for i, column in enumerate(columns):
-                if column is not None:
-                    last.columns[i] = _extended(last.columns[i], column[low:high], self._loose[i])
+                part = column if high - low == count else column[low:high]
+                last.columns[i] = _extended(last.columns[i], part, self._code.loose[i])
             if last.rows is not None:
-                last.rows.extend(rows[low:high])
+                last.rows.extend(rows if high - low == count else rows[low:high])
             low = high
+        self._rows += count
 
     def _open(self) -> Slice:
-        """The last slice, a new one when it is full."""
-        return self._slices[-1] if self._slices and len(self._slices[-1].times) < SLICE_ROWS else self._next()
+        """The last slice, a new one when it is full, or complete because its suffixes are known."""
+        complete = len(self._slices) == 1 and self._suffixes
+        if self._slices and not complete and len(self._slices[-1].places) < SLICE_ROWS:
+            return self._slices[-1]
+        return self._next()
 
     def _next(self) -> Slice:
         """A new last slice; the one before is complete, and has its place between first and last."""
         if len(self._slices) > 1:
-            own: Merged = [self._of(self._slices[-1], i) for i in range(len(self._makers))]
+            self._fold_last()
+            own: Merged = list(self._running)
             self._back = own if self._back is None else self._merged(self._back, own)
-        self._slices.append(Slice([None] * len(self._makers), [] if self._keeps_rows else None))
+            self._middle = None
+        code = self._code
+        self._running, self._folded = [make() for make in code.makers], 0
+        self._slices.append(Slice([None] * len(code.loose), [] if code.keeps_rows else None))
         return self._slices[-1]
 
-    def _of(self, part: Slice, index: int) -> Accumulator | None:
-        made = self._makers[index]()
-        made.fold(part.values(index))
-        return made
+    def _fold_last(self) -> None:
+        """Bring the aggregates of the last slice up to date."""
+        last = self._slices[-1]
+        if self._folded < len(last.places):
+            for made, column in zip(self._running, self._code.columns, strict=True):
+                made.fold(last.values(column, self._folded))
+            self._folded = len(last.places)
+
+    def _of(self, part: Slice) -> Merged:
+        found: Merged = []
+        for make, column in zip(self._code.makers, self._code.columns, strict=True):
+            made = make()
+            made.fold(part.values(column))
+            found.append(made)
+        return found
 
     def _merged(self, first: Merged, second: Merged) -> Merged:
         return [self._both(i, a, b) for i, (a, b) in enumerate(zip(first, second, strict=True))]
 
     def _both(self, index: int, first: Accumulator | None, second: Accumulator | None) -> Accumulator | None:
-        made = self._makers[index]()
+        made = self._code.makers[index]()
         return made if first is not None and second is not None and made.merge(first) and made.merge(second) else None
 
-    def forget(self, oldest: int, *, inclusive: bool) -> None:
-        """Drop slices whose rows are all older than ``oldest`` (``inclusive`` False: or as old)."""
-        while self._slices and (self._slices[0].times[-1] < oldest if inclusive else self._slices[0].times[-1] <= oldest):
+    def forget(self, oldest: int) -> None:
+        """Drop slices whose rows all stand before ``oldest``."""
+        while self._slices and self._slices[0].places[-1] < oldest:
             if len(self._slices) > 2:
                 if not self._front:
                     self._flip()
                 self._front.pop()
-            self._slices.popleft()
+                self._middle = None
+            self._rows -= len(self._slices.popleft().places)
+            self._suffixes = {}
 
     def _flip(self) -> None:
         """Make the suffixes of all slices between the first and the last."""
         suffix: Merged | None = None
         for part in reversed(list(islice(self._slices, 1, len(self._slices) - 1))):
-            own: Merged = [self._of(part, i) for i in range(len(self._makers))]
+            own = self._of(part)
             suffix = own if suffix is None else self._merged(own, suffix)
             self._front.append(suffix)
         self._back = None
 
-    def since(self, oldest: int, *, inclusive: bool) -> Window | None:
-        """What the window holds from ``oldest`` on, None when that is nothing. Valid until rows are added."""
-        self.forget(oldest, inclusive=inclusive)
-        if not self._slices:
-            return None
-        low = (bisect_left if inclusive else bisect_right)(self._slices[0].times, oldest)
-        return Window(self, low)
+    def since(self, oldest: int) -> Window | None:
+        """What the window holds from place ``oldest`` on, None when that is nothing. Valid until rows are added."""
+        self.forget(oldest)
+        return Window(self, bisect_left(self._slices[0].places, oldest)) if self._slices else None
 
     def first(self, low: int) -> Any:
         """The first row, where rows are kept."""
         rows = self._slices[0].rows
         return None if rows is None else rows[low]
 
+    def order(self, low: int) -> int:
+        """Where the first row stands among those of all groups."""
+        return self._slices[0].order[low]
+
     def result(self, index: int, low: int) -> Any:
         """One aggregate over the rows from row ``low`` of the first slice on."""
-        made = self._makers[index]()
-        made.fold(self._slices[0].values(index, low))
-        for kept in (self._front[-1] if self._front else None, self._back):
-            if kept is not None:
-                part = kept[index]
-                if part is None or not made.merge(part):
-                    return self._whole(index, low)
+        code = self._code
+        if code.exact or self._rows - low <= EXACT_ROWS:
+            return self._whole(index, low)
+        made = code.makers[index]()
+        suffixes = self._suffixes_of(index)
+        if suffixes is None:
+            made.fold(self._slices[0].values(code.columns[index], low))
+        else:
+            made.lead(suffixes, low)
+        if len(self._slices) > 2:
+            part = self._between()[index]
+            if part is None or not made.merge(part):
+                return self._whole(index, low)
         if len(self._slices) > 1:
-            made.fold(self._slices[-1].values(index))
+            self._fold_last()
+            if not made.merge(self._running[index]):
+                return self._whole(index, low)
         return made.result()
+
+    def _suffixes_of(self, index: int) -> Sequence[Any] | None:
+        if index not in self._suffixes:
+            values = self._slices[0].values(self._code.columns[index])
+            self._suffixes[index] = self._code.makers[index]().suffixes(values)
+        return self._suffixes[index]
+
+    def _between(self) -> Merged:
+        if self._middle is None:
+            front, back = self._front[-1] if self._front else None, self._back
+            self._middle = self._merged(front, back) if front is not None and back is not None else front or back
+            assert self._middle is not None
+        return self._middle
 
     def _whole(self, index: int, low: int) -> Any:
         """One aggregate over every row."""
-        made = self._makers[index]()
+        made, column = self._code.makers[index](), self._code.columns[index]
         for part in self._slices:
-            made.fold(part.values(index, low))
+            made.fold(part.values(column, low))
             low = 0
         return made.result()
 
     def snapshot(self) -> Any:
         return [
-            [part.times.tobytes(), [_pack(c) for c in part.columns], None if part.rows is None else [pack_row(r) for r in part.rows]]
+            [
+                part.places.tobytes(),
+                part.order.tobytes(),
+                [_pack(c) for c in part.columns],
+                None if part.rows is None else [pack_row(r) for r in part.rows],
+            ]
             for part in self._slices
         ]
 
     def restore(self, state: Any) -> None:
-        self._slices, self._front, self._back = deque(), [], None
-        for times, columns, rows in state:
+        for places, order, columns, rows in state:
             part = self._next()
-            part.times.frombytes(times)
+            part.places.frombytes(places)
+            part.order.frombytes(order)
             part.columns = [_unpack(c) for c in columns]
             part.rows = None if rows is None else [unpack_row(r) for r in rows]
+            self._rows += len(part.places)
 
 
 class Window:
@@ -173,6 +250,11 @@ class Window:
     def first(self) -> Any:
         """The first row, None where rows are not kept."""
         return self._slices.first(self._low)
+
+    @property
+    def order(self) -> int:
+        """Where the first row stands among those of all groups."""
+        return self._slices.order(self._low)
 
     def __getitem__(self, index: int) -> Any:
         return self._slices.result(index, self._low)

@@ -1,0 +1,162 @@
+"""The groups of a window that moves forward: hopping, sliding, or counting rows; one set of slices per group key."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from plutino.execution.accumulators import GroupCode, Position, hashable
+from plutino.execution.entry import Entry
+from plutino.execution.failures import FAST_FAILURES, StageError
+from plutino.execution.finishing import Pair
+from plutino.execution.slices import Slices, SlicesCode, Window
+from plutino.execution.state import pack_value, unpack_value
+
+TIDY_ROWS = 1024
+"""Rows after which what is too old is dropped, also where no window is given out."""
+
+
+class Failures(Struct):
+    """Rows that follow each other and fail alike, the last of them at ``place``."""
+
+    place: int
+    stage: str
+    text: str
+
+
+class SlicedGroups:
+    """The rows of the last while by group. Every row has a place: its time, or its number; places do not go back.
+
+    A row that fails behind the window fails every window that it is part of.
+    """
+
+    __slots__ = ("_added", "_code", "_failures", "_groups", "_memories", "_order", "_slices", "_sources")
+
+    def __init__(self, code: GroupCode, slices: SlicesCode, memories: Sequence[Any]) -> None:
+        self._code = code
+        self._slices = slices
+        self._memories = memories
+        self._sources = tuple(code.columns.index(i) for i in range(len(slices.loose)))
+        """Per argument the first aggregate that takes it."""
+        self._groups: dict[Any, Slices] = {}
+        self._failures: deque[Failures] = deque()
+        self._order = 0
+        self._added = 0
+
+    def add_fast(self, rows: Sequence[Any], at: Position) -> int | None:
+        """Take rows in the fast tier: how many passed, or None (and nothing taken) when they belong to the exact tier."""
+        if self._code.fast is None:
+            return None
+        try:
+            kept, keys, columns = self._code.fast(rows)
+        except FAST_FAILURES:
+            return None
+        if not kept:
+            return 0
+        places = at if isinstance(at, int) or len(kept) == len(rows) else _places_of(kept, rows, at)
+        if keys is None:
+            self._group(()).add(kept, columns, places, ())
+        else:
+            self._spread(kept, keys, columns, places)
+        self._added += len(kept)
+        return len(kept)
+
+    def _spread(self, rows: Sequence[Any], keys: Sequence[Any], columns: Sequence[Sequence[Any]], places: Position) -> None:
+        """Give rows to their groups."""
+        chosen: dict[Any, list[int]] = {}
+        for i, key in enumerate(keys):
+            if key in chosen:
+                chosen[key].append(i)
+            else:
+                chosen[key] = [i]
+        for key, own in chosen.items():
+            parts = [[column[i] for i in own] for column in columns]
+            order = [self._order + i for i in own]
+            self._group(key).add([rows[i] for i in own], parts, places if isinstance(places, int) else [places[i] for i in own], order)
+        self._order += len(rows)
+
+    def add(self, entry: Entry, place: int) -> bool:
+        """Take one row in the exact tier: whether it passed. StageError when it failed."""
+        taken = self._code.exact(entry, self._memories)
+        if taken is None:
+            return False
+        key, values, _ = taken
+        self._group(key).add([entry.row], [(values[i],) for i in self._sources], place, (self._order,) if self._code.grouped else ())
+        self._order += 1
+        self._added += 1
+        return True
+
+    def _group(self, key: Any) -> Slices:
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = Slices(self._slices)
+        return group
+
+    def fail(self, error: StageError, place: int) -> None:
+        """A row has failed that stands in the window."""
+        last = self._failures[-1] if self._failures else None
+        if last is not None and (last.stage, last.text) == (error.stage, str(error)):
+            last.place = place
+        else:
+            self._failures.append(Failures(place, error.stage, str(error)))
+
+    def tidy(self, oldest: int) -> None:
+        """Drop what stands before ``oldest``, if much has come since the last time."""
+        if self._added >= TIDY_ROWS:
+            self._added = 0
+            self._since(oldest)
+
+    def close(self, oldest: int) -> list[Pair]:
+        """The groups of the rows from ``oldest`` on, in the order of their first rows. StageError when one of those rows has failed.
+
+        Conditions are asked before keys are computed, so their failures come first.
+        """
+        while self._failures and self._failures[0].place < oldest:
+            self._failures.popleft()
+        if self._failures:
+            found = next((f for f in self._failures if f.stage == "filter"), self._failures[0])
+            raise StageError(found.stage, found.text)
+        windows = self._since(oldest)
+        if len(windows) > 1:
+            windows.sort(key=_order)
+        return [(self._code.empty if w.first is None else Entry(w.first, 0, {}, None), w) for w in windows]
+
+    def _since(self, oldest: int) -> list[Window]:
+        windows: list[Window] = []
+        gone: list[Any] = []
+        for key, group in self._groups.items():
+            window = group.since(oldest)
+            if window is None:
+                gone.append(key)
+            else:
+                windows.append(window)
+        for key in gone:
+            del self._groups[key]
+        return windows
+
+    def snapshot(self) -> Any:
+        groups = [[pack_value(key), slices.snapshot()] for key, slices in self._groups.items()]
+        return [groups, [[f.place, f.stage, f.text] for f in self._failures], self._order]
+
+    def restore(self, state: Any) -> None:
+        groups, failures, self._order = state
+        self._groups = {}
+        for key, kept in groups:
+            self._group(hashable(unpack_value(key))).restore(kept)
+        self._failures = deque(Failures(*failure) for failure in failures)
+
+
+def _order(window: Window) -> int:
+    return window.order
+
+
+def _places_of(kept: Sequence[Any], rows: Sequence[Any], places: Sequence[int]) -> list[int]:
+    """The places of those rows that passed."""
+    found: list[int] = []
+    pairs = zip(rows, places, strict=True)
+    for row in kept:
+        found.append(next(place for other, place in pairs if other is row))
+    return found
