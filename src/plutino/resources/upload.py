@@ -206,7 +206,7 @@ class UploadKind:
             elif not await asyncio.to_thread(displace, root, name):
                 raise PlutinoError(f"removeat {name}: no such file or directory")
         except PlutinoError as error:
-            with_prefix(error, "Error deleting the file")
+            with_prefix(error, "Error deleting the file", code=PlutinoError.code)
             raise
         return text_answer("ok")
 

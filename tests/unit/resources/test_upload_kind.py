@@ -182,6 +182,7 @@ async def test_a_file_is_no_directory(api: Api) -> None:
     await _json(api, {"name": "a/b", "content": "x"})
     await _json(api, {"name": "a.b", "content": "x"})
     assert (await _json(api, {"name": "a", "content": "x"})).json["message"].endswith("open a: is a directory")
+    assert (await api.ask("DELETE", "/config/uploads/a")).json["error"] == 1000
     assert (await _json(api, {"name": "a.b/c", "content": "x"})).json["message"].endswith("mkdirat a.b: not a directory")
     document = {"uploads": {name: json.dumps({"name": name, "content": "x"}) for name in ("f", "f/g")}}
     reply = await api.ask("POST", "/data/import?partial=1", {"content": json.dumps(document)})

@@ -13,7 +13,7 @@ from plutino.model import Definition, Ref
 from plutino.resources.service.content import Interface, Procedure, ServiceContent
 from plutino.resources.service.descriptor import read_service
 from plutino.spi import Action, Answer, Area, Call, Environment, FunctionSpec, Host, Mode, Origin
-from plutino.spi.gojson import GoJsonError
+from plutino.spi.gojson import GoJsonError, decode
 from plutino.spi.package import (
     REQUEST_SCHEMA,
     check_new_functions,
@@ -116,9 +116,8 @@ class ServiceKind:
             async with request_text(call, _SHAPE, name) as (given, text):
                 if call.control.environment.get(Ref(self.kind, name)) is None:
                     raise NotFoundError(f"{prefix}: {name} is not found")
-                if given != name:
-                    raise DefinitionError(f"{prefix}: invalid name {given}: the path says {name}")
-                await self._put(call, name, text, Mode.UPDATE, prefix)
+                # The path alone says which; a name in the body is not looked at.
+                await self._put(call, name, text if given == name else _named(text, name), Mode.UPDATE, prefix)
         except GoJsonError as error:
             with_prefix(error, _DECODING)
             raise
@@ -160,6 +159,12 @@ class ServiceKind:
         if found is None:
             raise NotFoundError(f"describe function {name} error: not found")
         return json_answer(found)
+
+
+def _named(text: str, name: str) -> str:
+    """A request with another name in it."""
+    others = {field: value for field, value in decode(text, exact=True).items() if field.lower() != "name"}
+    return msgspec.json.encode({"name": name, **others}).decode()
 
 
 def _name(call: Call) -> str:
