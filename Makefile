@@ -18,7 +18,7 @@ WITH_SERVERS := tests/e2e tests/corpus
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test check bench lock broker clean
+.PHONY: help demo serve test check bench lock programs clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -38,7 +38,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/unit
 
-test: $(VENV)/.installed-dev broker
+test: $(VENV)/.installed-dev programs
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	@# In the background what needs no Ctrl-C (a shell ignores it there), with coverage; servers are out of its sight anyway.
@@ -47,9 +47,10 @@ test: $(VENV)/.installed-dev broker
 	  $(BIN)/pytest -q -n 2 --dist loadfile $(WITH_SERVERS); served=$$?; \
 	  wait $$alone; alone=$$?; cat build/alone.log; exit $$((alone + served))
 
-broker:
-	@sh scripts/ensure-mosquitto
-	@sh scripts/ensure-redis
+programs:
+	@sh scripts/ensure mosquitto mosquitto "an MQTT broker"
+	@sh scripts/ensure redis-server redis-server "a Redis server"
+	@sh scripts/ensure openssl openssl "openssl, which an example in docs/transfer.md calls"
 
 $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
