@@ -20,6 +20,7 @@ from msgspec import UNSET, Struct
 
 from plutino.errors import FormatError
 from plutino.formats.json.columns import column_type, has_bytea, keeps_kinds, kind_type, record_type
+from plutino.formats.json.encoding import JsonEncoder
 from plutino.formats.json.exact import Wanted, declared, read_records
 from plutino.model import Batch, DataType, RowError, TypeName, attribute, row_type
 from plutino.model.cast import to_bytea
@@ -74,6 +75,7 @@ class SchemalessDecoder:
         self._wanted: Wanted = None
         self._record = msgspec.json.Decoder(dict[str, Any]).decode
         self._elements = msgspec.json.Decoder(list[msgspec.Raw])
+        self._again = JsonEncoder()
 
     def decode(self, payloads: Sequence[bytes]) -> Batch:
         """One batch of all payloads."""
@@ -171,10 +173,13 @@ class SchemalessDecoder:
         return self._read(payload)
 
     def _read(self, payload: bytes) -> tuple[list[Any], Sequence[bytes], bool]:
-        """The exact way; whole rows are encoded again, since what needed the lenient reader must not be passed on as it is."""
+        """The exact way; whole rows are encoded again, since what needed the lenient reader must not be passed on as it is.
+
+        FormatError too where a whole row holds a number that JSON has no text for.
+        """
         try:
             records = read_records(payload, self._wanted)
-            texts = [msgspec.json.encode(record) for record in records] if self._whole else ()
+            texts = self._again.encode_rows(records) if self._whole else ()
         except RecursionError:
             raise FormatError("cannot parse JSON: too big depth for the nested JSON; it exceeds 300; unparsed tail: \"\"") from None
         return from_dicts(self._row, records), texts, False
