@@ -1,7 +1,7 @@
 """The rows of a window that moves forward, as slices: columns of what aggregates need, with the aggregates of every full slice.
 
-A result puts together the rest of the first slice, what is kept of the slices behind it, and the last, open slice: a few steps however
-many rows the window holds. A row costs eight bytes per column, and eight for its place.
+A result puts together the rest of the first slice and what is kept of all slices behind it: two steps however many rows the window
+holds. A row costs eight bytes per column, and eight for its place.
 
 Sums of floats: over at most ``EXACT_ROWS`` rows, or wherever a window is told to be ``exact``, they are added from left to right as over
 kept rows; beyond that the last digit may differ, as parts are summed apart.
@@ -64,7 +64,7 @@ class Slice:
 class Slices:
     """The rows of one group."""
 
-    __slots__ = ("_back", "_code", "_folded", "_front", "_middle", "_rows", "_running", "_slices", "_suffixes")
+    __slots__ = ("_back", "_behind", "_code", "_folded", "_front", "_rows", "_slices", "_suffixes")
 
     def __init__(self, code: SlicesCode) -> None:
         self._code = code
@@ -73,18 +73,20 @@ class Slices:
         # the slices between first and last as a queue of two stacks: suffixes of the older ones, and the sum of the newer ones
         self._front: list[Merged] = []
         self._back: Merged | None = None
-        self._middle: Merged | None = None
-        """Both stacks together, once asked for."""
-        self._running: list[Accumulator] = []
-        """The aggregates of the last slice where it is not the first one, up to row ``_folded``."""
+        self._behind: Merged | None = None
+        """All slices behind the first one, up to row ``_folded`` of the last; None when it must be made anew."""
         self._folded = 0
-        self._suffixes: dict[int, Sequence[Any] | None] = {}
+        self._suffixes: dict[int, Any] = {}
         """By aggregate the suffixes of the first slice, once it is complete and they are asked for."""
 
     def add(self, rows: Sequence[Any], columns: Sequence[Sequence[Any]], places: Sequence[int] | int, order: Sequence[int]) -> None:
         """Take rows with their arguments. Their places do not go back; one for all or one each. ``order``: among the rows of all groups,
         nothing where there is one group."""
         low, count = 0, len(rows)
+        self._rows += count
+        if count == 1:
+            self._add_one(rows[0], columns, places if isinstance(places, int) else places[0], order)
+            return
         while low < count:
             last = self._open()
             high = min(count, low + SLICE_ROWS - len(last.places))
@@ -96,7 +98,20 @@ class Slices:
             if last.rows is not None:
                 last.rows.extend(rows if high - low == count else rows[low:high])
             low = high
-        self._rows += count
+
+    def _add_one(self, row: Any, columns: Sequence[Sequence[Any]], place: int, order: Sequence[int]) -> None:
+        last = self._open()
+        last.places.append(place)
+        last.order.extend(order)
+        for i, column in enumerate(columns):
+            held: Any = last.columns[i]
+            value = column[0]
+            if held.__class__ is array and held.typecode == "d" and value.__class__ is float:  # what is most usual
+                held.append(value)
+            else:
+                last.columns[i] = _extended(held, column, self._code.loose[i])
+        if last.rows is not None:
+            last.rows.append(row)
 
     def _open(self) -> Slice:
         """The last slice, a new one when it is full, or complete because its suffixes are known."""
@@ -108,22 +123,36 @@ class Slices:
     def _next(self) -> Slice:
         """A new last slice; the one before is complete, and has its place between first and last."""
         if len(self._slices) > 1:
-            self._fold_last()
-            own: Merged = list(self._running)
+            if self._behind is not None:
+                self._fold_behind()
+            own = self._of(self._slices[-1])
             self._back = own if self._back is None else self._merged(self._back, own)
-            self._middle = None
+        self._folded = 0
         code = self._code
-        self._running, self._folded = [make() for make in code.makers], 0
         self._slices.append(Slice([None] * len(code.loose), [] if code.keeps_rows else None))
         return self._slices[-1]
 
-    def _fold_last(self) -> None:
-        """Bring the aggregates of the last slice up to date."""
-        last = self._slices[-1]
+    def _fold_behind(self) -> Merged:
+        """Bring the aggregates of all slices behind the first one up to date."""
+        behind, last = self._behind, self._slices[-1]
+        if behind is None:
+            behind = self._behind = self._between()
+            self._folded = 0
         if self._folded < len(last.places):
-            for made, column in zip(self._running, self._code.columns, strict=True):
-                made.fold(last.values(column, self._folded))
+            for made, column in zip(behind, self._code.columns, strict=True):
+                if made is not None:
+                    made.fold(last.values(column, self._folded))
             self._folded = len(last.places)
+        return behind
+
+    def _between(self) -> Merged:
+        """The slices between the first and the last, put together anew."""
+        front, back = self._front[-1] if self._front else None, self._back
+        found: Merged = [make() for make in self._code.makers]
+        for part in (front, back):
+            if part is not None:
+                found = self._merged(found, part)
+        return found
 
     def _of(self, part: Slice) -> Merged:
         found: Merged = []
@@ -147,9 +176,8 @@ class Slices:
                 if not self._front:
                     self._flip()
                 self._front.pop()
-                self._middle = None
             self._rows -= len(self._slices.popleft().places)
-            self._suffixes = {}
+            self._suffixes, self._behind = {}, None
 
     def _flip(self) -> None:
         """Make the suffixes of all slices between the first and the last."""
@@ -177,36 +205,24 @@ class Slices:
     def result(self, index: int, low: int) -> Any:
         """One aggregate over the rows from row ``low`` of the first slice on."""
         code = self._code
+        column = code.columns[index]
+        if column is None:
+            return self._rows - low
         if code.exact or self._rows - low <= EXACT_ROWS:
             return self._whole(index, low)
         made = code.makers[index]()
-        suffixes = self._suffixes_of(index)
+        suffixes = self._suffixes.get(index, self)
+        if suffixes is self:
+            suffixes = self._suffixes[index] = made.suffixes(self._slices[0].values(column))
         if suffixes is None:
-            made.fold(self._slices[0].values(code.columns[index], low))
+            made.fold(self._slices[0].values(column, low))
         else:
             made.lead(suffixes, low)
-        if len(self._slices) > 2:
-            part = self._between()[index]
+        if len(self._slices) > 1:
+            part = (self._behind if self._behind and self._folded == len(self._slices[-1].places) else self._fold_behind())[index]
             if part is None or not made.merge(part):
                 return self._whole(index, low)
-        if len(self._slices) > 1:
-            self._fold_last()
-            if not made.merge(self._running[index]):
-                return self._whole(index, low)
         return made.result()
-
-    def _suffixes_of(self, index: int) -> Sequence[Any] | None:
-        if index not in self._suffixes:
-            values = self._slices[0].values(self._code.columns[index])
-            self._suffixes[index] = self._code.makers[index]().suffixes(values)
-        return self._suffixes[index]
-
-    def _between(self) -> Merged:
-        if self._middle is None:
-            front, back = self._front[-1] if self._front else None, self._back
-            self._middle = self._merged(front, back) if front is not None and back is not None else front or back
-            assert self._middle is not None
-        return self._middle
 
     def _whole(self, index: int, low: int) -> Any:
         """One aggregate over every row."""
