@@ -75,7 +75,9 @@ class _Group:
         """The result of aggregate ``index``, computed where it is asked for, so that a failure names its item."""
         if self.accumulators is not None:
             return self.accumulators[index].result()
-        column = self.code.columns[index] or 0
+        column = self.code.columns[index]
+        if column is None:
+            return len(self.lists[0])
         values, kinds = self.lists[column], self._kinds.get(column)
         if kinds is None:
             kinds = self._kinds[column] = kinds_of(values)

@@ -47,13 +47,15 @@ class SlicesCode(Struct, frozen=True):
 class Slice:
     """Up to ``SLICE_ROWS`` rows: their places (times, or numbers), their order among all groups, arguments, and the rows if shown."""
 
-    __slots__ = ("columns", "order", "places", "rows")
+    __slots__ = ("columns", "order", "own", "places", "rows")
 
     def __init__(self, columns: list[Column | None], rows: list[Any] | None) -> None:
         self.places: array[int] = array("q")
         self.order: array[int] = array("q")
         self.columns = columns
         self.rows = rows
+        self.own: Merged = []
+        """The aggregates, once it is full."""
 
     def values(self, column: int | None, low: int = 0) -> Sequence[Any]:
         """The values of one argument from row ``low`` on; without argument as many values as there are rows."""
@@ -125,7 +127,7 @@ class Slices:
         if len(self._slices) > 1:
             if self._behind is not None:
                 self._fold_behind()
-            own = self._of(self._slices[-1])
+            own = self._slices[-1].own = self._of(self._slices[-1])
             self._back = own if self._back is None else self._merged(self._back, own)
         self._folded = 0
         code = self._code
@@ -183,8 +185,7 @@ class Slices:
         """Make the suffixes of all slices between the first and the last."""
         suffix: Merged | None = None
         for part in reversed(list(islice(self._slices, 1, len(self._slices) - 1))):
-            own = self._of(part)
-            suffix = own if suffix is None else self._merged(own, suffix)
+            suffix = part.own if suffix is None else self._merged(part.own, suffix)
             self._front.append(suffix)
         self._back = None
 
