@@ -65,7 +65,7 @@ class ItemWriter:
     def _copied(self, item: Item) -> str:
         assert isinstance(item.expr, ColumnRef)
         text = self.emitter.raw(item.expr)
-        if self.options.send_nil_field:
+        if self.options.send_nil_field and not item.of_star:
             return f"filled({text})"
         return f"shown({text})" if item.aliased else text
 

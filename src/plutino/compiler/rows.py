@@ -90,7 +90,7 @@ def _fast_item(item: Item, emitter: FastEmitter, options: RuleOptions) -> tuple[
     """Text of one output value and whether nulls must be taken out of it."""
     if isinstance(item.expr, ColumnRef) and not item.aliased:
         text = f"r.{attribute(item.expr.name)}"
-        return (f"filled({text})", False) if options.send_nil_field else (text, False)
+        return (f"filled({text})" if options.send_nil_field and not item.of_star else text), False
     text, null = emitter.value(item.expr)
     if options.send_nil_field:
         return (f"filled({text})" if null else text), False

@@ -191,6 +191,11 @@ class Item(Struct, frozen=True):
     visible: bool = True
     spread: str = ""
 
+    @property
+    def of_star(self) -> bool:
+        """Whether this is one of the declared columns that a star stands for: it shows what the row has, and nothing for what is missing."""
+        return self.text == "*"
+
 
 class ChangedColumns(Struct, frozen=True):
     """``changed_cols(prefix, ignore_null, …)`` in the select list: ``columns`` by name; ``star`` takes every column of the row too."""

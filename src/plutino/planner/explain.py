@@ -99,8 +99,8 @@ def _shown(plan: RulePlan) -> list[Node]:
 def _described(node: Node, texts: _Texts) -> tuple[str, str]:
     match node:
         case Project(items=items, star=star):
-            shown = ["*"] if star is not None or any(i.text == "*" for i in items) else []
-            shown += [_field(i, texts) for i in sorted(items, key=lambda i: not i.aliased) if i.text != "*"]
+            shown = ["*"] if star is not None or any(i.of_star for i in items) else []
+            shown += [_field(i, texts) for i in sorted(items, key=lambda i: not i.aliased) if not i.of_star]
             return "ProjectPlan", f"Fields:[ {', '.join(shown)} ]"
         case Order(keys=keys):
             return "OrderPlan", f"SortFields:[ {', '.join(_sort_field(k, texts) for k in keys)} ]"

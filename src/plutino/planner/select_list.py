@@ -100,11 +100,11 @@ def _distinct(items: list[Item], starred: bool) -> list[Item]:
         if not item.visible:
             continue
         other = shown.get(item.name)
-        if other is not None and item.text == "*":
+        if other is not None and item.of_star:
             replaced.add(id(item))
             continue
         if other is not None:
-            if not starred or other.text != "*":
+            if not starred or not other.of_star:
                 raise PlanError(f"duplicate field definition {item.name}")
             replaced.add(id(other))
         shown[item.name] = item
