@@ -193,7 +193,7 @@ class Item(Struct, frozen=True):
 
     @property
     def of_star(self) -> bool:
-        """Whether this is one of the declared columns that a star stands for: it shows what the row has, and nothing for what is missing."""
+        """Whether this is one of the declared columns that a star stands for, which shows what the row has and nothing else."""
         return self.text == "*"
 
 
