@@ -22,7 +22,7 @@ from plutino.cli.output import Failure, Misuse, counted, json_option
 from plutino.cli.script import STDIN, Script, read_script
 from plutino.errors import ProvisionError, TransportError
 from plutino.model import Ref
-from plutino.spi import ConnectorSpec, Delivery, IngressHandler, Inlet, Mode, Origin, Registry, SinkSpec, SourceSpec
+from plutino.spi import ConnectorSpec, Delivery, IngressHandler, Inlet, Mode, Origin, Registry, SinkSpec, SocketRoom, SourceSpec
 
 RULE = "run"
 STDOUT = "stdout"
@@ -210,6 +210,9 @@ class _NoIngress:
 
     def stream(self, path: str, listen: Callable[[], AsyncGenerator[bytes, None]]) -> Callable[[], None]:
         raise ProvisionError(f"GET {path}: server-sent events need a server; use 'plutino serve'")
+
+    def sockets(self, path: str, receive: Callable[[bytes], None] | None) -> SocketRoom:
+        raise ProvisionError(f"WebSocket {path}: clients need a server; use 'plutino serve'")
 
     @property
     def port(self) -> int:

@@ -14,7 +14,8 @@ from plutino.errors import PlutinoError
 from plutino.rest.envelope import error_answer, internal_error
 from plutino.rest.guard import Guard
 from plutino.rest.pieces import send_pieces
-from plutino.spi import Answer, IngressHandler
+from plutino.rest.sockets import Member, Rooms
+from plutino.spi import Answer, IngressHandler, SocketRoom
 from plutino.spi.limits import limits
 
 BODY_LIMIT = 64 * 1024 * 1024
@@ -33,6 +34,7 @@ class DataServer:
         self._body_limit = min(body_limit, limits().body)
         self._streams: dict[str, Callable[[], AsyncGenerator[bytes, None]]] = {}
         self._ending = asyncio.Event()
+        self.rooms = Rooms(guard.check, self._body_limit)
         self.port = 0
         """Where it listens; told by who binds it."""
 
@@ -59,6 +61,10 @@ class DataServer:
                 del self._streams[path]
 
         return leave
+
+    def sockets(self, path: str, receive: Callable[[bytes], None] | None) -> SocketRoom:
+        """Serve a path to WebSocket clients."""
+        return Member(self.rooms, path, receive)
 
     def end_streams(self) -> None:
         """End all events: the server stops."""

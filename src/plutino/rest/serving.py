@@ -6,11 +6,14 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from plutino.errors import PlutinoError
+from plutino.rest.sockets import Rooms, SocketProtocol
 
 KEEP_ALIVE_S = 60
 GRACE_S = 3
@@ -20,16 +23,25 @@ GRACE_S = 3
 class HttpServer:
     """One ASGI application on one address. Bound by the constructor, so that a port in use is found before anything else is started."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int, purpose: str, *, before_stop: Callable[[], None] = lambda: None) -> None:
-        """PlutinoError when the address cannot be had; port 0 takes a free one. ``purpose`` names the server in messages; ``before_stop``
-        is called before requests under way are waited for."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        host: str,
+        port: int,
+        purpose: str,
+        *,
+        rooms: Rooms | None = None,
+        before_stop: Callable[[], None] = lambda: None,
+    ) -> None:
+        """PlutinoError when the address cannot be had; port 0 takes a free one. ``purpose`` names the server in messages; ``rooms``
+        are what WebSocket clients find; ``before_stop`` is called before requests under way are waited for."""
         self._before_stop = before_stop
         self._socket = _bound(host, port, purpose)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
             app,
             http="httptools",
-            ws="none",
+            ws="none" if rooms is None else cast(type[asyncio.Protocol], partial(SocketProtocol, rooms)),
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from plutino.errors import ProvisionError
 from plutino.runtime.dynamic import render
 from plutino.runtime.facilities import Facilities
-from plutino.spi import Connection, IngressHandler, SinkContext, SourceContext, SystemClock
+from plutino.spi import Connection, IngressHandler, SinkContext, SocketRoom, SourceContext, SystemClock
 from plutino.spi.access import Access
 from plutino.spi.bus import Bus
 
@@ -115,6 +115,9 @@ class _NoIngress:
 
     def stream(self, path: str, listen: Callable[[], AsyncGenerator[bytes, None]]) -> Callable[[], None]:
         raise ProvisionError(f"GET {path} cannot be served while a rule is checked")
+
+    def sockets(self, path: str, receive: Callable[[bytes], None] | None) -> SocketRoom:
+        raise ProvisionError(f"WebSocket {path} cannot be served while a rule is checked")
 
     @property
     def port(self) -> int:

@@ -21,7 +21,18 @@ from plutino.spi.connector import (
 from plutino.spi.discovery import Registry, discover
 from plutino.spi.format import DecodePlan, Decoder, Encoder, FormatSpec
 from plutino.spi.function import Arg, ArgCheck, FunctionKind, FunctionSpec, Nulls
-from plutino.spi.host import Deployment, FeedRequest, Host, HttpIngress, IngressHandler, LookupRequest, RuleOptions, SinkRequest, Tap
+from plutino.spi.host import (
+    Deployment,
+    FeedRequest,
+    Host,
+    HttpIngress,
+    IngressHandler,
+    LookupRequest,
+    RuleOptions,
+    SinkRequest,
+    SocketRoom,
+    Tap,
+)
 from plutino.spi.program import Guard, InputNeed, Program, Scanning, common_kind
 from plutino.spi.resource import (
     Action,
@@ -97,6 +108,7 @@ __all__ = [
     "SinkContext",
     "SinkRequest",
     "SinkSpec",
+    "SocketRoom",
     "Source",
     "SourceContext",
     "SourceSpec",

@@ -107,6 +107,18 @@ Tap = Callable[[list[Any]], None]
 for the output of a window; with ``sendError`` also ``{"error": text}``. Called from the event loop; must neither block nor change them."""
 
 
+class SocketRoom(Protocol):
+    """A source's or sink's place among the WebSocket clients on one path of the data server."""
+
+    def send(self, messages: Sequence[bytes]) -> None:
+        """Send to every client that is connected now, as text where it is UTF-8. A client that does not keep up is disconnected."""
+        ...
+
+    def leave(self) -> None:
+        """Receive no more. When nobody is left on the path, its clients are disconnected."""
+        ...
+
+
 class HttpIngress(Protocol):
     """The data server, as sources that listen see it (default 127.0.0.1:10081)."""
 
@@ -119,6 +131,10 @@ class HttpIngress(Protocol):
 
         The result ends that for clients to come. A path that is served already goes to the newer one.
         """
+        ...
+
+    def sockets(self, path: str, receive: Callable[[bytes], None] | None) -> SocketRoom:
+        """Serve a path to WebSocket clients; ``receive`` gets each of their messages, as all others on the path do."""
         ...
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from plutino.errors import NotFoundError
@@ -82,13 +82,45 @@ class CollectingInlet:
         self._news.set()
 
 
+class FakeRoom:
+    """A ``spi.SocketRoom`` that keeps what is sent."""
+
+    def __init__(self, others: list[FakeRoom], receive: Callable[[bytes], None] | None) -> None:
+        self.receive = receive
+        self.sent: list[bytes] = []
+        self._others = others
+        others.append(self)
+
+    def send(self, messages: Sequence[bytes]) -> None:
+        """Keep it."""
+        self.sent.extend(messages)
+
+    def leave(self) -> None:
+        """Be gone."""
+        if self in self._others:
+            self._others.remove(self)
+
+
 class FakeIngress:
     """A ``spi.HttpIngress`` without sockets: a test sends with ``request``."""
 
     def __init__(self) -> None:
         self.handlers: dict[tuple[str, str], list[IngressHandler]] = {}
         self.streams: dict[str, Callable[[], AsyncGenerator[bytes, None]]] = {}
+        self.rooms: dict[str, list[FakeRoom]] = {}
         self.port = 10081
+
+    def sockets(self, path: str, receive: Callable[[bytes], None] | None) -> FakeRoom:
+        """Serve WebSocket clients: ``message`` sends, and what they get is in ``rooms[path]``."""
+        return FakeRoom(self.rooms.setdefault(path, []), receive)
+
+    def message(self, path: str, payload: bytes) -> None:
+        """What a WebSocket client sends; NotFoundError when nobody serves the path."""
+        if not self.rooms.get(path):
+            raise NotFoundError(f"WebSocket {path} is not served")
+        for room in tuple(self.rooms[path]):
+            if room.receive is not None:
+                room.receive(payload)
 
     def stream(self, path: str, listen: Callable[[], AsyncGenerator[bytes, None]]) -> Callable[[], None]:
         """Serve events: ``streams[path]()`` listens."""
