@@ -55,6 +55,7 @@ def statement(chance: Random) -> str:
     tail = chance.choice(("", "", " HAVING count(*) > 1", " ORDER BY s", " HAVING sum(a) > 1", " LIMIT 1"))
     when = f" OVER (WHEN {chance.choice(CONDITIONS)})" if chance.random() < 0.3 else ""
     window = chance.choice(WINDOWS)
+    tail = f" FILTER (WHERE {chance.choice(CONDITIONS)}){tail}" if chance.random() < 0.2 else tail
     return f"SELECT {', '.join(items)} FROM demo{where} GROUP BY {key}{window}{when if window.startswith('sliding') else ''}{tail}"
 
 

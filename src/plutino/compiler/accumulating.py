@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from plutino.compiler.aggregates import accumulator_of, argument_columns, asks_bounds, slices_code
@@ -32,7 +33,10 @@ def accumulates(plan: RulePlan) -> bool:
         return False
     if any(call.spec.whole_rows for call in aggregate.calls) or asks_bounds(aggregate, plan.root.items):
         return False
-    if window.condition is not None or any(node.aggregates for node in plan.find_all(Filter)):
+    if any(node.aggregates for node in plan.find_all(Filter)):
+        return False
+    if window.condition is not None and (window.window.kind == "countwindow" or plan.options.is_event_time):
+        # which rows pass the window's own FILTER decides what is counted, and when the first window begins
         return False
     return not any(isinstance(p, RowNumber) for i in plan.root.items for p in walk(i.expr))
 
@@ -58,7 +62,7 @@ def compile_accumulating(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Ac
     condition = plan.find(Filter)
     where = None if condition is None else condition.condition
     emitter = FastEmitter(pieces.constants, plan.root.items)
-    functions = group_functions(pieces, aggregate, where, emitter)
+    functions = group_functions(pieces, aggregate, where, emitter, window.condition)
     functions |= finish_functions(pieces)
     made = build(functions, pieces.constants)
     fast = "fast" in functions
@@ -89,19 +93,23 @@ def compile_accumulating(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Ac
     return code, functions
 
 
-def group_functions(pieces: Pieces, aggregate: Aggregate, where: Bound | None, emitter: FastEmitter) -> dict[str, str]:
-    """How rows are told apart, and what aggregates take of them, in both tiers where the rule has a fast one."""
+def group_functions(
+    pieces: Pieces, aggregate: Aggregate, where: Bound | None, emitter: FastEmitter, admitted: Bound | None = None
+) -> dict[str, str]:
+    """How rows are told apart, and what aggregates take of them, in both tiers where the rule has a fast one. ``admitted``: the
+    window's own FILTER."""
     functions: dict[str, str] = {}
     constants = pieces.constants
     if reads_rows_alone(pieces, aggregate):
         mark = len(constants.values)
         try:
-            functions.update(_fast_functions(aggregate, where, emitter))
+            functions.update(_fast_functions(aggregate, [c for c in (admitted, where) if c is not None], emitter))
         except NotFast:
             del constants.values[mark:]
             functions.clear()
     exact = pieces.at_entry(bounded=False)
-    lines = [] if where is None else pieces.passing(where, "filter", exact, "None", "where")
+    lines = [] if admitted is None else pieces.passing(admitted, "windowFilter", exact, "None")
+    lines += [] if where is None else pieces.passing(where, "filter", exact, "None", "where")
     lines += exact.reads([*aggregate.keys, *(a for call in aggregate.calls for a in call.args)])
     functions["exact"] = define("exact", "e, s", [*lines, *_taken(aggregate, exact)])
     return functions
@@ -116,11 +124,11 @@ def reads_rows_alone(pieces: Pieces, aggregate: Aggregate) -> bool:
     return not plan.scans[0].meta and not whole and "where" not in pieces.hits
 
 
-def _fast_functions(aggregate: Aggregate, where: Bound | None, emitter: FastEmitter) -> dict[str, str]:
+def _fast_functions(aggregate: Aggregate, conditions: Sequence[Bound], emitter: FastEmitter) -> dict[str, str]:
     """The rows that pass, their keys, and the values of each distinct argument."""
     if any(call.spec.incremental is None or len(call.args) != 1 for call in aggregate.calls):
         raise NotFast
-    keep = "" if where is None else emitter.condition(where)
+    keep = " and ".join(emitter.condition(condition) for condition in conditions)
     keys = [_fast_key(k, emitter) for k in aggregate.keys]
     key = keys[0] if len(keys) == 1 else "(" + ", ".join(keys) + ")"
     columns = argument_columns(aggregate)

@@ -201,7 +201,7 @@ class AccumulatingProgram:
             try:
                 kept = self._open.add(self._entry(batch, offset + i) if entries is None else entries[i], place)
             except StageError as error:
-                if error.stage == "filter" and not self._code.filtered:
+                if error.stage == "windowFilter" or (error.stage == "filter" and not self._code.filtered):
                     self._counts[2] += 1
                     output.fail(error)
                 else:
