@@ -154,7 +154,7 @@ def guard_of(where: Bound | None, items: Sequence[Item]) -> Guard | None:
     return None
 
 
-_twins: WeakValueDictionary[str, RowTwin] = WeakValueDictionary()
+_twins: WeakValueDictionary[object, RowTwin] = WeakValueDictionary()
 """By what two rules must have in common to be twins; a twin lives as long as one of its rules."""
 
 
@@ -162,17 +162,24 @@ def twin_of(plan: RulePlan, where: Bound | None) -> RowTwin | None:
     """What rules with the same projection share, where one comparison is their whole condition; None where there is no such thing."""
     if not isinstance(where, Operation) or where.op not in _MIRRORED:
         return None
-    expressions = [item.expr for item in plan.root.items]
-    if any(isinstance(p, FunctionCall) and not p.spec.pure for expression in expressions for p in walk(expression)):
+    root = plan.root
+    plain = len(plan.chain()) == 3 and all(item.expr.__class__ is ColumnRef for item in root.items)  # scan, filter, projection
+    # Columns as they are, the most frequent case: their names say everything, and no code has to be made to find that out.
+    key: object = (root.items, root.star, root.changed, root.numberings, plan.scans[0].meta, plan.options) if plain else None
+    twin = _twins.get(key)
+    if twin is not None:
+        return twin
+    if any(isinstance(p, FunctionCall) and not p.spec.pure for item in root.items for p in walk(item.expr)):
         return None
     constants = Constants()
     made = _fast(plan, None, constants)
     if made is None:
         return None
-    output = output_kind(plan.root, plan.options)
-    values = [value for value in constants.values if not isinstance(value, type)]
-    key = repr((output, [item.name for item in plan.root.items if item.visible], made, values))
-    twin = _twins.get(key)
+    output = output_kind(root, plan.options)
+    if key is None:
+        values = [value for value in constants.values if not isinstance(value, type)]
+        key = repr((output, [item.name for item in root.items if item.visible], made, values))
+        twin = _twins.get(key)
     if twin is None:
         twin = _twins[key] = RowTwin(build({"fast": made[0]}, constants)["fast"], output, bool(made[1]))
     return twin
