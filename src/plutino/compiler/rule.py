@@ -93,10 +93,10 @@ def _compile_select(plan: RulePlan) -> CompiledRule:
 def _compile_union(plan: UnionPlan) -> CompiledRule:
     compiled = [compile_plan(part) for part in plan.parts]
     needs = merged_needs([c.needs for c in compiled])
-    parts = [_part(c, needs) for c in compiled]
+    parts = [part_of(c, needs) for c in compiled]
     streams = tuple(dict.fromkeys(stream for c in compiled for stream in c.streams))
     shape = repr([c.shape for c in compiled])
-    return CompiledRule(partial(UnionProgram, parts, needs), streams, plan.columns, shape, needs, _tables(compiled))
+    return CompiledRule(partial(UnionProgram, parts, needs), streams, plan.columns, shape, needs, merged_tables(compiled))
 
 
 def _compile_chain(plan: RulePlan) -> CompiledRule:
@@ -104,18 +104,20 @@ def _compile_chain(plan: RulePlan) -> CompiledRule:
     outer = _compile_select(plan)
     own = {stream: need for stream, need in outer.needs.items() if stream not in inner}
     needs = merged_needs([*(c.needs for c in inner.values()), own])
-    parts = {name: _part(c, needs) for name, c in inner.items()}
+    parts = {name: part_of(c, needs) for name, c in inner.items()}
     streams = tuple(dict.fromkeys([*(s for c in inner.values() for s in c.streams), *(s for s in outer.streams if s not in inner)]))
     shape = repr([*(c.shape for c in inner.values()), outer.shape])
-    tables = _tables([*inner.values(), outer])
-    return CompiledRule(partial(ChainProgram, parts, _part(outer, needs), needs), streams, plan.columns, shape, needs, tables)
+    tables = merged_tables([*inner.values(), outer])
+    return CompiledRule(partial(ChainProgram, parts, part_of(outer, needs), needs), streams, plan.columns, shape, needs, tables)
 
 
-def _tables(parts: Iterable[CompiledRule]) -> tuple[str, ...]:
+def merged_tables(parts: Iterable[CompiledRule]) -> tuple[str, ...]:
+    """The lookup tables of several rules, each once."""
     return tuple(dict.fromkeys(table for part in parts for table in part.tables))
 
 
-def _part(compiled: CompiledRule, merged: Mapping[str, InputNeed]) -> Part:
+def part_of(compiled: CompiledRule, merged: Mapping[str, InputNeed]) -> Part:
+    """A compiled query as a part of a rule that needs ``merged`` of its streams."""
     kept = frozenset(s for s, need in compiled.needs.items() if s in merged and keeps_promise(need, merged[s]))
     return Part(compiled.factory, kept)
 

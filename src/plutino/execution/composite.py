@@ -88,7 +88,7 @@ class UnionProgram:
         errors = batch.errors
         for number, (part, program) in enumerate(zip(self._parts, self._programs, strict=True)):
             if stream in program.inputs:
-                made = program.push(stream, _portion(batch, stream in part.guarded, errors))
+                made = program.push(stream, portion(batch, stream in part.guarded, errors))
                 found.outputs.append(found.take(number, made))
                 errors = None
         return found.result(joined(found.outputs, batch.arrival), pushed=True)
@@ -179,11 +179,11 @@ class ChainProgram:
         errors = batch.errors
         for number, (name, program) in enumerate(self._inner.items()):
             if stream in program.inputs:
-                made = found.take(number, program.push(stream, _portion(batch, stream in self._parts[name].guarded, errors)))
+                made = found.take(number, program.push(stream, portion(batch, stream in self._parts[name].guarded, errors)))
                 self._into_outer(name, made, found)
                 errors = None
         if stream in self._outer.inputs and stream not in self._inner:
-            out = self._outer.push(stream, _portion(batch, stream in self._outer_guarded, errors))
+            out = self._outer.push(stream, portion(batch, stream in self._outer_guarded, errors))
             found.outputs.append(found.take(self._last, out))
         return found.result(joined(found.outputs, batch.arrival), pushed=True)
 
@@ -262,7 +262,7 @@ def _settled(record: dict[str, object], numbers: Collection[str] | None) -> dict
     return {**record, **{name: loose(record[name]) for name in numbers if name in record}} if numbers else record
 
 
-def _portion(batch: Batch, guarded: bool, errors: list[RowError] | None) -> Batch:
+def portion(batch: Batch, guarded: bool, errors: list[RowError] | None) -> Batch:
     """The batch for one of several readers."""
     if (guarded or not batch.guarded) and errors is batch.errors:
         return batch

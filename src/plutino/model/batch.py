@@ -39,6 +39,8 @@ class Batch:
     - ``errors``: rows that failed, in order.
     - ``origins``: which delivered payload each row came from, where that is not simply the one with the same index (a list in one payload
       gives several rows, a refused payload none); else None. Who adds metadata per payload needs it.
+    - ``parts``: the outputs of a rule with several ends, one for each, None where nothing leaves; such a batch has no rows of its own, and
+      its errors are those of the parts.
     - ``encoded``: for whom this output was made into messages, and those: outputs that several rules share are encoded once.
     """
 
@@ -49,6 +51,7 @@ class Batch:
         "guarded",
         "meta",
         "origins",
+        "parts",
         "passthrough",
         "payloads",
         "records",
@@ -87,6 +90,7 @@ class Batch:
         self.errors = errors
         self.encoded: tuple[Any, list[Any]] | None = None
         self.origins = origins
+        self.parts: list[Batch | None] | None = None
 
     def __len__(self) -> int:
         """Number of rows, errors not counted."""
@@ -94,6 +98,8 @@ class Batch:
 
     def dicts(self) -> list[dict[str, Any]]:
         """Every row of an output batch as ``{column: value}``; callers must not change them."""
+        if self.parts is not None:
+            return [row for part in self.parts if part is not None for row in part.dicts()]
         if self.passthrough and self.payloads is not None:
             if self.records is None:
                 assert self.whole is not None

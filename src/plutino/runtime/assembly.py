@@ -47,7 +47,7 @@ class Assembler:
 
         ``reuse``: an earlier version; outlets with equal actions stay with it until ``adopt``, and are listed in the new run already.
         """
-        run = Run(deployment.rule, deployment.program(), deployment.options.send_error, keeper, self._facilities)
+        run = Run(deployment.rule, deployment.program(), deployment.options.send_error, keeper, self._facilities, deployment.drawing)
         source_format = common_format(deployment.feeds)
         old = list(reuse.outlets) if reuse is not None else []
         outlets: list[Outlet] = []

@@ -238,7 +238,7 @@ class Feed:
 
     def nodes(self, place: Place, index: int) -> list[Node]:
         """The source and its operators as the rule's status shows them, numbered from ``index`` on."""
-        stream, before = self.request.stream, place.before
+        stream, before = self.request.label or self.request.stream, place.before
         received, decoded = self.received - before.received, self.decoded - before.decoded
         trouble = _since(self.trouble, before.troubles)
         found = [node("source", stream, (received, received), self.last, 0, trouble, buffered=self._buffered(), link=self.link.copy())]

@@ -111,7 +111,7 @@ def source_spec(request: FeedRequest, registry: Registry) -> tuple[ConnectorSpec
 
 def source_reference(rule: str, request: FeedRequest) -> str:
     """How a rule's use of a connection through a source is called on the wire."""
-    return f"{rule}-{request.stream}-0-{request.connector}-source"
+    return f"{rule}-{request.label or request.stream}-0-{request.connector}-source"
 
 
 def common_format(requests: Sequence[FeedRequest]) -> str:

@@ -16,11 +16,11 @@ from plutino.runtime.facilities import Facilities
 from plutino.runtime.feed import Feed
 from plutino.runtime.pending import Pending, at_once
 from plutino.runtime.sinks import Outlet
-from plutino.runtime.status import Node, Trouble
+from plutino.runtime.status import Node, Trouble, drawn_topology
 from plutino.runtime.status import topology as wire_topology
 from plutino.runtime.tracer import Tracer
 from plutino.runtime.twins import share_of
-from plutino.spi import InputNeed, Program, Tap
+from plutino.spi import Drawing, InputNeed, Program, Tap
 
 DECODER = "decoder"
 """Stage of errors that come from the feed."""
@@ -75,6 +75,7 @@ class Run:
     """
 
     __slots__ = (
+        "_drawing",
         "_facilities",
         "_keeper",
         "_takes",
@@ -96,7 +97,15 @@ class Run:
         "tracer",
     )
 
-    def __init__(self, rule: str, program: Program, sends_errors: bool, keeper: Keeper, facilities: Facilities) -> None:
+    def __init__(
+        self,
+        rule: str,
+        program: Program,
+        sends_errors: bool,
+        keeper: Keeper,
+        facilities: Facilities,
+        drawing: Drawing | None = None,
+    ) -> None:
         self.rule = rule
         self.program = program
         self.operators = tuple(map(_kind, program.operators))
@@ -111,6 +120,7 @@ class Run:
         self.push_us = 0
         self.stateful = bool(program.snapshot())
         self.tracer: Tracer | None = None
+        self._drawing = drawing
         self._keeper = keeper
         self._facilities = facilities
         self._takes: tuple[Emit, ...] = ()
@@ -129,11 +139,11 @@ class Run:
     def connect(self, outlets: Sequence[Outlet]) -> None:
         """The outlets that get what leaves the program."""
         self.outlets = list(outlets)
-        self._takes = tuple(outlet.take for outlet in outlets)
+        self._takes = self._ways_out()
 
     def show_to(self, listeners: Sequence[Tap]) -> None:
         """Let these see every output, besides the sinks."""
-        takes = [outlet.take for outlet in self.outlets] if self.tracer is None else [self.tracer.emit]
+        takes = list(self._ways_out()) if self.tracer is None else [self.tracer.emit]
         if listeners:
             takes.append(partial(_show, tuple(listeners), self.sends_errors))
         self._takes = tuple(takes)
@@ -147,6 +157,18 @@ class Run:
         for place in self.places:
             place.follow(self.tracer)
         self.show_to(listeners)
+
+    def part_for(self, number: int, out: Batch) -> Batch | None:
+        """What outlet ``number`` gets of an output."""
+        if out.parts is None or self._drawing is None:
+            return out
+        return out.parts[self._drawing.ends[number]]
+
+    def _ways_out(self) -> tuple[Emit, ...]:
+        """An outlet of a rule with several ends takes its own part alone."""
+        ends = self._drawing.ends if self._drawing is not None else ()
+        takes: list[Emit] = [outlet.take for outlet in self.outlets]
+        return tuple(partial(_take_part, end, take) for end, take in zip(ends, takes, strict=True)) if ends else tuple(takes)
 
     @property
     def way_in(self) -> Push:
@@ -319,13 +341,28 @@ class Run:
             chains.append(chain)
             index += len(chain)
         operators = [item.full_name for item in self._operator_nodes(index)]
-        sinks = []
+        sinks: list[list[str]] = []
         for outlet in self.outlets:
             ops, sink = outlet.nodes()
             sinks.append([item.full_name for item in (*ops, sink)])
+        if self._drawing is not None:
+            streams = [place.feed.request.stream for place in self.places]
+            return drawn_topology(self._drawing, dict(zip(streams, chains, strict=True)), sinks)
         return wire_topology(chains, operators, sinks)
 
     def _operator_nodes(self, index: int) -> list[Node]:
+        """The operators, or the nodes of a drawing with the numbers of the operators that do their work."""
+        counted = self._counted_operators(index)
+        if self._drawing is None:
+            return counted
+        rows = sum(place.feed.decoded - place.before.decoded for place in self.places)
+        last = max((item.last_invocation for item in counted), default=0)
+        return [
+            Node("op", shown, rows, rows, last_invocation=last) if at is None else replace(counted[at], name=shown)
+            for _, shown, at in self._drawing.operators
+        ]
+
+    def _counted_operators(self, index: int) -> list[Node]:
         found = []
         credited = sum(place.credited for place in self.places)
         last = max((place.feed.last for place in self.places), default=0) if self._counted() else 0
@@ -396,8 +433,20 @@ class Run:
             self.failed(error)
 
 
+def _take_part(end: int, take: Emit, out: Batch) -> None:
+    """Hand an output, or the part of it that leaves at one end, to a sink."""
+    part = out if out.parts is None else out.parts[end]
+    if part is not None:
+        take(part)
+
+
 def _show(listeners: Sequence[Tap], errors: bool, out: Batch) -> None:
     """Hand an output to listeners: a dict per row, a list of dicts per window."""
+    if out.parts is not None:
+        for part in out.parts:
+            if part is not None:
+                _show(listeners, errors, part)
+        return
     rows: list[Any] = out.dicts()
     if out.sizes is not None:
         ends = list(accumulate(out.sizes))

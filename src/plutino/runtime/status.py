@@ -5,11 +5,13 @@ Counters live where things happen, as plain integers; the status dict is built w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from msgspec import Struct
+
+from plutino.spi import Drawing
 
 CONNECTED, CONNECTING, DISCONNECTED = 1, 0, -1
 
@@ -166,3 +168,21 @@ def topology(sources: Sequence[Sequence[str]], operators: Sequence[str], sinks: 
         for start, end in pairwise(chain):
             connect(start, end)
     return {"sources": [chain[0] for chain in sources], "edges": edges}
+
+
+def drawn_topology(drawing: Drawing, chains: Mapping[str, Sequence[str]], sinks: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """The topology of a rule that is drawn: its own edges, with what belongs to a source or a sink around them.
+
+    ``chains``: the source of each stream and its operators; ``sinks``: the operators of each sink and itself.
+    """
+    ways: dict[str, Sequence[str]] = {node: chains[stream] for node, stream in drawing.sources.items() if stream in chains}
+    ways |= {node: (f"op_{shown}",) for node, shown, _ in drawing.operators}
+    ways |= {chain[-1].removeprefix("sink_"): chain for chain in sinks}
+    edges: dict[str, list[str]] = {}
+    for way in ways.values():
+        for start, end in pairwise(way):
+            edges[start] = [end]
+    for start, ends in drawing.edges.items():
+        if start in ways:
+            edges.setdefault(ways[start][-1], []).extend(ways[end][0] for end in ends if end in ways)
+    return {"sources": [chains[stream][0] for stream in drawing.sources.values() if stream in chains], "edges": edges}

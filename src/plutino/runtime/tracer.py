@@ -50,6 +50,10 @@ class Traced(Protocol):
         """The operators as the status calls them."""
         ...
 
+    def part_for(self, number: int, out: Batch) -> Batch | None:
+        """What an outlet gets of an output."""
+        ...
+
     def report(self, errors: Sequence[RowError]) -> None:
         """Count rows that failed."""
         ...
@@ -90,8 +94,10 @@ class Tracer:
             self._send(out, step)
             return
         if self._head and not self._unanswered:
-            for outlet in self._run.outlets:
-                outlet.take(out)
+            for number, outlet in enumerate(self._run.outlets):
+                part = self._run.part_for(number, out)
+                if part is not None:
+                    outlet.take(part)
             return
         self._watch()
         names = self._run.operator_names
@@ -159,14 +165,17 @@ class Tracer:
 
     def _send(self, out: Batch, step: Span) -> None:
         outer = self._traces.current
-        for outlet in self._run.outlets:
-            messages = None if out.errors else outlet.messages_of(out)
-            attributes = _outcome(out) if messages is None else {"data": _joined(messages)}
+        for number, outlet in enumerate(self._run.outlets):
+            part = self._run.part_for(number, out)
+            if part is None:
+                continue
+            messages = None if part.errors else outlet.messages_of(part)
+            attributes = _outcome(part) if messages is None else {"data": _joined(messages)}
             span = Span(outlet.plan.request.name, step.trace, step.rule, self._now(), attributes=attributes)
             step.add(span)
             self._traces.current = span
             try:
-                outlet.take(out)
+                outlet.take(part)
             finally:
                 self._traces.current = outer
                 span.end = self._now()

@@ -23,6 +23,7 @@ from plutino.spi.format import DecodePlan, Decoder, Encoder, FormatSpec
 from plutino.spi.function import Arg, ArgCheck, FunctionKind, FunctionSpec, Nulls
 from plutino.spi.host import (
     Deployment,
+    Drawing,
     FeedRequest,
     Host,
     HttpIngress,
@@ -74,6 +75,7 @@ __all__ = [
     "Decoder",
     "Delivery",
     "Deployment",
+    "Drawing",
     "Encoder",
     "Environment",
     "Example",

@@ -47,7 +47,8 @@ class FeedRequest(Struct, frozen=True):
     """A stream as a rule wants to read it.
 
     ``properties`` are the merged source properties before decoding (configuration keys, connection, EXTRA, stream options), ``schema`` the
-    declared columns. Feeds are shared between rules by ``stream``, see ``SourceSpec.replays``.
+    declared columns. Feeds are shared between rules by ``stream``, see ``SourceSpec.replays``; the status calls them
+    ``label``, where that is another name.
     """
 
     stream: str
@@ -64,6 +65,7 @@ class FeedRequest(Struct, frozen=True):
     is_table: bool = False
     retain_size: int = 0
     connection_key: str = ""
+    label: str = ""
 
 
 class LookupRequest(Struct, frozen=True):
@@ -85,6 +87,22 @@ class SinkRequest(Struct, frozen=True):
     connection: str = ""
 
 
+class Drawing(Struct, frozen=True):
+    """How the status shows a rule that its author has drawn: by the nodes of the drawing.
+
+    - ``sources``: by source node the stream that it reads
+    - ``operators``: node, the name that is shown, and the position of the program's operator that does its work; None where no operator
+      of its own does: its rows are those that come to the program
+    - ``edges``: by node those that it leads to
+    - ``ends``: for each sink which of the program's parts it gets (``Batch.parts``); empty where the program has one end
+    """
+
+    sources: Mapping[str, str]
+    operators: tuple[tuple[str, str, int | None], ...]
+    edges: Mapping[str, tuple[str, ...]]
+    ends: tuple[int, ...] = ()
+
+
 class Deployment(Struct, frozen=True):
     """A rule ready to run. ``program`` makes a fresh Program; ``shape`` is equal for two versions whose state is compatible."""
 
@@ -96,6 +114,7 @@ class Deployment(Struct, frozen=True):
     triggered: bool = True
     shape: str = ""
     tables: tuple[LookupRequest, ...] = ()
+    drawing: Drawing | None = None
 
 
 IngressHandler = Callable[[bytes, Mapping[str, str]], Awaitable[tuple[int, bytes]]]

@@ -94,11 +94,17 @@ def test_documents_that_are_wrong_by_themselves(rule: str, fields: dict[str, Any
     assert _refusal(rule, **fields) == message
 
 
-def test_graph_rules_are_refused_clearly() -> None:
-    """They are known, and not built in."""
-    content = read('{"id":"r","graph":{"nodes":{}}}')
-    with pytest.raises(PlutinoError, match="graph rules are not supported yet; write the rule as sql"):
-        validate(content, "")
+def test_a_graph_needs_no_actions() -> None:
+    """Its sinks are nodes."""
+    validate(read('{"id":"r","graph":{"nodes":{}}}'), "")
+
+
+def test_graphs_are_checked_for_their_types() -> None:
+    """As every other field, with the path."""
+    with pytest.raises(PlutinoError, match=r"cannot unmarshal number into Go struct field \w+.graph.nodes.nodeType of type string"):
+        read('{"id":"r","graph":{"nodes":{"a":{"type":"source","nodeType":1}}}}')
+    with pytest.raises(PlutinoError, match=r"cannot unmarshal string into Go struct field Rule.graph of type def.RuleGraph"):
+        read('{"id":"r","graph":"a"}')
 
 
 def test_a_document_without_id_is_known_by_its_path() -> None:

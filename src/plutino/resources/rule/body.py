@@ -14,7 +14,7 @@ from plutino.errors import DefinitionError, PlutinoError, SqlSyntaxError
 from plutino.model import parse_duration
 from plutino.runtime import check_schedule
 from plutino.spi import RuleOptions
-from plutino.spi.gojson import ANY, DURATION, Shape, bind, decode
+from plutino.spi.gojson import DURATION, Shape, bind, decode
 from plutino.spi.host import RestartStrategy
 from plutino.spi.linting import UNKNOWN, Advice
 from plutino.spi.wire import check_id
@@ -55,6 +55,20 @@ _OPTIONS = Shape(
         "experiment": "map[string]interface {}",
     },
 )
+_GRAPH = Shape(
+    "def.RuleGraph",
+    {
+        "nodes": "map[string]interface {}",
+        "topo": Shape("def.PrintableTopo", {"sources": "[]string", "edges": "map[string]interface {}"}),
+    },
+)
+_NODE = Shape(
+    "def.GraphNode",
+    {"type": "string", "nodeType": "string", "props": "map[string]interface {}", "ui": "map[string]interface {}"},
+)
+_NODES = Shape("def.Rule", {"graph": Shape("def.RuleGraph", {"nodes": _NODE})})
+"""One node at the place where all are, for the wording of what is wrong with it."""
+
 _RULE = Shape(
     "def.Rule",
     {
@@ -64,7 +78,7 @@ _RULE = Shape(
         "version": "string",
         "temp": "bool",
         "sql": "string",
-        "graph": ANY,
+        "graph": _GRAPH,
         "actions": "[]map[string]interface {}",
         "options": _OPTIONS,
         "tags": "[]string",
@@ -77,13 +91,19 @@ RULE_SCHEMA: dict[str, Any] = {
         "name": {"type": "string"},
         "sql": {"type": "string", "description": "A SELECT statement"},
         "actions": {"type": "array", "items": {"type": "object"}, "description": 'Sinks, such as {"mqtt": {"topic": "out"}}'},
+        "graph": {
+            "type": "object",
+            "description": "In the place of sql and actions: nodes, and which leads to which",
+            "properties": {"nodes": {"type": "object"}, "topo": {"type": "object"}},
+        },
         "options": {"type": "object"},
         "triggered": {"type": "boolean", "default": True},
         "tags": {"type": "array", "items": {"type": "string"}},
         "version": {"type": "string"},
         "temp": {"type": "boolean", "default": False, "description": "Lives in memory only"},
     },
-    "required": ["id", "sql", "actions"],
+    "required": ["id"],
+    "anyOf": [{"required": ["sql", "actions"]}, {"required": ["graph"]}],
 }
 
 
@@ -95,6 +115,9 @@ def read(text: str | bytes) -> dict[str, Any]:
     try:
         value = decode(text, exact=True)
         known = bind(value, _RULE)
+        nodes = known.get("graph", {}).get("nodes")
+        if nodes is not None:
+            known["graph"]["nodes"] = {name: _node(node) for name, node in nodes.items()}
         options = known.get("options", {})
         for found in (
             *(options.get(name) for name in ("lateTolerance", "checkpointInterval", "forceExitTimeout")),
@@ -107,6 +130,12 @@ def read(text: str | bytes) -> dict[str, Any]:
         raise DefinitionError(f"Parse rule {shown} error : {error}.") from error
     fields = {name: item for name, item in (value or {}).items() if name.lower() not in _LOWER_NAMES}
     return {**fields, **known}
+
+
+def _node(node: Any) -> dict[str, Any]:
+    """A node of a graph, checked for the types of its fields."""
+    found: dict[str, Any] = bind({"graph": {"nodes": node}}, _NODES).get("graph", {}).get("nodes", {})
+    return found
 
 
 _LOWER_NAMES = frozenset(name.lower() for name in _RULE.fields)
@@ -123,11 +152,9 @@ def validate(content: Mapping[str, Any], rule: str) -> None:
     sql, graph = content.get("sql"), content.get("graph")
     if sql and graph is not None:
         raise DefinitionError(f"Rule {id} has both sql and graph.")
-    if graph is not None:
-        raise DefinitionError(f"Rule {id} has a graph: graph rules are not supported yet; write the rule as sql")
-    if not sql:
+    if not sql and graph is None:
         raise DefinitionError(f"Rule {id} has neither sql nor graph.")
-    if not content.get("actions"):
+    if graph is None and not content.get("actions"):
         raise DefinitionError("Missing rule actions.")
     faults = _option_faults(content.get("options") or {})
     if faults:

@@ -14,6 +14,7 @@ from plutino.model import Definition, Ref
 from plutino.planner import Plan, explain
 from plutino.resources.rule import live
 from plutino.resources.rule.body import INVALID, RULE_SCHEMA, read, select_of, sql_fault, validate
+from plutino.resources.rule.drawn import stream_names
 from plutino.spi import Action, Answer, Call, Control, Environment, Host, Mode, Origin, RuleOptions
 from plutino.spi.gojson import ANY, GoJsonError, Shape, bind, decode
 from plutino.spi.wire import JSON, check_id, json_answer, text_answer, truth, with_prefix
@@ -146,7 +147,8 @@ class _Endpoints:
         try:
             content = read(call.body)
             validate(content, "")
-            sources = sources_of(select_of(content["sql"]))
+            drawn = content.get("graph") is not None
+            sources = stream_names(content) if drawn else sources_of(select_of(content["sql"]))
         except PlutinoError as error:
             return text_answer(f"{_INVALID}: {error.message}", 422)
         for name in sources:
@@ -156,7 +158,7 @@ class _Endpoints:
             # Whether the options suit the streams is known when the rule is created.
             self.rules.plan(Definition(Ref(_KIND, content["id"]), _text(call), content), env, RuleOptions())
         except SqlSyntaxError as error:
-            return text_answer(f"{_INVALID}: {sql_fault(content['sql'], error).message}", 422)
+            return text_answer(f"{_INVALID}: {sql_fault(content.get('sql', ''), error).message}", 422)
         except PlutinoError as error:
             return text_answer(error.message, 422)
         return json_answer({"sources": sources, "valid": True})
@@ -274,6 +276,8 @@ class _Endpoints:
         env = call.control.environment
         definition = _stored(call.params["id"], env, "explain rules error")
         try:
+            if definition.content.get("graph") is not None and not truth(call.query.get("code", "")):
+                raise PlutinoError("only support explain sql now")
             plan = self.rules.plan(definition, env)
             return text_answer(describe(plan) if truth(call.query.get("code", "")) else explain(plan))
         except PlutinoError as error:

@@ -11,8 +11,10 @@ from plutino.compiler import CompiledRule, compile_plan
 from plutino.errors import ConflictError, PlutinoError, SqlSyntaxError
 from plutino.model import Definition, Ref
 from plutino.planner import Plan, plan_rule
+from plutino.planner.graph import nodes_of, prop, source_ref
 from plutino.resources.rule.body import INVALID, check_options, field_advice, options_of, read, select_of, sql_fault, validate
 from plutino.resources.rule.calls import called_functions
+from plutino.resources.rule.drawn import SINK, SOURCE, called_in, draw, drawing_text, nodes_in, plan_graph, source_uses
 from plutino.resources.rule.endpoints import endpoints
 from plutino.resources.rule.outlook import Version, memory_topics, stop_effect, swap_effect
 from plutino.resources.rule.properties import sink_refs
@@ -34,6 +36,7 @@ _REPLACING = (Mode.UPDATE, Mode.PARTIAL)
 
 _ACTIVE = ("running", "starting", "stopped: waiting for next schedule.")
 _FAILED = "stopped by error"
+_MEMORY = "memory"
 
 
 class Ingredients(Struct, frozen=True, gc=False):
@@ -42,7 +45,8 @@ class Ingredients(Struct, frozen=True, gc=False):
     ``functions`` are those of stored objects: another script, another rule.
     """
 
-    sql: str
+    text: str
+    """The statement, or the graph."""
     feeds: tuple[FeedRequest, ...]
     sinks: tuple[SinkRequest, ...]
     options: RuleOptions
@@ -92,10 +96,13 @@ class RuleKind:
     def depends_on(self, definition: Definition, env: Environment) -> Iterable[Ref]:
         """Its streams and tables, the configurations that they and the actions read, the connections in use, and what brings functions."""
         found: dict[Ref, None] = {}
-        for name in self._source_names(definition):
-            found.update({Ref("stream", name): None, Ref("table", name): None})
-            found.update(dict.fromkeys(self._provision.feed_refs(name, env)))
-        for _, connector, properties in actions_of(definition.content):
+        if is_drawn(definition):
+            found.update(dict.fromkeys(source_uses(definition.content, definition.ref.name, self._provision, env)))
+        else:
+            for name in self._source_names(definition):
+                found.update({Ref("stream", name): None, Ref("table", name): None})
+                found.update(dict.fromkeys(self._provision.feed_refs(name, env)))
+        for _, connector, properties in sinks_of(definition.content):
             if isinstance(properties, dict):
                 found.update(dict.fromkeys(sink_refs(connector, properties, env)))
         for name in _own_functions(definition, env):
@@ -166,11 +173,13 @@ class RuleKind:
 
     def writes(self, definition: Definition, env: Environment) -> Iterable[str]:
         """Topics of its memory sinks."""
-        return memory_topics(actions_of(definition.content), env)
+        return memory_topics(sinks_of(definition.content), env)
 
     def reads(self, definition: Definition, env: Environment) -> Iterable[str]:
-        """Nothing by itself: its streams do."""
-        return ()
+        """Its streams do; of a graph also the topics of sources without a definition."""
+        sources = nodes_in(definition.content, SOURCE) if is_drawn(definition) else ()
+        topics = (prop(node, "datasource") for node in sources if node.kind == _MEMORY and source_ref(node) is None)
+        return [topic for topic in topics if isinstance(topic, str) and topic]
 
     def secrets(self, definition: Definition, env: Environment) -> Iterable[tuple[str, ...]]:
         content = definition.content or {}
@@ -178,11 +187,9 @@ class RuleKind:
             if isinstance(properties, dict):
                 for path in secret_paths(_models(connector, env), properties):
                     yield ("actions", str(position), connector, *path)
-        for name, node in nodes_of(content):
-            properties = node.get("props")
-            if isinstance(properties, dict):
-                for path in secret_paths(_models(str(node.get("nodeType")), env), properties):
-                    yield ("graph", "nodes", name, "props", *path)
+        for node in nodes_of(content.get("graph")):
+            for path in secret_paths(_models(node.kind, env), node.props):
+                yield ("graph", "nodes", node.name, "props", *path)
 
     def lint(self, definition: Definition, env: Environment) -> Iterable[Advice]:
         """Unknown fields, options and properties, older names, secrets in plain text."""
@@ -193,6 +200,12 @@ class RuleKind:
             if isinstance(properties, dict) and spec is not None and spec.sink is not None:
                 models: list[type[Struct]] = [*_models(connector, env), SinkOptions, *format_models(env.registry)]
                 yield from property_advice(connector, models, properties, path, others=("resourceId", SELECTOR))
+        for node in nodes_in(definition.content, SINK):
+            spec = env.registry.connectors.get(node.kind)
+            if spec is not None and spec.sink is not None:
+                models = [*_models(node.kind, env), SinkOptions, *format_models(env.registry)]
+                place = ("graph", "nodes", node.name, "props")
+                yield from property_advice(node.kind, models, node.props, place, others=("resourceId", SELECTOR))
 
     def plan(self, definition: Definition, env: Environment, options: RuleOptions | None = None) -> Plan:
         """The plan of a rule, with its own options if no others are given.
@@ -200,8 +213,11 @@ class RuleKind:
         SqlSyntaxError and PlanError as the planner words them; a statement that does not parse is a fault of the document.
         """
         content = definition.content
+        options = options or options_of(content)
+        if is_drawn(definition):
+            return plan_graph(definition, env, options, self._provision)
         sql = content["sql"]
-        return plan_rule(select_of(sql), env, options or options_of(content), rule_id=definition.ref.name, text=sql)
+        return plan_rule(select_of(sql), env, options, rule_id=definition.ref.name, text=sql)
 
     def columns(self, rule: str) -> tuple[str, ...]:
         """Output columns of a deployed rule, those with an alias first."""
@@ -214,15 +230,17 @@ class RuleKind:
     def _prepare(self, definition: Definition, env: Environment) -> Prepared:
         name, content = definition.ref.name, definition.content
         check_options(content)
-        compiled = self._compile(definition, env)
+        drawn = draw(definition, env, options_of(content), self._provision) if is_drawn(definition) else None
+        compiled = drawn.compiled if drawn is not None else self._compile(definition, env)
         temporary = content.get("temp", False)
-        feeds = tuple(self._provision.feed(stream, temporary, env) for stream in compiled.streams)
-        sinks = tuple(self._provision.sink(connector, index, found, env) for index, connector, found in actions_of(content))
+        feeds = drawn.feeds if drawn is not None else self._feeds(compiled, temporary, env)
+        sinks = tuple(self._provision.sink(connector, called, found, env) for called, connector, found in sinks_of(content))
         flag = env.triggered(name)
         brought = (env.function(name) for name in _own_functions(definition, env))
         functions = tuple(function.spec for function in brought if function is not None)
         tables = tuple(self._provision.table(name, temporary, env) for name in compiled.tables)
-        made_of = Ingredients(content["sql"], feeds, sinks, options_of(content), functions, tables)
+        text = content["sql"] if drawn is None else drawing_text(content)
+        made_of = Ingredients(text, feeds, sinks, options_of(content), functions, tables)
         deployment = Deployment(
             rule=name,
             program=compiled.factory,
@@ -232,8 +250,12 @@ class RuleKind:
             triggered=content.get("triggered", True) if flag is None else flag,
             shape=compiled.shape,
             tables=tables,
+            drawing=drawn.drawing if drawn is not None else None,
         )
         return Prepared(deployment, made_of, compiled.columns, _obstacle(made_of, env))
+
+    def _feeds(self, compiled: CompiledRule, temporary: bool, env: Environment) -> tuple[FeedRequest, ...]:
+        return tuple(self._provision.feed(stream, temporary, env) for stream in compiled.streams)
 
     def _compile(self, definition: Definition, env: Environment) -> CompiledRule:
         content = definition.content
@@ -278,7 +300,20 @@ def _obstacle(made_of: Ingredients, env: Environment) -> str:
 def _own_functions(definition: Definition, env: Environment) -> list[str]:
     """Names that a rule calls and this process does not have built in, as written."""
     built_in = env.registry.functions
-    return [name for name in called_functions(definition.content["sql"]) if name not in built_in and name.lower() not in built_in]
+    called = called_in(definition.content) if is_drawn(definition) else called_functions(definition.content["sql"])
+    return [name for name in called if name not in built_in and name.lower() not in built_in]
+
+
+def is_drawn(definition: Definition) -> bool:
+    """Whether a rule has a graph in the place of a statement."""
+    return definition.content.get("graph") is not None
+
+
+def sinks_of(content: Mapping[str, Any]) -> Iterable[tuple[str, str, Any]]:
+    """Name, type and properties of each sink: of the actions, or of the sink nodes of a graph, whose actions mean nothing."""
+    if content.get("graph") is not None:
+        return [(node.name, node.kind, node.props) for node in nodes_in(content, SINK)]
+    return [(f"{connector}_{position}", connector, properties) for position, connector, properties in actions_of(content)]
 
 
 def actions_of(content: Mapping[str, Any]) -> Iterable[tuple[int, str, Any]]:
@@ -286,15 +321,6 @@ def actions_of(content: Mapping[str, Any]) -> Iterable[tuple[int, str, Any]]:
     for position, action in enumerate(content.get("actions") or ()):
         for connector, properties in action.items():
             yield position, connector, properties
-
-
-def nodes_of(content: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    """Name and document of each node of a graph rule."""
-    graph = content.get("graph")
-    nodes = graph.get("nodes") if isinstance(graph, dict) else None
-    for name, node in nodes.items() if isinstance(nodes, dict) else ():
-        if isinstance(node, dict):
-            yield name, node
 
 
 def _models(connector: str, env: Environment) -> list[type[Struct]]:

@@ -33,9 +33,9 @@ def has_state(version: Version) -> bool:
     return bool(version[0]().snapshot())
 
 
-def memory_topics(actions: Iterable[tuple[int, str, Any]], env: Environment) -> Iterator[str]:
-    """Topics of memory sinks, as written."""
-    for _, connector, properties in actions:
+def memory_topics(sinks: Iterable[tuple[str, str, Any]], env: Environment) -> Iterator[str]:
+    """Topics of memory sinks, as written. ``sinks``: name, type and properties."""
+    for _, connector, properties in sinks:
         if connector == _MEMORY and isinstance(properties, dict):
             try:
                 merged, _ = sink_properties(connector, properties, env)

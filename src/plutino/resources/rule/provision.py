@@ -82,11 +82,10 @@ class Provision:
         with _building():
             return lookup_request(content, env)
 
-    def sink(self, connector: str, index: int, action: Any, env: Environment) -> SinkRequest:
-        """One action of a rule."""
+    def sink(self, connector: str, name: str, action: Any, env: Environment) -> SinkRequest:
+        """One action of a rule, or one sink of its graph; ``name`` is how the status calls it."""
         if not isinstance(action, dict):
             raise ProvisionError(f"expect map[string]interface{{}} type for the action properties, but found {action}")
-        name = f"{connector}_{index}"
         key = (connector, name, msgspec.json.encode(action))
         kept = self._sinks.get(key)
         if kept is not None and (not kept[0] or kept[1] == _inputs(kept[0], env)):

@@ -1,0 +1,79 @@
+"""Names inside syntax trees: which are read, and trees with other names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+
+from plutino.sql import tree
+
+N = TypeVar("N")
+
+Change = Callable[[tree.Column | tree.Wildcard], tree.Expr]
+
+
+def columns_in(node: object) -> Iterator[tree.Column]:
+    """All columns anywhere in a tree."""
+    if isinstance(node, tree.Column):
+        yield node
+    elif isinstance(node, tree.Node):
+        for field in node.__struct_fields__:
+            if field != "span":
+                yield from columns_in(getattr(node, field))
+    elif isinstance(node, tuple):
+        for member in node:
+            yield from columns_in(member)
+
+
+def plain_names(node: object, sources: Collection[str]) -> set[str]:
+    """Names that are read without the name of a source in front; of a path its first part."""
+    found = set()
+    for column in columns_in(node):
+        if column.stream is None:
+            found.add(column.name)
+        elif column.stream not in sources:
+            found.add(column.stream)
+    return found
+
+
+def rewritten(node: N, change: Change) -> N:
+    """A tree with its columns and wildcards changed."""
+    return _rewritten(node, change)  # type: ignore[no-any-return]
+
+
+def renamed(node: N, old: str, new: tree.Column, sources: Collection[str]) -> N:
+    """A tree that reads the column ``new`` wherever it read the plain name ``old``."""
+
+    def change(found: tree.Column | tree.Wildcard) -> tree.Expr:
+        if isinstance(found, tree.Column):
+            if found.stream is None and found.name == old:
+                return new
+            if found.stream == old and old not in sources:
+                return tree.Arrow(new, found.name)
+        return found
+
+    return rewritten(node, change)
+
+
+def _rewritten(node: Any, change: Change) -> Any:
+    if isinstance(node, tree.Column):
+        return change(node)
+    if isinstance(node, tree.Wildcard):
+        star = change(node)
+        replaced = _rewritten(node.replaced, change)
+        return star if replaced is node.replaced or not isinstance(star, tree.Wildcard) else replace(star, replaced=replaced)
+    if isinstance(node, tree.Node):
+        changed = {}
+        for field in node.__struct_fields__:
+            old = getattr(node, field)
+            if field != "span" and isinstance(old, tree.Node | tuple):
+                new = _rewritten(old, change)
+                if new is not old:
+                    changed[field] = new
+        return replace(node, **changed) if changed else node
+    if isinstance(node, tuple):
+        members = tuple(_rewritten(member, change) for member in node)
+        return members if any(new is not old for new, old in zip(members, node, strict=True)) else node
+    return node

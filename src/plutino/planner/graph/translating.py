@@ -1,0 +1,297 @@
+"""From a graph to statements: one for everything that is sent to the same sinks.
+
+The way from the sources to a sink becomes a SELECT, or several inside of one another (see ``Level``), which plan, run and explain like
+those that somebody has written. A rule with several ends has a statement for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import assert_never
+
+from msgspec import Struct
+
+from plutino.errors import PlanError, SqlSyntaxError
+from plutino.model import StreamContent
+from plutino.planner.calls import find_function
+from plutino.planner.graph.document import SINK, SOURCE, Edge, Graph, Node, source_ref
+from plutino.planner.graph.flow import COLLECTION, GROUPED, Flow, flows
+from plutino.planner.graph.level import UNION, Level, Roles, source_of
+from plutino.planner.graph.operations import (
+    Emitters,
+    Filter,
+    Function,
+    GroupBy,
+    Join,
+    Operation,
+    OrderBy,
+    Pick,
+    Switch,
+    Watermark,
+    Window,
+    read_operations,
+)
+from plutino.spi import Environment, FunctionKind, RuleOptions
+from plutino.sql import calls_in, tree
+
+MOST_STEPS = 10_000
+"""How many nodes all ways together may have: ways that part and meet again double each time."""
+
+
+class Ending(Struct, frozen=True):
+    """What some sinks get. ``roles``: for each SELECT, in the order of their programs, the nodes whose work its operators do."""
+
+    sinks: tuple[str, ...]
+    query: tree.Query
+    roles: tuple[Roles, ...]
+
+
+class Emitter(Struct, frozen=True):
+    """A source node: ``name`` as expressions use it, ``stream`` as the environment knows it, with its content."""
+
+    node: str
+    name: str
+    stream: str
+    content: StreamContent
+
+
+class Translation(Struct, frozen=True):
+    """The statements of a graph, and the streams and tables of its source nodes."""
+
+    endings: tuple[Ending, ...]
+    emitters: tuple[Emitter, ...]
+
+
+def translate(graph: Graph, emitters: tuple[Emitter, ...], env: Environment, options: RuleOptions) -> Translation:
+    """The statements of a graph whose sources are known; PlanError with the wire text for everything that does not fit together.
+
+    ``env`` knows the streams of all emitters.
+    """
+    named = Emitters(
+        [e.name for e in emitters if not e.content.is_table],
+        [e.name for e in emitters if e.content.is_lookup],
+        [e.name for e in emitters if e.content.is_table and not e.content.is_lookup],
+    )
+    operations = read_operations(graph, named, env)
+    lookups = frozenset(e.node for e in emitters if e.content.is_lookup)
+    translator = _Translator(graph, operations, flows(graph, lookups), {e.node: e for e in emitters}, env, options)
+    return Translation(translator.endings(), emitters)
+
+
+class _Translator:
+    def __init__(
+        self,
+        graph: Graph,
+        operations: Mapping[str, Operation],
+        flow: Mapping[str, Flow],
+        emitters: Mapping[str, Emitter],
+        env: Environment,
+        options: RuleOptions,
+    ) -> None:
+        self.graph = graph
+        self.operations = operations
+        self.flow = flow
+        self.emitters = emitters
+        self.env = env
+        self.options = options
+        self.steps = 0
+
+    def endings(self) -> tuple[Ending, ...]:
+        """A statement for each set of nodes that lead into the same sinks, in the order of the document."""
+        sinks: dict[tuple[Edge, ...], list[str]] = {}
+        for node in self.graph.of_role(SINK):
+            ways = tuple(Edge(edge.start, "", edge.case) for edge in self.graph.into(node.name))
+            sinks.setdefault(ways, []).append(node.name)
+        return tuple(self._ending(tuple(names), ways) for ways, names in sinks.items())
+
+    def _ending(self, sinks: tuple[str, ...], ways: tuple[Edge, ...]) -> Ending:
+        levels = [self._closed(self._behind(edge)) for edge in ways]
+        selects = tuple(level.select() for level in levels)
+        roles = tuple(segment for level in levels for segment in level.all_segments())
+        return Ending(sinks, selects[0] if len(selects) == 1 else tree.Union(selects), roles)
+
+    # --- along the ways
+
+    def _behind(self, edge: Edge) -> Level:
+        """What flows over an edge."""
+        self.steps += 1
+        if self.steps > MOST_STEPS:
+            raise PlanError(f"graph: more than {MOST_STEPS} steps on all ways from sources to sinks; let fewer ways part and meet again")
+        level = self._at(self.graph.nodes[edge.start])
+        operation = self.operations.get(edge.start)
+        if isinstance(operation, Switch):
+            level = self._ready(level, operation.cases, conditional=True)
+            level.keep(edge.start, _case(operation, edge.case or 0), grouped=self._grouped(edge.start))
+        return level
+
+    def _at(self, node: Node) -> Level:
+        """What leaves a node; the cases of a switch are told apart behind it."""
+        if node.role == SOURCE:
+            return self._source(self.emitters[node.name])
+        operation = self.operations[node.name]
+        edges = self.graph.into(node.name)
+        if isinstance(operation, Join):
+            return self._join(node.name, operation, [e for e in edges if not self._is_lookup(e.start)] or list(edges))
+        inputs = [self._behind(edge) for edge in edges]
+        match operation:
+            case Watermark():
+                return self._watermark(node.name, inputs)
+            case Window():
+                return self._window(node.name, operation, inputs)
+            case _:
+                return self._apply(node.name, operation, self._closed(inputs[0]))
+
+    def _apply(self, node: str, operation: Function | Filter | Pick | GroupBy | OrderBy | Switch, level: Level) -> Level:
+        match operation:
+            case Function(name=name, call=call):
+                level = self._ready(level, (call,))
+                level.compute(node, name, call)
+                level.roles[node] = "aggregate" if self._aggregates(call) else "project"
+            case Filter(condition=condition):
+                level = self._ready(level, (condition,), conditional=True)
+                level.keep(node, condition, grouped=self._grouped(node))
+            case Pick(fields=fields):
+                level = self._ready(level, tuple(field.expr for field in fields))
+                level.pick(node, fields)
+                level.roles[node] = "project"
+            case GroupBy(keys=keys):
+                level.group(node, keys)
+                level.roles[node] = "aggregate"
+            case OrderBy(keys=keys):
+                level.sort(node, keys)
+                level.roles[node] = "order"
+            case Switch():
+                pass
+            case _:
+                assert_never(operation)
+        return level
+
+    def _source(self, emitter: Emitter) -> Level:
+        alias = None if emitter.name == emitter.stream else emitter.name
+        return self._level({emitter.name: [tree.Source(emitter.stream, alias)]})
+
+    def _watermark(self, node: str, inputs: list[Level]) -> Level:
+        level = inputs[0] if len(inputs) == 1 else self._gathered(inputs)
+        level.roles[node] = "watermark"
+        return level
+
+    def _window(self, node: str, operation: Window, inputs: list[Level]) -> Level:
+        level = inputs[0] if len(inputs) == 1 else self._gathered(inputs)
+        level.window = operation.window
+        level.roles[node] = "window"
+        return level
+
+    def _join(self, node: str, operation: Join, edges: list[Edge]) -> Level:
+        level = self._behind(edges[0])
+        if operation.source not in level.inputs:
+            if len(level.inputs) > 1 or level.window is not None or operation.source not in level.dissolved:
+                raise PlanError(f"join node {node}: its input has no rows of {operation.source}, but of {', '.join(level.inputs)}")
+            level = self._nested(level, operation.source)
+        rest = {name: parts for name, parts in level.inputs.items() if name != operation.source}
+        joins = []
+        for join in operation.joins:
+            name = join.source.name
+            emitter = next(e for e in self.emitters.values() if e.name == name)
+            if name in rest:
+                source = source_of(name, rest.pop(name))
+            elif emitter.content.is_lookup:
+                source = tree.Source(emitter.stream, None if emitter.name == emitter.stream else emitter.name)
+            else:
+                raise PlanError(f"join node {node}: its input has no rows of {name}; a way from it through the window is expected")
+            joins.append(tree.Join(join.kind, source, None if join.on is None else level.read(node, join.on)))
+        if rest:
+            raise PlanError(f"join node {node}: its input has rows of {', '.join(rest)}; every stream of the window is expected in joins")
+        level.join(operation.source, tuple(joins))
+        asked = next((e for e in self.emitters.values() if e.content.is_lookup and e.name in level.sources), None)
+        level.roles[node] = "join" if asked is None else asked.stream
+        return level
+
+    # --- levels
+
+    def _level(self, inputs: dict[str, list[Level | tree.Source]]) -> Level:
+        return Level(inputs, self._aggregates, self._analyses, self.options.is_event_time)
+
+    def _gathered(self, inputs: list[Level]) -> Level:
+        """Rows of several nodes side by side; each stream keeps its name."""
+        found = self._level({})
+        for level in inputs:
+            names = (*level.inputs,)
+            found.dissolved |= level.dissolved
+            for name in names:
+                parts = level.inputs[name] if _is_bare(level) else [level]
+                found.inputs.setdefault(name, []).extend(parts)
+            if not _is_bare(level) and len(names) > 1:
+                raise AssertionError("rows of several sources are put together before anything is done with them")
+            if _is_bare(level):
+                found.roles |= level.roles
+        return found
+
+    def _closed(self, level: Level) -> Level:
+        """A level that reads one thing: rows of several streams that are not joined become those of a union."""
+        if level.joins or (len(level.inputs) == 1 and len(next(iter(level.inputs.values()))) == 1):
+            return level
+        parts = [part for parts in level.inputs.values() for part in parts]
+        name = next(iter(level.inputs)) if len(level.inputs) == 1 else UNION
+        level.dissolved |= set(level.inputs) - {name}
+        level.inputs = {name: parts}
+        return level
+
+    def _nested(self, level: Level, name: str | None = None) -> Level:
+        """A level on top of another one."""
+        level = self._closed(level)
+        found = self._level({name or next(iter(level.inputs)): [level]})
+        found.dissolved = level.dissolved | set(level.sources)
+        return found
+
+    def _ready(self, level: Level, exprs: Collection[tree.Expr | tree.ArrowLiteral], *, conditional: bool = False) -> Level:
+        """The level to which expressions can be added: analytic functions see rows before every condition of their statement."""
+        level = self._closed(level)
+        analyses = any(self._analyses(expr) for expr in exprs)
+        held = bool(level.early or level.where) and level.window is None
+        return self._nested(level) if analyses and held else level
+
+    # --- what is asked
+
+    def _grouped(self, node: str) -> bool:
+        flow = self.flow[node]
+        return flow.form == COLLECTION and flow.collection == GROUPED
+
+    def _is_lookup(self, node: str) -> bool:
+        return node in self.emitters and self.emitters[node].content.is_lookup
+
+    def _aggregates(self, expr: object) -> bool:
+        return any(self._kind(call) is FunctionKind.AGGREGATE for call in calls_in(expr))
+
+    def _analyses(self, expr: object) -> bool:
+        return any(self._kind(call) is FunctionKind.ANALYTIC for call in calls_in(expr))
+
+    def _kind(self, call: tree.Call) -> FunctionKind | None:
+        if call.name.lower() in ("meta", "mqtt"):
+            return None
+        try:
+            return find_function(call, self.env).kind
+        except SqlSyntaxError:
+            return None  # refused where the statement is bound
+
+
+def _is_bare(level: Level) -> bool:
+    """Whether nothing was done with the rows yet."""
+    touched = (level.early, level.where, level.results, level.shown, level.window, level.joins, level.having, level.order)
+    return not any(part for part in touched)
+
+
+def _case(switch: Switch, number: int) -> tree.Expr:
+    """The condition of one output of a switch."""
+    if number >= len(switch.cases):
+        raise PlanError(f"switch has {len(switch.cases)} cases, but output {number} is connected")
+    if not switch.first or not number:
+        return switch.cases[number]
+    branches = [tree.Branch(case, tree.Literal(False)) for case in switch.cases[:number]]
+    branches.append(tree.Branch(switch.cases[number], tree.Literal(True)))
+    return tree.Case(None, tuple(branches), tree.Literal(False))
+
+
+def emitter_name(node: Node) -> str:
+    """How expressions call the rows of a source node: like the stream that it names, else like the node."""
+    ref = source_ref(node)
+    return node.name if ref is None else ref.name
