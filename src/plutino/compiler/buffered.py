@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -26,6 +26,7 @@ from plutino.execution.windows.states import StateWindow
 from plutino.model import row_type
 from plutino.planner.bound import AggregateCall, Bound, ColumnRef, Item, Operation, walk
 from plutino.planner.plan import Aggregate, Filter, Having, Join, LookupJoin, RulePlan, Scan, Window, WindowSpec
+from plutino.planner.windows import INTERVAL
 from plutino.spi import RuleOptions
 
 ROW_ARGUMENTS = "r, m, w, t, s"
@@ -46,6 +47,8 @@ def compile_buffered(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Buffer
     joins = plan.find_all(Join)
     for join in joins:
         functions |= _join_functions(pieces, join)
+    if window is not None and window.window.kind == INTERVAL:
+        functions |= _interval_keys(pieces, joins)
     lookups = plan.find_all(LookupJoin)
     for lookup in lookups:
         functions |= _lookup_functions(pieces, lookup)
@@ -161,7 +164,14 @@ def window_functions(pieces: Pieces, spec: WindowSpec) -> dict[str, str]:
 
 
 def _operator(spec: WindowSpec, made: dict[str, Any], plan: RulePlan) -> Callable[[Sequence[Any]], WindowOperator]:
+    if spec.kind == INTERVAL:
+        keys = {int(name.removeprefix("near")): function for name, function in made.items() if name.startswith("near")}
+        return partial(_make_interval, spec, keys or None)
     return partial(_make_operator, spec, made.get("when"), made.get("begin"), made.get("close"), made.get("partition"), plan.options)
+
+
+def _make_interval(spec: WindowSpec, keys: Mapping[int, Any] | None, memories: Sequence[Any]) -> WindowOperator:
+    return IntervalWindow(spec.length, spec.outer, keys)
 
 
 def _make_operator(
@@ -177,8 +187,6 @@ def _make_operator(
             return SessionWindow(spec.unit, spec.step, spec.length, spec.hop, event_time=event_time)
         case "countwindow":
             return CountWindow(spec.length, spec.hop)
-        case "interval":
-            return IntervalWindow(spec.length, spec.outer)
         case "statewindow":
             return StateWindow(begin, close, partition, memories)
         case _:
@@ -206,6 +214,16 @@ def _join_functions(pieces: Pieces, join: Join) -> dict[str, str]:
         for name, side in zip(("left", "right"), sides, strict=True):
             functions[f"{name}{join.right}"] = returning(f"{name}{join.right}", "e", [side], pieces.at_entry())
     return functions
+
+
+def _interval_keys(pieces: Pieces, joins: Sequence[Join]) -> dict[str, str]:
+    """The values of both streams that the condition of their join demands to be equal."""
+    streams = [i for i, scan in enumerate(pieces.plan.scans) if not scan.source.content.is_table]
+    on = next((join.on for join in joins if join.right == streams[-1]), None)
+    sides = None if on is None else _equality(on, pieces.names[streams[-1]])
+    if sides is None or not isinstance(sides[0], ColumnRef) or sides[0].source != pieces.names[streams[0]]:
+        return {}
+    return {f"near{i}": returning(f"near{i}", "e", [side], pieces.at_arrival()) for i, side in zip(streams, sides, strict=True)}
 
 
 def _equality(on: Bound, right: str) -> tuple[Bound, Bound] | None:

@@ -9,9 +9,12 @@ from msgspec import Struct
 
 from plutino.errors import EvaluationError
 from plutino.execution.entry import Entry
+from plutino.execution.equality import KeyIndex
 from plutino.execution.failures import StageError
 from plutino.model.value import describe
 
+FEW_ROWS = 8
+"""So many rows are asked one by one sooner than looked up."""
 Row = tuple[Entry, ...]
 """One entry per source of the statement; a source that has no part in the row stands with its empty entry."""
 
@@ -19,8 +22,8 @@ Row = tuple[Entry, ...]
 class JoinCode(Struct, frozen=True):
     """One join: ``right`` is the number of the source that is joined, ``on(row, memories)`` the condition's value (None: always true).
 
-    ``left_key(row)``/``right_key(row)``: where the condition is an equality of one term of each side, its two values, so that partners
-    are found by look-up; the condition is still asked for those.
+    ``left_key(row)``/``right_key(row)``: where the condition demands an equality of one term of each side, its two values, so that
+    partners are found by look-up; the condition is still asked for those.
     """
 
     kind: str
@@ -46,7 +49,7 @@ def _join(left: Sequence[Row], right: Sequence[Row], join: JoinCode, memories: S
     at = join.right
     if join.kind == "RIGHT":
         return _right_join(left, right, join, memories)
-    partners = _partners(right, join)
+    partners = _partners(right, join.right_key, join.left_key)
     out: list[Row] = []
     used: set[int] = set()
     for row in left:
@@ -65,31 +68,27 @@ def _join(left: Sequence[Row], right: Sequence[Row], join: JoinCode, memories: S
 
 
 def _right_join(left: Sequence[Row], right: Sequence[Row], join: JoinCode, memories: Sequence[Any]) -> list[Row]:
+    partners = _partners(left, join.left_key, join.right_key)
     out: list[Row] = []
     for partner in right:
-        found = [made for row in left if _matches(made := _with(row, join.right, partner[join.right]), join, memories)]
-        out.extend(found or [partner])
+        made = [_with(row, join.right, partner[join.right]) for _, row in partners(partner)]
+        out.extend([row for row in made if _matches(row, join, memories)] or [partner])
     return out
 
 
-def _partners(right: Sequence[Row], join: JoinCode) -> Callable[[Row], Sequence[tuple[int, Row]]]:
-    """Candidates for a left row: all of the right side, or those with an equal key of one kind."""
-    everything = list(enumerate(right))
-    left_key, right_key = join.left_key, join.right_key
-    if left_key is None or right_key is None or len(right) < 8:
+def _partners(
+    rows: Sequence[Row], key: Callable[[Row], Any] | None, other: Callable[[Row], Any] | None
+) -> Callable[[Row], Sequence[tuple[int, Row]]]:
+    """Numbered candidates among ``rows`` for a row of the other side: all of them, or those whose key may equal its own."""
+    everything = list(enumerate(rows))
+    if key is None or other is None or len(rows) < FEW_ROWS:
         return lambda row: everything
-    keys = [right_key(partner) for partner in right]
-    kinds = set(map(type, keys))
-    kind = kinds.pop() if len(kinds) == 1 else None
-    if kind not in (int, float, str):
-        return lambda row: everything
-    index: dict[Any, list[tuple[int, Row]]] = {}
-    for key, partner in zip(keys, everything, strict=True):
-        index.setdefault(key, []).append(partner)
+    own, others = key, other
+    index = KeyIndex(lambda numbered: own(numbered[1]), everything)
 
     def candidates(row: Row) -> Sequence[tuple[int, Row]]:
-        key = left_key(row)
-        return index.get(key, ()) if type(key) is kind else everything
+        found = index.candidates(others(row))
+        return everything if found is None else found
 
     return candidates
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import deque
+from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any
 
 from plutino.execution.entry import Entry, pack_entry, unpack_entry
+from plutino.execution.equality import KeyIndex
 from plutino.execution.windows.operator import Fired
 
 _time = attrgetter("time")
@@ -19,12 +21,17 @@ class IntervalWindow:
     Inner joins (``outer`` None) need no waiting: the later row of each pair brings it out. With an outer join the rows of source number
     ``outer`` wait until ``distance`` has passed, as only then it is known whether a partner comes; each is given out once, with all its
     partners.
+
+    ``keys``: by source the value that the join's equality compares, where it demands one; a row then comes with those rows only that
+    the equality may join with it.
     """
 
-    def __init__(self, distance: int, outer: int | None) -> None:
+    def __init__(self, distance: int, outer: int | None, keys: Mapping[int, Callable[[Entry], Any]] | None = None) -> None:
         self._distance = distance
         self._outer = outer
+        self._keys = keys
         self._entries: dict[int, list[Entry]] = {}
+        self._indexes: dict[int, KeyIndex[Entry]] = {}
         self._waiting: deque[Entry] = deque()
 
     def start(self, now: int) -> None:
@@ -36,11 +43,18 @@ class IntervalWindow:
         if self._outer is None:
             partners = self._partners(entry)
             if partners:
-                fired.append(self._fired(partners, entry, partners[0].time, entry.time))
+                fired.append(self._fired(partners, entry, self._earliest(entry), entry.time))
         elif entry.source == self._outer:
             self._waiting.append(entry)
-        self._entries.setdefault(entry.source, []).append(entry)
+        self._keep(entry)
         return fired
+
+    def _keep(self, entry: Entry) -> None:
+        self._entries.setdefault(entry.source, []).append(entry)
+        if self._keys is not None:
+            if entry.source not in self._indexes:
+                self._indexes[entry.source] = KeyIndex(self._keys[entry.source])
+            self._indexes[entry.source].add(entry)
 
     def advance(self, now: int) -> list[Fired]:
         fired: list[Fired] = []
@@ -57,17 +71,28 @@ class IntervalWindow:
         found: list[Entry] = []
         for source, entries in self._entries.items():
             if source != entry.source:
-                low = bisect_left(entries, entry.time - self._distance, key=_time)
-                high = bisect_right(entries, entry.time + self._distance, key=_time)
-                found += entries[low:high]
+                near = entries if self._keys is None else self._indexes[source].candidates(self._keys[entry.source](entry))
+                near = entries if near is None else near
+                low = bisect_left(near, entry.time - self._distance, key=_time)
+                high = bisect_right(near, entry.time + self._distance, key=_time)
+                found += near[low:high]
         return found
+
+    def _earliest(self, entry: Entry) -> int:
+        """When the first row of the other stream came that is near enough, of whatever key; there is one."""
+        others = next(entries for source, entries in self._entries.items() if source != entry.source)
+        return others[bisect_left(others, entry.time - self._distance, key=_time)].time
 
     def _forget(self, now: int) -> None:
         """Drop rows that no later pair can hold, a block at a time."""
         oldest = (self._waiting[0].time if self._waiting else now) - self._distance
-        for entries in self._entries.values():
+        for source, entries in self._entries.items():
+            if not entries or entries[0].time >= oldest:
+                continue
             gone = bisect_left(entries, oldest, key=_time)
             if gone > 64 or gone * 2 > len(entries):
+                if self._keys is not None:
+                    self._indexes[source].drop(entries[:gone])
                 del entries[:gone]
 
     def deadline(self) -> int | None:
@@ -79,9 +104,8 @@ class IntervalWindow:
 
     def restore(self, state: Any) -> None:
         waiting, packed = state
-        self._entries = {}
+        self._entries, self._indexes = {}, {}
         for each in packed:
-            entry = unpack_entry(each)
-            self._entries.setdefault(entry.source, []).append(entry)
+            self._keep(unpack_entry(each))
         held = [] if self._outer is None else self._entries.get(self._outer, [])
         self._waiting = deque(held[len(held) - waiting :])
