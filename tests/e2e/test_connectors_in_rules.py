@@ -181,3 +181,26 @@ def test_a_broker_that_comes_later_gets_everything_that_waited(new_server: Any, 
     finally:
         listener.close()
         broker.stop()
+
+
+def test_websocket_server_and_client(server: Server, broker: Broker, base: str, listener: Listener) -> None:
+    """A rule that serves a path and a rule that is its client; a named connection is shared; what is gone is gone."""
+    address = server.push_url.removeprefix("http://")
+    create(server, "/connections", {"id": "room", "typ": "websocket", "props": {"path": "/room"}})
+    create(server, "/metadata/sources/websocket/confKeys/out", {"addr": address})
+    stream(server, "pushed", 'TYPE="httppush", DATASOURCE="/in"')
+    stream(server, "called", 'TYPE="websocket", DATASOURCE="/room", CONF_KEY="out"')
+    rule(server, "speaker", "SELECT * FROM pushed", {"websocket": {"connectionSelector": "room", "sendSingle": True}})
+    rule(server, "hearer", "SELECT a FROM called", {"mqtt": {"server": broker.url, "topic": base + "/out", "sendSingle": True}})
+
+    def connected() -> bool:
+        return server.request("GET", "/rules/hearer/status").json().get("source_called_0_connection_status") == 1
+
+    wait_until(connected, 10, "the client is connected")
+    requests.post(server.push_url + "/in", json={"a": 1}, timeout=10)
+    assert listener.until(1) == [(f"{base}/out", {"a": 1})]
+    assert server.request("GET", "/connections/room").json()["refCount"] == 1
+    server.request("DELETE", "/rules/speaker")
+    assert server.request("DELETE", "/connections/room").text == "success"
+    wait_until(lambda: not connected(), 10, "the client has lost its server")
+    assert requests.get(server.push_url + "/room", timeout=10).status_code == 404

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from plutino.errors import NotFoundError, PlutinoError
 from plutino.rest.frames import Closing, FrameError, FrameReader, Message, Opcode, accept_key, close_frame, data_frame, frame
@@ -111,8 +111,7 @@ class SocketProtocol(asyncio.Protocol):
         self._ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # what uvloop has is one without being derived from it
         self._connections.add(self)
 
     def data_received(self, data: bytes) -> None:

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from plutino.connectors.http.options import HttpPullOptions, HttpPushOptions, RestOptions, uses_tokens
+from plutino.connectors.http.options import HttpPullOptions, HttpPushOptions, HttpPushPathOptions, RestOptions, uses_tokens
 from plutino.connectors.http.pull import HttpLookup, HttpPullSource
 from plutino.connectors.http.pull import ping as ping_pull
-from plutino.connectors.http.push import HttpPushSource
+from plutino.connectors.http.push import HttpPushPath, HttpPushSource
 from plutino.connectors.http.rest import RestSink
 from plutino.connectors.http.rest import ping as ping_rest
-from plutino.spi import ConnectorSpec, Datasource, Example, LookupSpec, SinkSpec, SourceSpec
+from plutino.spi import ConnectionSpec, ConnectorSpec, Datasource, Example, LookupSpec, SinkSpec, SourceSpec
 
 _SHIPPED = {
     "url": "http://localhost",
@@ -69,6 +69,7 @@ CONNECTORS = (
             datasource=Datasource("Data source", "Path of the data server, with a leading /", "/api/data"),
             examples=(Example("devices post their data", {"method": "POST"}, "/plant/devices"),),
         ),
+        connection=ConnectionSpec(options=HttpPushPathOptions, create=HttpPushPath),
     ),
     ConnectorSpec(
         name="rest",

@@ -76,6 +76,13 @@ class HttpPushOptions(Struct, frozen=True, rename="camel"):
     buffer_length: Annotated[int, Opt("Accepted for compatibility; the buffer is the engine's", "Buffer length")] = 1024
 
 
+class HttpPushPathOptions(Struct, frozen=True, rename="camel"):
+    """Options of a connection of type httppush."""
+
+    datasource: Annotated[str, Opt("Path of the data server", "Path", connection_related=True)] = ""
+    method: Annotated[str, Opt("HTTP method to accept", "Method", values=("POST", "PUT"), connection_related=True)] = "POST"
+
+
 class RestOptions(Struct, frozen=True, rename="camel"):
     """Options of the rest sink."""
 

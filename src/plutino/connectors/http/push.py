@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from plutino.connectors.http.options import HttpPushOptions
+from plutino.connectors.http.options import HttpPushOptions, HttpPushPathOptions
 from plutino.errors import ProvisionError
 from plutino.spi import Delivery, Inlet, SourceContext
 
@@ -38,3 +38,25 @@ class HttpPushSource:
             await asyncio.get_running_loop().create_future()
         finally:
             leave()
+
+
+class HttpPushPath:
+    """A connection of type httppush: the path and method that its streams are served at. There is nothing to keep open."""
+
+    def __init__(self, id: str, options: HttpPushPathOptions, context: SourceContext) -> None:
+        if not options.datasource.startswith("/"):
+            raise ProvisionError("property `endpoint` must start with /")
+
+    async def open(self) -> None:
+        """Nothing to open: the streams serve the path."""
+
+    async def ping(self) -> None:
+        """Always there."""
+
+    async def wait_lost(self) -> str:
+        """Never lost."""
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError("nobody fulfils this future")
+
+    async def close(self) -> None:
+        """Nothing to close."""
