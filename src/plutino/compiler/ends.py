@@ -8,6 +8,8 @@ from functools import partial
 from plutino.compiler.rule import CompiledRule, merged_tables, part_of
 from plutino.execution.composite import merged_needs
 from plutino.execution.ends import EndsProgram, kind_of
+from plutino.planner.graph import Roles
+from plutino.spi import Counted
 
 
 def compile_ends(ends: Sequence[CompiledRule]) -> CompiledRule:
@@ -21,24 +23,43 @@ def compile_ends(ends: Sequence[CompiledRule]) -> CompiledRule:
     return CompiledRule(partial(EndsProgram, parts, needs), streams, columns, repr([end.shape for end in ends]), needs, merged_tables(ends))
 
 
-def positions(ends: Sequence[CompiledRule], roles: Sequence[Sequence[Mapping[str, str]]]) -> dict[str, int | None]:
-    """By name the position of the operator that does its work, among those of ``compile_ends``; None where no operator has that role.
+def positions(ends: Sequence[CompiledRule], roles: Sequence[Sequence[Roles]]) -> dict[str, Counted]:
+    """By node of a graph the operators that count its rows, among those of ``compile_ends``.
 
-    ``roles``: for each end and each of its queries the kind of operator by name. What several ends have in common is counted at the first.
+    ``roles``: for each end and each of its queries. What several ends have in common is counted at the first of them, a switch at all.
     """
-    found: dict[str, int | None] = {}
+    found: dict[str, Counted] = {}
+    cases: set[tuple[str, int]] = set()
     before = 0
     for end, queries in zip(ends, roles, strict=True):
         kinds = [kind_of(name) for name in end.factory().operators]
-        start = 0
+        own = _positions(kinds, before, queries)
         for query in queries:
-            stop = _query_end(kinds, start)
-            for name, role in query.items():
-                if found.get(name) is None:
-                    at = _find(kinds[start:stop], (role, *_INSTEAD.get(role, ())))
-                    found[name] = None if at is None else before + start + at
-            start = stop
+            for node, role in query.items():
+                if node not in found:
+                    found[node] = own[node]
+                elif role.case is not None and (node, role.case) not in cases:
+                    found[node] = Counted((*found[node].operators, *own[node].operators))
+                if role.case is not None:
+                    cases.add((node, role.case))
         before += len(kinds)
+    return found
+
+
+def _positions(kinds: Sequence[str], before: int, queries: Sequence[Roles]) -> dict[str, Counted]:
+    """The operators of one end, of which ``before`` stand in front."""
+    found: dict[str, Counted] = {}
+    start = 0
+    for query in queries:
+        stop = _query_end(kinds, start)
+        for node, role in query.items():
+            at = _find(kinds[start:stop], (role.kind, *_INSTEAD.get(role.kind, ())))
+            if at is not None:
+                found[node] = Counted((before + start + at,))
+            else:
+                passed = (found[other].operators for other in role.after if other in found)
+                found[node] = Counted(tuple(at for operators in passed for at in operators), passes=True)
+        start = stop
     return found
 
 

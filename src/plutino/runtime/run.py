@@ -357,10 +357,7 @@ class Run:
             return counted
         rows = sum(place.feed.decoded - place.before.decoded for place in self.places)
         last = max((item.last_invocation for item in counted), default=0)
-        return [
-            Node("op", shown, rows, rows, last_invocation=last) if at is None else replace(counted[at], name=shown)
-            for _, shown, at in self._drawing.operators
-        ]
+        return [_drawn_node(shown, [counted[k] for k in at.operators], at.passes, rows, last) for _, shown, at in self._drawing.operators]
 
     def _counted_operators(self, index: int) -> list[Node]:
         found = []
@@ -457,6 +454,14 @@ def _show(listeners: Sequence[Tap], errors: bool, out: Batch) -> None:
             rows.insert(error.at, {"error": error.text})
     for listener in listeners:
         listener(rows)
+
+
+def _drawn_node(name: str, operators: Sequence[Node], passes: bool, rows: int, last: int) -> Node:
+    """A node of a drawing; ``rows``: how many came to the program."""
+    given = sum(operator.records_out for operator in operators) if operators else rows
+    if passes or not operators:
+        return Node("op", name, given, given, last_invocation=last)
+    return replace(operators[0], name=name, records_out=given)
 
 
 def _kind(name: str) -> str:

@@ -22,6 +22,7 @@ from plutino.spi.discovery import Registry, discover
 from plutino.spi.format import DecodePlan, Decoder, Encoder, FormatSpec
 from plutino.spi.function import Arg, ArgCheck, FunctionKind, FunctionSpec, Nulls
 from plutino.spi.host import (
+    Counted,
     Deployment,
     Drawing,
     FeedRequest,
@@ -69,6 +70,7 @@ __all__ = [
     "ConnectionSpec",
     "ConnectorSpec",
     "Control",
+    "Counted",
     "Datasource",
     "DeclaredConnector",
     "DecodePlan",

@@ -87,18 +87,27 @@ class SinkRequest(Struct, frozen=True):
     connection: str = ""
 
 
+class Counted(Struct, frozen=True):
+    """Where the rows of a drawn node are counted: at the program's operators with these numbers, the first of which sees what comes in.
+
+    ``passes``: it has no operator, and lets every row pass that those give; with none, every row that comes to the program.
+    """
+
+    operators: tuple[int, ...] = ()
+    passes: bool = False
+
+
 class Drawing(Struct, frozen=True):
     """How the status shows a rule that its author has drawn: by the nodes of the drawing.
 
     - ``sources``: by source node the stream that it reads
-    - ``operators``: node, the name that is shown, and the position of the program's operator that does its work; None where no operator
-      of its own does: its rows are those that come to the program
+    - ``operators``: node, the name that is shown, and where its rows are counted
     - ``edges``: by node those that it leads to
     - ``ends``: for each sink which of the program's parts it gets (``Batch.parts``); empty where the program has one end
     """
 
     sources: Mapping[str, str]
-    operators: tuple[tuple[str, str, int | None], ...]
+    operators: tuple[tuple[str, str, Counted], ...]
     edges: Mapping[str, tuple[str, ...]]
     ends: tuple[int, ...] = ()
 

@@ -11,14 +11,29 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+from msgspec import Struct
+
 from plutino.errors import PlanError, UnsupportedError
 from plutino.planner.graph.rewriting import plain_names, renamed, rewritten
 from plutino.planner.rule import PUSHED_WINDOWS
 from plutino.sql import tree
 
 N = TypeVar("N")
-Roles = dict[str, str]
-"""By node the operator of the statement that does its work."""
+
+
+class Role(Struct, frozen=True):
+    """Which operator of its statement does the work of a node.
+
+    ``kind`` is empty for one that has none and lets every row pass that the nodes in front of it, ``after``, give. ``case``: the output of
+    a switch that the statement goes on with.
+    """
+
+    kind: str
+    after: tuple[str, ...] = ()
+    case: int | None = None
+
+
+Roles = dict[str, Role]
 
 UNION = "rows"
 """The name of the rows of several streams that are not joined."""
@@ -154,19 +169,20 @@ class Level:
         self.inputs = {name: self.inputs[name] for name in order if name in self.inputs}
         self.joins = joins
 
-    def keep(self, node: str, condition: tree.Expr, *, grouped: bool) -> None:
-        """Rows, or groups, for which a condition is true."""
+    def keep(self, node: str, condition: tree.Expr, *, grouped: bool) -> str:
+        """Rows, or groups, for which a condition is true; the result is the kind of the operator that looks at it."""
         expr = self.read(node, condition)
         whole = self.window is not None and (self.aggregates(expr) or self._aggregated(expr))
         if whole or (grouped and not self._of_keys(expr)):
             self.having.append(expr)
-        elif self.having and not grouped:
+            return "having"
+        if self.having and not grouped:
             raise UnsupportedError(f"node {node} looks at rows behind a condition on their whole window; put it in front of that")
-        elif self.window is not None or self.joins:
+        if self.window is not None or self.joins:
             self.where.append(expr)
         else:
             self.early.append(expr)
-        self.roles[node] = "having" if self.having and self.having[-1] is expr else "filter"
+        return "filter"
 
     def _of_keys(self, expr: tree.Expr) -> bool:
         """Whether a condition on groups is one on their keys alone, and can be asked of each row."""

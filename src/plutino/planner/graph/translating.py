@@ -16,7 +16,7 @@ from plutino.model import StreamContent
 from plutino.planner.calls import find_function
 from plutino.planner.graph.document import SINK, SOURCE, Edge, Graph, Node, source_ref
 from plutino.planner.graph.flow import COLLECTION, GROUPED, Flow, flows
-from plutino.planner.graph.level import UNION, Level, Roles, source_of
+from plutino.planner.graph.level import UNION, Level, Role, Roles, source_of
 from plutino.planner.graph.operations import (
     Emitters,
     Filter,
@@ -121,7 +121,9 @@ class _Translator:
         operation = self.operations.get(edge.start)
         if isinstance(operation, Switch):
             level = self._ready(level, operation.cases, conditional=True)
-            level.keep(edge.start, _case(operation, edge.case or 0), grouped=self._grouped(edge.start))
+            case = edge.case or 0
+            kind = level.keep(edge.start, _case(operation, case), grouped=self._grouped(edge.start))
+            level.roles[edge.start] = self._role(edge.start, kind, case)
         return level
 
     def _at(self, node: Node) -> Level:
@@ -146,20 +148,20 @@ class _Translator:
             case Function(name=name, call=call):
                 level = self._ready(level, (call,))
                 level.compute(node, name, call)
-                level.roles[node] = "aggregate" if self._aggregates(call) else "project"
+                level.roles[node] = self._role(node, "aggregate" if self._aggregates(call) else "")
             case Filter(condition=condition):
                 level = self._ready(level, (condition,), conditional=True)
-                level.keep(node, condition, grouped=self._grouped(node))
+                level.roles[node] = self._role(node, level.keep(node, condition, grouped=self._grouped(node)))
             case Pick(fields=fields):
                 level = self._ready(level, tuple(field.expr for field in fields))
                 level.pick(node, fields)
-                level.roles[node] = "project"
+                level.roles[node] = self._role(node, "project")
             case GroupBy(keys=keys):
                 level.group(node, keys)
-                level.roles[node] = "aggregate"
+                level.roles[node] = self._role(node, "aggregate")
             case OrderBy(keys=keys):
                 level.sort(node, keys)
-                level.roles[node] = "order"
+                level.roles[node] = self._role(node, "order")
             case Switch():
                 pass
             case _:
@@ -172,13 +174,13 @@ class _Translator:
 
     def _watermark(self, node: str, inputs: list[Level]) -> Level:
         level = inputs[0] if len(inputs) == 1 else self._gathered(inputs)
-        level.roles[node] = "watermark"
+        level.roles[node] = self._role(node, "watermark")
         return level
 
     def _window(self, node: str, operation: Window, inputs: list[Level]) -> Level:
         level = inputs[0] if len(inputs) == 1 else self._gathered(inputs)
         level.window = operation.window
-        level.roles[node] = "window"
+        level.roles[node] = self._role(node, "window")
         return level
 
     def _join(self, node: str, operation: Join, edges: list[Edge]) -> Level:
@@ -203,7 +205,7 @@ class _Translator:
             raise PlanError(f"join node {node}: its input has rows of {', '.join(rest)}; every stream of the window is expected in joins")
         level.join(operation.source, tuple(joins))
         asked = next((e for e in self.emitters.values() if e.content.is_lookup and e.name in level.sources), None)
-        level.roles[node] = "join" if asked is None else asked.stream
+        level.roles[node] = self._role(node, "join" if asked is None else asked.stream)
         return level
 
     # --- levels
@@ -251,6 +253,9 @@ class _Translator:
         return self._nested(level) if analyses and held else level
 
     # --- what is asked
+
+    def _role(self, node: str, kind: str, case: int | None = None) -> Role:
+        return Role(kind, tuple(edge.start for edge in self.graph.into(node)), case)
 
     def _grouped(self, node: str) -> bool:
         flow = self.flow[node]

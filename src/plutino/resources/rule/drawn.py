@@ -27,7 +27,7 @@ from plutino.planner.graph import (
     translate,
 )
 from plutino.resources.rule.provision import Provision
-from plutino.spi import Drawing, Environment, FeedRequest, Registry, RuleOptions, UserConnector, UserFunction
+from plutino.spi import Counted, Drawing, Environment, FeedRequest, Registry, RuleOptions, UserConnector, UserFunction
 from plutino.spi.layers import source_refs
 from plutino.sql import calls_in, parse_select
 from plutino.templates.go.printing import show
@@ -259,12 +259,11 @@ def _drawing(graph: Graph, translation: Translation, ends: Sequence[CompiledRule
     """How the status shows the nodes: a lookup is called like its table, as in the original."""
     places = positions(ends, [ending.roles for ending in translation.endings])
     tables = {e.stream for e in translation.emitters if e.content.is_lookup}
-    roles = {name: role for ending in translation.endings for query in ending.roles for name, role in query.items()}
+    kinds = {name: role.kind for ending in translation.endings for query in ending.roles for name, role in query.items()}
     operators = []
     for node in graph.of_role(OPERATOR):
-        role = roles.get(node.name, "")
-        shown = role if role in tables else node.name
-        operators.append((node.name, shown, places.get(node.name)))
+        kind = kinds.get(node.name, "")
+        operators.append((node.name, kind if kind in tables else node.name, places.get(node.name, Counted(passes=True))))
     edges = {name: tuple(dict.fromkeys(edge.end for edge in graph.out_of(name))) for name in graph.nodes if graph.out_of(name)}
     sources = {e.node: e.stream for e in translation.emitters if not e.content.is_lookup}
     by_sink = {sink: number for number, ending in enumerate(translation.endings) for sink in ending.sinks}
