@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from functools import cmp_to_key
 from typing import Any
@@ -107,13 +107,24 @@ def _ordered(
     code: FinishCode, pairs: Sequence[Pair], numbers: list[tuple[int, ...]], span: Span, memories: Sequence[Any]
 ) -> tuple[list[Pair], list[tuple[int, ...]]]:
     assert code.order is not None
-    sortable = cmp_to_key(_comparison(code.descending))
-    keyed = [(code.order(e, g, span, n, memories), (e, g), n) for (e, g), n in zip(pairs, numbers, strict=True)]
-    try:
-        keyed.sort(key=lambda entry: sortable(entry[0]))
-    except EvaluationError as error:
-        raise StageError("order", f"run Order By error: {error}") from error
-    return [pair for _, pair, _ in keyed], [n for _, _, n in keyed]
+    keys = [code.order(e, g, span, n, memories) for (e, g), n in zip(pairs, numbers, strict=True)]
+    order = list(range(len(keys)))
+    if all(_is_plain([key[i] for key in keys]) for i in range(len(code.descending))):
+        for i in reversed(range(len(code.descending))):
+            order.sort(key=[key[i] for key in keys].__getitem__, reverse=code.descending[i])
+    else:
+        sortable = cmp_to_key(_comparison(code.descending))
+        try:
+            order.sort(key=lambda number: sortable(keys[number]))
+        except EvaluationError as error:
+            raise StageError("order", f"run Order By error: {error}") from error
+    return [pairs[i] for i in order], [numbers[i] for i in order]
+
+
+def _is_plain(values: Collection[Any]) -> bool:
+    """Whether Python sorts values as the dialect does: numbers or texts alone, none of them null or no number at all."""
+    kinds = set(map(type, values))
+    return kinds == {str} or (kinds <= {int, float} and not any(value != value for value in values))
 
 
 def _comparison(descending: Sequence[bool]) -> Callable[[Sequence[Any], Sequence[Any]], int]:
