@@ -15,6 +15,8 @@ from plutino.spi.options import Opt
 WAITING = 1024
 """Events that wait for a client at most; a client that does not keep up misses the oldest."""
 
+_TRIALS = "/test/"
+
 
 class SseOptions(Struct, frozen=True, rename="camel"):
     """Options of the sink."""
@@ -36,6 +38,8 @@ class SseSink:
     def __init__(self, options: SseOptions, context: SinkContext) -> None:
         if not options.endpoint.startswith("/"):
             raise ProvisionError("sse endpoint should start with /")
+        if options.endpoint.startswith(_TRIALS):
+            raise ProvisionError(f"sse endpoint {options.endpoint}: paths below {_TRIALS} belong to trial runs; choose another")
         self._path = options.endpoint
         self._ingress = context.ingress
         self._listeners: set[asyncio.Queue[bytes]] = set()

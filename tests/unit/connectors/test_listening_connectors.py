@@ -1,4 +1,4 @@
-"""WebSocket and server-sent events on the data server, without sockets; the other server of a WebSocket client is in the end-to-end tests."""
+"""WebSocket and server-sent events on the data server, without sockets. WebSocket clients meet servers in the end-to-end tests."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ async def test_sources_share_a_connection_with_a_name(tmp_path: Path) -> None:
 async def test_a_server_that_is_not_there(tmp_path: Path) -> None:
     """TransportError, so the engine tries again."""
     session = WebSocketSession(SessionOptions(addr="127.0.0.1:1"), "/a", FakeIngress(), str)
-    with pytest.raises(TransportError, match="websocket ws://127.0.0.1:1/a: "):
+    with pytest.raises(TransportError, match=r"websocket ws://127\.0\.0\.1:1/a: "):
         await session.open()
     with pytest.raises(TransportError):
         await session.send([b"x"])

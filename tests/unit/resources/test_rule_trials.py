@@ -72,7 +72,7 @@ async def test_what_cannot_run_is_refused_at_once(api: Api, document: dict[str, 
 
 
 async def test_rules_cannot_write_to_the_events_of_trials(api: Api) -> None:
-    """The sink is there for trials alone."""
+    """Paths below /test/ are theirs."""
     await api.stream()
-    reply = await api.ask("POST", "/rules", {"id": "r", "sql": "SELECT a FROM demo", "actions": [{"sse": {"path": "/test/t"}}]})
-    assert reply.json["message"] == "sink sse is not defined"
+    reply = await api.ask("POST", "/rules", {"id": "r", "sql": "SELECT a FROM demo", "actions": [{"sse": {"endpoint": "/test/t"}}]})
+    assert reply.json["message"] == "sse endpoint /test/t: paths below /test/ belong to trial runs; choose another"
