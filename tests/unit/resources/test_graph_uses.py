@@ -126,7 +126,8 @@ async def test_an_export_that_is_imported_changes_nothing(api: Api) -> None:
 
 async def test_schemas_and_uploads_of_nodes(api: Api) -> None:
     """By the name of the schema, or by schema and message apart; uploads by their paths."""
-    await api.ask("POST", "/config/uploads", {"name": "lines.json", "content": '{"a":1}'})
+    document = {"uploads": {"lines.json": json.dumps({"name": "lines.json", "content": '{"a":1}'})}}
+    await imported(api, document, "?partial=1")
     await api.ask("POST", "/schemas/protobuf", {"name": "p", "content": "message P {required string n = 1;}"})
     graph = {
         "nodes": {
