@@ -165,6 +165,18 @@ async def test_a_rule_that_does_not_check_shows_at_start_up_and_can_be_started_l
     assert api.host.state("r") == "running"
 
 
+async def test_a_rule_that_cannot_be_restarted_stands_still(api: Api) -> None:
+    """Its state says why; when what it misses is there again, it runs."""
+    await api.stream()
+    await api.rule()
+    await api.ask("DELETE", "/streams/demo?force=true")
+    missing = "fail to get stream demo, please check if stream is created"
+    assert (await api.ask("POST", "/rules/r/restart")).json["message"] == f"restart rule error: {missing}"
+    assert (api.host.state("r"), api.host.messages["r"]) == ("stopped by error", missing)
+    await api.stream()
+    assert api.host.state("r") == "running"
+
+
 async def test_schema_lists_aliased_columns_first(api: Api) -> None:
     """Of rules that run."""
     await api.stream()

@@ -34,7 +34,7 @@ async def test_traces_are_listed_newest_first_up_to_a_limit(api: Api) -> None:
         api.host.kept_traces[id] = {"traceID": id, "ruleID": "r"}
     assert (await api.ask("GET", "/trace/rule/r")).json == ["t3", "t2", "t1"]
     assert (await api.ask("GET", "/trace/rule/r?limit=2")).json == ["t3", "t2"]
-    assert (await api.ask("GET", "/trace/rule/r?limit=x")).status == 400
+    assert (await api.ask("GET", "/trace/rule/r?limit=x")).json == ["t3", "t2", "t1"]
     assert (await api.ask("GET", "/trace/t1")).json == {"traceID": "t1", "ruleID": "r"}
     assert (await api.ask("GET", "/trace/t4")).status == 404
 

@@ -206,7 +206,11 @@ class _Endpoints:
             _registered(id, call.control.environment)
             ran = host.state(id) == "running"
             await call.control.trigger([id], True)
-            await self._activate(id, call.control)
+            try:
+                await self._activate(id, call.control)
+            except PlutinoError as error:
+                host.fail(id, error.message)  # as it was stopped first, it stands still now, and says why
+                raise
             if ran:
                 await host.restart(id)
         except PlutinoError as error:

@@ -66,7 +66,7 @@ async def _list(call: Call) -> Answer:
         try:
             most = int(limit)
         except ValueError:
-            raise PlutinoError(f"limit: {limit}; a whole number is expected") from None
+            most = 0  # as if there were none
         found = found[:most] if most > 0 else found
     return json_answer(list(found))
 
