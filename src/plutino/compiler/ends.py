@@ -58,7 +58,9 @@ def _positions(kinds: Sequence[str], before: int, queries: Sequence[Roles]) -> d
                 found[node] = Counted((before + start + at,))
             else:
                 passed = (found[other].operators for other in role.after if other in found)
-                found[node] = Counted(tuple(at for operators in passed for at in operators), passes=True)
+                fails = _find(kinds[start:stop], (role.faults,))
+                faults = None if fails is None else before + start + fails
+                found[node] = Counted(tuple(at for operators in passed for at in operators), passes=True, faults=faults)
         start = stop
     return found
 

@@ -357,7 +357,25 @@ class Run:
             return counted
         rows = sum(place.feed.decoded - place.before.decoded for place in self.places)
         last = max((item.last_invocation for item in counted), default=0)
-        return [_drawn_node(shown, [counted[k] for k in at.operators], at.passes, rows, last) for _, shown, at in self._drawing.operators]
+        # what fails in an operator shows at one node, the first that works in it
+        failing: dict[int, int] = {}
+        for number, (_, _, at) in enumerate(self._drawing.operators):
+            if at.failing is not None:
+                failing.setdefault(at.failing, number)
+        found = []
+        for number, (_, shown, at) in enumerate(self._drawing.operators):
+            item = _drawn_node(shown, [counted[k] for k in at.operators], at.passes, rows, last)
+            fails = at.failing
+            trouble = counted[fails] if fails is not None and failing[fails] == number else _NO_TROUBLE
+            found.append(
+                replace(
+                    item,
+                    exceptions=trouble.exceptions,
+                    last_exception=trouble.last_exception,
+                    last_exception_at=trouble.last_exception_at,
+                )
+            )
+        return found
 
     def _counted_operators(self, index: int) -> list[Node]:
         found = []
@@ -462,6 +480,9 @@ def _drawn_node(name: str, operators: Sequence[Node], passes: bool, rows: int, l
     if passes or not operators:
         return Node("op", name, given, given, last_invocation=last)
     return replace(operators[0], name=name, records_out=given)
+
+
+_NO_TROUBLE = Node("op", "")
 
 
 def _kind(name: str) -> str:

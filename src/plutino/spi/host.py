@@ -90,11 +90,18 @@ class SinkRequest(Struct, frozen=True):
 class Counted(Struct, frozen=True):
     """Where the rows of a drawn node are counted: at the program's operators with these numbers, the first of which sees what comes in.
 
-    ``passes``: it has no operator, and lets every row pass that those give; with none, every row that comes to the program.
+    ``passes``: it has no operator, and lets every row pass that those give; with none, every row that comes to the program. What fails
+    in it fails at the operator ``faults``.
     """
 
     operators: tuple[int, ...] = ()
     passes: bool = False
+    faults: int | None = None
+
+    @property
+    def failing(self) -> int | None:
+        """The operator whose exceptions are those of the node."""
+        return self.faults if self.passes else next(iter(self.operators), None)
 
 
 class Drawing(Struct, frozen=True):

@@ -24,13 +24,14 @@ N = TypeVar("N")
 class Role(Struct, frozen=True):
     """Which operator of its statement does the work of a node.
 
-    ``kind`` is empty for one that has none and lets every row pass that the nodes in front of it, ``after``, give. ``case``: the output of
-    a switch that the statement goes on with.
+    ``kind`` is empty for one that has none and lets every row pass that the nodes in front of it, ``after``, give; what it computes may
+    fail in the operator ``faults``. ``case``: the output of a switch that the statement goes on with.
     """
 
     kind: str
     after: tuple[str, ...] = ()
     case: int | None = None
+    faults: str = "project"
 
 
 Roles = dict[str, Role]
