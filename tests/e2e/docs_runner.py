@@ -5,7 +5,7 @@
 - a block after ``<!-- file: NAME -->`` is written to that file, for the commands after it
 - ``text`` blocks are drawings; every other block must be one of the above
 - addresses of the default ports become those of the page's server; ``plutino serve`` starts it, else one is running already
-- ``make`` targets are only looked up, and nothing is installed
+- ``make`` targets are only looked up, and nothing is installed; a package of the page itself is only made known
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +121,16 @@ class Reader:
             if not _fits(seen, self._addressed(output)):
                 raise AssertionError(f"{self._place(block)}: {command!r} (exit code {code}) prints\n{seen}\nnot\n{output}")
 
+    def _install(self) -> None:
+        """What installing the package of the page's folder leaves behind for others: its name and its entry points."""
+        project = tomllib.loads((self._folder / "pyproject.toml").read_text())["project"]
+        installed = self._folder / f"{project['name']}-{project['version']}.dist-info"
+        installed.mkdir()
+        (installed / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+        groups = project["entry-points"].items()
+        lines = [line for group, points in groups for line in (f"[{group}]", *(f"{name} = {value}" for name, value in points.items()))]
+        (installed / "entry_points.txt").write_text("\n".join(lines))
+
     def _run(self, command: str) -> tuple[int, str]:
         if command.startswith("plutino serve"):
             self._server.start()
@@ -128,6 +139,9 @@ class Reader:
             looked_up = ["make", "-n", *command.split("#")[0].split()[1:]]
             made = subprocess.run(looked_up, cwd=ROOT, capture_output=True, text=True, check=False)
             return made.returncode, made.stdout + made.stderr
+        if command == "pip install ." and (self._folder / "pyproject.toml").exists():
+            self._install()
+            return 0, ""
         if command.startswith(("python3 -m venv", ".venv/bin/pip", "pip install")):
             return 0, ""
         environment = {

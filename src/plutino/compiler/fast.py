@@ -34,17 +34,28 @@ _LIMIT = 80
 """Bound nodes of one expression, aliases written out; larger ones are left to the exact tier."""
 
 
+def each_row(*pairs: tuple[str, str]) -> str:
+    """``a, b in zip(as, bs)`` for names and the lists that they run through."""
+    names, lists = zip(*pairs, strict=True)
+    return f"{names[0]} in {lists[0]}" if len(pairs) == 1 else f"{', '.join(names)} in zip({', '.join(lists)})"
+
+
 class NotFast(Exception):  # noqa: N818
     """This expression belongs to the exact tier."""
 
 
 class FastEmitter:
-    """Python text over ``r`` inside a comprehension; ``kinds`` collects what is assumed of each column."""
+    """Python text over ``r`` inside a comprehension; ``kinds`` collects what is assumed of each column.
+
+    ``vectors`` collects calls that are made once for all rows: lines that put their results into ``c0``, ``c1`` …, whose values are ``v0``,
+    ``v1`` … beside ``r``. None while there is no place for such lines (in conditions that decide which rows there are).
+    """
 
     def __init__(self, constants: Constants, items: Sequence[Item]) -> None:
         self.constants = constants
         self.items = {item.name: item for item in items if item.aliased}
         self.kinds: dict[str, str] = {}
+        self.vectors: list[str] | None = None
         self._variables = 0
         self._budget = _LIMIT
 
@@ -283,7 +294,16 @@ class FastEmitter:
                 args.append(self._present(self._text(arg), arg, "str"))
             else:
                 raise NotFast
-        return f"{self.constants(callable_of(spec))}({', '.join(args)})"
+        if spec.call_many is None or self.vectors is None:
+            return f"{self.constants(callable_of(spec))}({', '.join(args)})"
+        columns = ", ".join(f"[{arg} for {self.rows}]" for arg in args)
+        self.vectors.append(f"c{len(self.vectors)} = {self.constants(spec.call_many)}({columns})")
+        return f"v{len(self.vectors) - 1}"
+
+    @property
+    def rows(self) -> str:
+        """The ``for`` of a comprehension over all rows with the results that there are for them."""
+        return each_row(("r", "rows"), *((f"v{i}", f"c{i}") for i in range(len(self.vectors or ()))))
 
     def _present(self, text: str, arg: Bound, test: str) -> str:
         """An argument that must be there: columns may be null or missing, which the exact tier decides."""

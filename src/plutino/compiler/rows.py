@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from plutino.compiler.aggregates import function_of
 from plutino.compiler.code import Constants, build
 from plutino.compiler.exact import ExactEmitter
-from plutino.compiler.fast import FastEmitter, NotFast
+from plutino.compiler.fast import FastEmitter, NotFast, each_row
 from plutino.compiler.items import json_numbers, output_kind
 from plutino.compiler.pieces import Pieces, define
 from plutino.execution.aggregates import aggregate_of_one
@@ -70,20 +70,38 @@ def _fast(plan: RulePlan, where: Bound | None, constants: Constants) -> tuple[st
     try:
         keep = "" if where is None else f" if {emitter.condition(where)}"
         if output == "pass":
-            return f"def fast(rows, wholes):\n    return [w for r, w in zip(rows, wholes){keep}]", emitter.kinds
+            return _function("rows, wholes", "w", keep, emitter), emitter.kinds
+        emitter.vectors = []
         shown = [(i.name, *_fast_item(i, emitter, plan.options)) for i in plan.root.items if i.visible]
         if output == "rows":
             made = constants(row_type([name for name, _, _ in shown]))
             values = ", ".join(f"shown({text})" if null else text for _, text, null in shown)
-            return f"def fast(rows):\n    return [{made}({values}) for r in rows{keep}]", emitter.kinds
+            return _function("rows", f"{made}({values})", keep, emitter), emitter.kinds
         assert plan.root.star is not None
         if plan.root.star.excepted or any(null for _, _, null in shown):
             raise NotFast
         pairs = "".join(f", {constants(name)}: {text}" for name, text, _ in shown)
-        return f"def fast(rows, wholes):\n    return [{{**w{pairs}}} for r, w in zip(rows, wholes){keep}]", emitter.kinds
+        return _function("rows, wholes", f"{{**w{pairs}}}", keep, emitter), emitter.kinds
     except NotFast:
         del constants.values[mark:]
         return None
+
+
+def _function(lists: str, made: str, keep: str, emitter: FastEmitter) -> str:
+    """The ``def`` text of a fast tier that gives ``made`` for each row that is kept."""
+    pairs = [("r", "rows"), ("w", "wholes")] if "wholes" in lists else [("r", "rows")]
+    lines: list[str] = []
+    if emitter.vectors:
+        # what is called for all rows at once gets those that are left
+        if keep and len(pairs) == 1:
+            lines.append(f"rows = [r for r in rows{keep}]")
+        elif keep:
+            lines += [f"kept = [(r, w) for {each_row(*pairs)}{keep}]", "rows, wholes = zip(*kept) if kept else ((), ())"]
+        keep = ""
+        lines += ["if not rows: return []", *emitter.vectors]
+        pairs += [(f"v{i}", f"c{i}") for i in range(len(emitter.vectors))]
+    lines.append(f"return [{made} for {each_row(*pairs)}{keep}]")
+    return define("fast", lists, lines)
 
 
 def _fast_item(item: Item, emitter: FastEmitter, options: RuleOptions) -> tuple[str, bool]:

@@ -36,6 +36,7 @@ from plutino.spi.host import (
     Tap,
 )
 from plutino.spi.program import Guard, InputNeed, Program, Scanning, common_kind
+from plutino.spi.python_functions import sql_function
 from plutino.spi.resource import (
     Action,
     Answer,
@@ -126,4 +127,5 @@ __all__ = [
     "UserFunction",
     "common_kind",
     "discover",
+    "sql_function",
 ]

@@ -73,6 +73,8 @@ class FunctionSpec:
     - for aggregates ``call`` gets the list of the values of a group first (nulls included), then the other arguments of its first row;
       ``incremental`` names the accumulator of the execution room where one exists (``count sum avg min max``)
     - ``whole_rows``: an aggregate that also gets the list of the group's whole rows, as its last argument
+    - ``call_many``: the same for many rows at once, if there is such a thing: gets a list of values for each argument, all equally long and
+      without nulls, and gives a list of as many results; EvaluationError when one of the rows fails
     - ``examples``: ``("round(2.567, 2)", 2.57)``: run as tests and shown in the docs
     - ``over_rows``: examples of functions that look at several rows, ``("sum(x)", (1, 2, None), 3.0)``: the call, the values of column x
       row by row, and what comes out: of an aggregate the value, of any other function a list with the value for each row (null where there
@@ -97,7 +99,12 @@ class FunctionSpec:
     whole_rows: bool = False
     examples: tuple[tuple[str, Any], ...] = field(default=())
     over_rows: tuple[tuple[str, tuple[Any, ...], Any], ...] = field(default=())
+    call_many: Callable[..., list[Any]] | None = None
     count_error: str | None = None
     """Wire text when the number of arguments is wrong, where it is not the usual ``Expect N arguments but found M.``"""
     unavailable: str = ""
     """Why ``call`` cannot work here, for functions that a package only declares: rules that use one are checked, but do not start."""
+
+    def __call__(self, *args: Any) -> Any:
+        """The function itself, as Python calls it."""
+        return self.call(*args)
