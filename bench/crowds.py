@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sqlite3
@@ -14,6 +15,7 @@ import messages
 import msgspec
 from figures import ROUNDS, Figure, compared, seconds
 from lanes import BATCH, record
+from pauses import pauses
 from rig import Rig, load_of, rig, stream
 
 from plutino.compiler import compile_plan
@@ -113,13 +115,18 @@ async def imports(quick: bool) -> list[Figure]:
             result = await control.import_document(document, partial=False, origin=origin)
             assert not result.faults, result.faults[:3]
 
-        cost = await _lasting(imported)
+        async with pauses() as usual:
+            await asyncio.sleep(0.2)
+        async with pauses() as meanwhile:
+            cost = await _lasting(imported)
         after = _memory()
         assert at.core.engine.state(f"rule{count - 1}") == "running"
         limit = seconds(lambda: _bare_import(document))
         found = [
             Figure(group, "import", cost / count * 1e6, limit / count * 1e6, "read it, one transaction of SQLite with its texts", "rule")
         ]
+        for name, share in (("rules wait meanwhile, p99", 0.99), ("rules wait meanwhile, longest", 1.0)):
+            found.append(Figure(group, name, meanwhile.share(share) * 1e6, usual.share(share) * 1e6, "while nothing happens", "tick"))
         cost = await _lasting(imported)
         found.append(
             Figure(group, "the same once more", cost / count * 1e6, seconds(lambda: _bare_read(document)) / count * 1e6, "read it", "rule")
