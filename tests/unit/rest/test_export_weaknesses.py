@@ -125,21 +125,31 @@ async def test_an_unknown_rule_is_named_and_never_an_empty_entry(api: Api) -> No
 
 
 @pytest.mark.parametrize("path", ["/data/import", "/v2/data/import", "/ruleset/import"])
-async def test_a_graph_is_refused_before_its_parts_could_be_lost(api: Api, path: str) -> None:
-    """W27, W28: rules that are graphs are not taken in, by any way; so none is exported without what its nodes use."""
+async def test_a_graph_takes_what_its_nodes_use_along(api: Api, path: str) -> None:
+    """W27, W28: its streams, and functions in every expression, whichever way it came in."""
+    join = {"from": "demo", "joins": [{"name": "t", "type": "left", "on": "demo.a = t.id and area(demo.a) > 1"}]}
     nodes = {
         "s": {"type": "source", "nodeType": "memory", "props": {"sourceName": "demo"}},
+        "t": {"type": "source", "nodeType": "memory", "props": {"sourceName": "t", "sourceType": "table"}},
+        "j": {"type": "operator", "nodeType": "join", "props": join},
         "out": {"type": "sink", "nodeType": "nop", "props": {}},
     }
-    made = {"id": "g", "graph": {"nodes": nodes, "topo": {"sources": ["s"], "edges": {"s": ["out"]}}}}
-    assert (await api.ask("POST", "/rules", made)).status == 400
-    entry = made if path.startswith("/v2") else json.dumps(made)
-    sql = {"sql": stream()} if path.startswith("/v2") else stream()
-    document = json.dumps({"streams": {"demo": sql}, "rules": {"g": entry}})
-    refused = await api.ask("POST", path, {"content": document}, JSON)
-    assert (refused.status, [fault["path"] for fault in refused.json["faults"]]) == (400, ["rules.g"])
-    assert (await api.ask("POST", "/data/export", ["g"])).status == 404
-    assert (await api.ask("GET", "/streams")).json == []
+    made = {"id": "g", "graph": {"nodes": nodes, "topo": {"sources": ["s", "t"], "edges": {"s": ["j"], "t": ["j"], "j": ["out"]}}}}
+    await api.ask("POST", "/udf/javascript", {"id": "area", "script": json.loads(SCRIPT)["script"]})
+    v2 = path.startswith("/v2")
+    table = 'CREATE TABLE t () WITH (DATASOURCE="t", TYPE="memory", KIND="lookup", KEY="id")'
+    texts = {"streams": {"demo": stream(options=', TYPE="memory"')}, "tables": {"t": table}}
+    sources = {kind: {name: {"sql": sql} if v2 else sql for name, sql in each.items()} for kind, each in texts.items()}
+    document = json.dumps({**sources, "rules": {"g": made if v2 else json.dumps(made)}})
+    taken = await api.ask("POST", f"{path}?partial=1", {"content": document}, JSON)
+    assert (taken.status, api.host.state("g")) == (200, "running"), taken.text
+    found = await chosen(api, "g")
+    assert {section: set(entries) for section, entries in found.items() if entries} == {
+        "streams": {"demo"},
+        "tables": {"t"},
+        "rules": {"g"},
+        "scripts": {"area"},
+    }
 
 
 async def test_a_chosen_rule_takes_its_scripts_along(api: Api) -> None:
