@@ -7,6 +7,7 @@ from functools import partial
 from typing import TypeAlias, assert_never
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from plutino.compiler.accumulating import accumulates, compile_accumulating
 from plutino.compiler.buffered import compile_buffered, needs_buffer
@@ -16,6 +17,7 @@ from plutino.compiler.slicing import compile_slicing, slices
 from plutino.execution.accumulating import AccumulatingCode, AccumulatingProgram
 from plutino.execution.buffered import BufferedCode, BufferedProgram
 from plutino.execution.composite import ChainProgram, Part, UnionProgram, keeps_promise, merged_needs
+from plutino.execution.deduplicating import DedupCode, DedupProgram
 from plutino.execution.rows import RowCode, RowProgram
 from plutino.execution.slicing import SlicingCode, SlicingProgram
 from plutino.planner.plan import (
@@ -72,6 +74,20 @@ def compile_plan(plan: Plan) -> CompiledRule:
 
 
 def _compile_select(plan: RulePlan) -> CompiledRule:
+    compiled = _compile_root(plan)
+    dedup = plan.root.dedup
+    if dedup is None:
+        return compiled
+    ((stream, need),) = compiled.needs.items()
+    need = replace(need, twin=None)  # rows of a twin would pass the operator by
+    names = operator_names(plan)
+    names = (*names[:-1], f"{FIRST_OPERATOR + len(names) - 1}_dedup_trigger", f"{FIRST_OPERATOR + len(names)}_project")
+    code = DedupCode(compiled.factory, dedup.name, dedup.COLUMNS, dedup.shown, dedup.expire, names, need)
+    shape = f"dedup {dedup.expire} {compiled.shape}"
+    return CompiledRule(partial(DedupProgram, code), compiled.streams, compiled.columns, shape, {stream: need})
+
+
+def _compile_root(plan: RulePlan) -> CompiledRule:
     streams = tuple(s.stream for s in plan.sources if not s.content.is_lookup)
     code, _ = generate(plan, operator_names(plan))
     match code:

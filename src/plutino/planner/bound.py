@@ -6,7 +6,7 @@ error messages quote (``binaryExpr:{ demo.a + 1 }``).
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from msgspec import Struct
 
@@ -204,6 +204,20 @@ class ChangedColumns(Struct, frozen=True):
     ignore_null: Bound
     columns: tuple[tuple[str, Bound], ...]
     star: bool
+
+
+class Dedup(Struct, frozen=True):
+    """``dedup_trigger(start, end, now, expire)`` in the select list: its value stands under ``name``.
+
+    Its columns, called ``shown`` in the statement, are items of the names ``COLUMNS``, which the rows carry as far as the operator; these
+    lie where Unicode has no letters.
+    """
+
+    name: str
+    shown: tuple[str, str, str]
+    expire: int
+
+    COLUMNS: ClassVar[tuple[str, str, str]] = ("\ue000start", "\ue000end", "\ue000now")
 
 
 class Star(Struct, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import assert_never
 
-from plutino.planner.bound import AliasRef, Bound, ColumnRef, Item, SortKey
+from plutino.planner.bound import AliasRef, Bound, ColumnRef, Dedup, Item, SortKey
 from plutino.planner.plan import (
     Aggregate,
     Analytic,
@@ -100,7 +100,7 @@ def _described(node: Node, texts: _Texts) -> tuple[str, str]:
     match node:
         case Project(items=items, star=star):
             shown = ["*"] if star is not None or any(i.of_star for i in items) else []
-            shown += [_field(i, texts) for i in sorted(items, key=lambda i: not i.aliased) if not i.of_star]
+            shown += [_field(i, texts) for i in sorted(items, key=lambda i: not i.aliased) if not i.of_star and i.name not in Dedup.COLUMNS]
             return "ProjectPlan", f"Fields:[ {', '.join(shown)} ]"
         case Order(keys=keys):
             return "OrderPlan", f"SortFields:[ {', '.join(_sort_field(k, texts) for k in keys)} ]"

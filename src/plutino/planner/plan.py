@@ -8,7 +8,7 @@ from typing import TypeAlias, TypeVar
 
 from msgspec import Struct
 
-from plutino.planner.bound import AggregateCall, AnalyticCall, Bound, ChangedColumns, Item, Numbering, SortKey, Star
+from plutino.planner.bound import AggregateCall, AnalyticCall, Bound, ChangedColumns, Dedup, Item, Numbering, SortKey, Star
 from plutino.planner.scope import SourceScope
 from plutino.spi import RuleOptions
 
@@ -141,6 +141,7 @@ class Project(Struct, frozen=True):
     changed: tuple[ChangedColumns, ...] = ()
     numberings: tuple[Numbering, ...] = ()
     limit: int | None = None
+    dedup: Dedup | None = None
 
 
 Node: TypeAlias = Scan | Gather | Analytic | Filter | Window | Join | LookupJoin | Aggregate | Having | Order | Project

@@ -18,6 +18,7 @@ from plutino.planner.bound import (
     Bound,
     ColumnRef,
     ContextValue,
+    Dedup,
     FunctionCall,
     HitValue,
     Item,
@@ -120,9 +121,16 @@ def _plan_select(select: tree.Select, env: Environment, options: RuleOptions, ru
         clauses.listed.changed,
         tuple(binder.numberings),
         None if select.limit is None or select.limit < 0 else select.limit,
+        clauses.listed.dedup,
     )
-    names = tuple(i.name for i in items if i.aliased and i.visible) + tuple(i.name for i in items if not i.aliased and i.visible)
-    return RulePlan(rule_id, root, tuple(scope.sources.values()), options, names, derived)
+    return RulePlan(rule_id, root, tuple(scope.sources.values()), options, _names(root), derived)
+
+
+def _names(root: Project) -> tuple[str, ...]:
+    """The output names, those of aliased items first."""
+    shown = [i for i in root.items if i.visible and i.name not in Dedup.COLUMNS]
+    given = () if root.dedup is None else (root.dedup.name,)
+    return (*(i.name for i in shown if i.aliased), *given, *(i.name for i in shown if not i.aliased))
 
 
 def schema_of(plan: Plan) -> Schema:
@@ -130,7 +138,7 @@ def schema_of(plan: Plan) -> Schema:
     parts = plan.parts if isinstance(plan, UnionPlan) else (plan,)
     if any(part.root.star is not None or part.root.changed or any(i.spread for i in part.root.items) for part in parts):
         return Schema()
-    return Schema(tuple(Column(name, ANY) for name in dict.fromkeys(i.name for part in parts for i in part.root.items if i.visible)))
+    return Schema(tuple(Column(name, ANY) for name in dict.fromkeys(name for part in parts for name in _names(part.root))))
 
 
 def _bind(select: tree.Select, scope: Scope, binder: Binder, options: RuleOptions) -> _Clauses:
@@ -264,6 +272,8 @@ def _check(select: tree.Select, scope: Scope, options: RuleOptions, clauses: _Cl
         raise PlanError("cannot run window for TABLE sources")
     if len(streams) > 1 and (clauses.window is None or clauses.window.window.kind == "statewindow"):
         raise PlanError("a time window or count window is required to join multiple streams")
+    if clauses.listed.dedup is not None and (len(sources) > 1 or select.window is not None or clauses.grouped):
+        raise PlanError("dedup_trigger with a window, a join or aggregates: it takes the rows of one stream as they come")
     hits = (p for i in clauses.listed.items for p in walk(i.expr) if isinstance(p, HitValue) and p.clause == "select")
     if clauses.grouped and (hit := next(hits, None)) is not None:
         raise PlanError(f"function last_hit_{'time' if hit.time else 'count'} is not allowed in an aggregate query")

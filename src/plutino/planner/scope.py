@@ -90,8 +90,8 @@ def open_scope(select: tree.Select, env: Environment, text: str = "", derived: M
         if field.alias is not None:
             if field.alias in aliases:
                 raise error_at(field, f"duplicate alias {field.alias}", text)
-            if isinstance(field.expr, tree.Call) and field.expr.name.lower() == "changed_cols":
-                # its columns have names of their own, nothing is called by the alias
+            if isinstance(field.expr, tree.Call) and field.expr.name.lower() in ("changed_cols", "dedup_trigger"):
+                # the columns of the one have names of their own, the value of the other is not known yet: nothing is called by the alias
                 continue
             aliases[field.alias] = field
             order[field.alias] = position

@@ -8,12 +8,14 @@ from msgspec import Struct
 
 from plutino.errors import PlanError, SqlSyntaxError
 from plutino.planner.binder import Binder
-from plutino.planner.bound import AliasRef, Bound, ChangedColumns, ColumnRef, FunctionCall, Item, Star, WholeRow, walk
+from plutino.planner.bound import AliasRef, Bound, ChangedColumns, ColumnRef, Dedup, FunctionCall, Item, Star, WholeRow, walk
 from plutino.planner.calls import check_call, find_function
 from plutino.planner.printing import printed
 from plutino.planner.scope import Scope
 from plutino.spi import FunctionKind
 from plutino.sql import calls_in, tree
+
+DEDUP = "dedup_trigger"
 
 
 class SelectList(Struct, frozen=True):
@@ -22,6 +24,7 @@ class SelectList(Struct, frozen=True):
     items: tuple[Item, ...]
     star: Star | None
     changed: tuple[ChangedColumns, ...]
+    dedup: Dedup | None = None
 
 
 def bind_select_list(select: tree.Select, scope: Scope, binder: Binder) -> SelectList:
@@ -46,6 +49,7 @@ class _Building:
         self.excepted: set[str] = set()
         self.numbered = 0
         self.spread_all = False
+        self.dedup: Dedup | None = None
 
     def take(self, field: tree.Field) -> None:
         expr = field.expr
@@ -54,6 +58,9 @@ class _Building:
             return
         if isinstance(expr, tree.Call) and expr.name.lower() == "changed_cols":
             self.changed.append(_changed(expr, self.binder))
+            return
+        if isinstance(expr, tree.Call) and expr.name.lower() == DEDUP:
+            self._deduplicated(expr, field.alias or DEDUP)
             return
         name = field.alias or _derived_name(expr)
         if name is None:
@@ -64,6 +71,23 @@ class _Building:
             spread = bound.spec.name
         text = "" if isinstance(bound, ColumnRef) else printed(bound, self.binder.texts())
         self.items.append(Item(name, bound, text, field.alias is not None, not field.invisible, spread))
+
+    def _deduplicated(self, expr: tree.Call, name: str) -> None:
+        """``dedup_trigger``: its three columns go along as items."""
+        if self.dedup is not None:
+            raise PlanError(f"{DEDUP} stands twice; a rule has one")
+        if len(expr.args) != 4:
+            raise SqlSyntaxError(f"validate function {DEDUP} error: Expect 4 arguments but found {len(expr.args)}.")
+        *columns, expire = expr.args
+        shown: list[str] = []
+        for number, (column, own) in enumerate(zip(columns, Dedup.COLUMNS, strict=True), 1):
+            if not isinstance(column, tree.Column):
+                raise SqlSyntaxError(f"validate function {DEDUP} error: Expect column for parameter {number}")
+            shown.append(column.name)
+            self.items.append(Item(own, self.binder.bind(column), printed(self.binder.bind(column))))
+        if not isinstance(expire, tree.Literal) or type(expire.value) is not int:
+            raise SqlSyntaxError(f"validate function {DEDUP} error: Expect int literal for parameter 4")
+        self.dedup = Dedup(name, (shown[0], shown[1], shown[2]), expire.value)
 
     def _wildcard(self, expr: tree.Wildcard) -> None:
         self.excepted.update(expr.excepted)
@@ -89,7 +113,7 @@ class _Building:
     def finished(self) -> SelectList:
         kept = [i for i in self.items if i.name not in self.excepted or i.aliased]
         star = Star(tuple(dict.fromkeys(self.starred)), tuple(sorted(self.excepted))) if self.starred else None
-        return SelectList(tuple(_distinct(kept, self.spread_all)), star, tuple(self.changed))
+        return SelectList(tuple(_distinct(kept, self.spread_all)), star, tuple(self.changed), self.dedup)
 
 
 def _distinct(items: list[Item], starred: bool) -> list[Item]:
