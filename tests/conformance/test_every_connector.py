@@ -44,8 +44,8 @@ def test_lookup_keeps_the_static_contract(spec: ConnectorSpec, tmp_path: Path) -
 
 @pytest.mark.parametrize("spec", [pytest.param(c, id=c.name) for c in CONNECTORS])
 def test_connector_has_a_role_and_says_what_it_is(spec: ConnectorSpec) -> None:
-    """A connector is a source, a sink or a lookup at least, and has a description."""
-    assert spec.source or spec.sink or spec.lookup
+    """A connector is a source, a sink, a lookup or a connection at least, and has a description."""
+    assert spec.source or spec.sink or spec.lookup or spec.connection
     assert spec.about
 
 

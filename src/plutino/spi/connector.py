@@ -291,7 +291,10 @@ class ConnectionSpec:
 
 @dataclass(frozen=True, slots=True)
 class ConnectorSpec:
-    """An external system. ``share_key`` gives equal keys to option sets that may share one anonymous connection."""
+    """An external system. ``share_key`` gives equal keys to option sets that may share one anonymous connection.
+
+    ``connection_type``: the type of its connections with a name, where that is not the name of the connector.
+    """
 
     name: str
     about: str
@@ -300,6 +303,7 @@ class ConnectorSpec:
     lookup: LookupSpec | None = None
     connection: ConnectionSpec | None = None
     share_key: Callable[[Any], Hashable] | None = None
+    connection_type: str = ""
 
 
 __all__ = [

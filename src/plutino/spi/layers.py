@@ -26,7 +26,7 @@ def source_refs(content: StreamContent, env: Environment) -> Iterator[Ref]:
         yield Ref("source_config", f"{connector}.{key}")
     selector = _selected(_configured(content, env), _extra(content))
     if selector:
-        yield Ref("connection", f"{connector}.{selector}")
+        yield connection_ref(connector, selector, env)
     schema = schema_ref(content.format, content.option("SCHEMAID"))
     if schema is not None:
         yield schema
@@ -93,9 +93,16 @@ def _stored(connector: str, key: str, env: Environment) -> Mapping[str, Any]:
     return found or {}
 
 
+def connection_ref(connector: str, selector: str, env: Environment) -> Ref:
+    """The named connection that a source or sink of this type means."""
+    spec = env.registry.connectors.get(connector)
+    kind = spec.connection_type if spec is not None and spec.connection_type else connector
+    return Ref("connection", f"{kind}.{selector}")
+
+
 def connection_properties(connector: str, selector: str, env: Environment) -> Mapping[str, Any]:
     """The stored properties of a named connection; ProvisionError when it does not exist."""
-    definition = env.get(Ref("connection", f"{connector}.{selector}"))
+    definition = env.get(connection_ref(connector, selector, env))
     if definition is None:
         raise ProvisionError(f"connection {selector} not existed")
     found: Mapping[str, Any] | None = definition.content

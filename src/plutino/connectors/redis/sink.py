@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import Struct
 
 from plutino.connectors.redis.client import RedisClient, check_database, ping_server
@@ -15,6 +13,7 @@ from plutino.model import Duration, to_dict
 from plutino.model.value import plain_text
 from plutino.spi import SinkContext
 from plutino.spi.options import Opt
+from plutino.spi.row_json import row_json
 
 ROW_KINDS = ("insert", "update", "upsert", "delete")
 
@@ -96,7 +95,7 @@ class RedisSink:
         if options.field and options.field not in row:
             raise EvaluationError(f"field {options.field} does not exist in data {row}")
         key = plain_text(row[options.field]) if options.field else options.key
-        return [(key, msgspec.json.encode(_json_value(row)))]
+        return [(key, row_json(row))]
 
     def _change(self, key: str, value: Any) -> tuple[Any, ...]:
         if self._options.data_type == "list":
@@ -154,18 +153,3 @@ async def ping(options: RedisSinkOptions, context: SinkContext) -> None:
 async def ping_channel(options: RedisPubOptions, context: SinkContext) -> None:
     """Connect once."""
     await ping_server(RedisClient(options.address, options.username, options.password, options.db))
-
-
-def _json_value(value: Any) -> Any:
-    """A value as JSON shows it: whole floats without a fraction, what JSON cannot hold as null."""
-    match value:
-        case float():
-            if not math.isfinite(value):
-                return None
-            return int(value) if value.is_integer() and abs(value) < 1e15 else value
-        case list():
-            return [_json_value(v) for v in value]
-        case Mapping():
-            return {k: _json_value(v) for k, v in value.items()}
-        case _:
-            return value

@@ -8,7 +8,7 @@ from typing import Any
 from plutino.errors import ProvisionError
 from plutino.model import Ref
 from plutino.spi import Environment
-from plutino.spi.layers import SELECTOR, connection_properties, over, owner_of
+from plutino.spi.layers import SELECTOR, connection_properties, connection_ref, over, owner_of
 from plutino.spi.schemas import schema_ref
 from plutino.spi.uploads import upload_refs
 from plutino.spi.wire import current_spelling
@@ -24,7 +24,7 @@ def sink_refs(connector: str, action: Mapping[str, Any], env: Environment) -> It
     if action.get(_SINK):
         yield Ref("sink_config", f"{connector}.{action[_SINK]}")
     if action.get(SELECTOR):
-        yield Ref("connection", f"{connector}.{action[SELECTOR]}")
+        yield connection_ref(connector, str(action[SELECTOR]), env)
     schema = schema_ref(str(action.get("format", "")), action.get("schemaId"))
     if schema is not None:
         yield schema

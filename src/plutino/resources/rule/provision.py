@@ -31,7 +31,7 @@ from plutino.spi import (
     SourceSpec,
 )
 from plutino.spi.access import Access
-from plutino.spi.layers import lookup_request, source_properties, source_refs
+from plutino.spi.layers import connection_ref, lookup_request, source_properties, source_refs
 from plutino.spi.options import decode_options
 from plutino.spi.references import has_references, placeholders
 from plutino.spi.schemas import FORMATS, message_of, with_columns
@@ -207,7 +207,7 @@ def _sink_properties(connector: str, action: Mapping[str, Any], env: Environment
         found = env.registry.connectors.get(connector)
         spec = None if found is None else found.sink
         selector = action.get("connectionSelector")
-        if spec is None or not isinstance(selector, str) or env.get(Ref("connection", f"{connector}.{selector}")) is not None:
+        if spec is None or not isinstance(selector, str) or env.get(connection_ref(connector, selector, env)) is not None:
             raise
         properties = {name: value for name, value in action.items() if name != "connectionSelector"}
         context = checking_sink_context(Access(str(env.settings.get("data_dir", "."))))
