@@ -12,6 +12,7 @@ from plutino.compiler.code import Constants
 from plutino.compiler.exact import callable_of
 from plutino.execution.patterns import like_regex
 from plutino.model import ANY, DataType, TypeName, attribute
+from plutino.model.number import EXACT_FLOAT_INT
 from plutino.planner.bound import (
     AliasRef,
     Bound,
@@ -186,6 +187,9 @@ class FastEmitter:
         match expr:
             case AliasRef(name=name):
                 return self._number(self.items[name].expr)
+            case Const(value=float() as value) if abs(value) > EXACT_FLOAT_INT:
+                # integers as large are compared as floats, which Python does not do
+                raise NotFast
             case Const(value=value) if isinstance(value, int | float) and not isinstance(value, bool):
                 return self.constants(value)
             case ColumnRef():

@@ -15,8 +15,8 @@ from msgspec import UNSET
 from plutino.errors import EvaluationError
 from plutino.execution.patterns import like_regex
 from plutino.model.moment import from_epoch_ms
-from plutino.model.number import divide, remainder, wrap
-from plutino.model.value import as_float, describe, general_text, go_type_name, to_datetime
+from plutino.model.number import INT64_MAX, INT64_MIN, divide, remainder, wrap
+from plutino.model.value import as_float, describe, float_of, general_text, go_type_name, to_datetime
 
 _NUMBERS = frozenset((int, float))
 _PLAIN = frozenset((int, float, str, bool))
@@ -27,12 +27,17 @@ _CONTAINERS = (list, dict, bytes, tuple)
 
 
 def loose(value: Any) -> Any:
-    """A schemaless column's value: missing is null, whole numbers are floats, also inside lists and maps."""
+    """A schemaless column's value: missing is null, whole numbers are floats, also inside lists and maps.
+
+    What a float does not hold exactly stays as it is as long as it has 64 bits.
+    """
     if value is UNSET:
         return None
     kind = type(value)
     if kind is int:
-        return float(value) if -9007199254740992 <= value <= 9007199254740992 else value
+        if -9007199254740992 <= value <= 9007199254740992:
+            return float(value)
+        return value if INT64_MIN <= value <= INT64_MAX else float_of(value)
     return as_float(value) if kind is list or kind is dict else value
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from plutino.errors import EvaluationError
 from plutino.model.cast import SAMEKIND, STRICT, to_float, to_int
-from plutino.model.number import general_number, truncate, unsigned, wrap
-from plutino.model.text import general_text, plain_text
+from plutino.model.number import INT64_MAX, INT64_MIN, general_number, truncate, unsigned, wrap
+from plutino.model.text import float_of, general_text, plain_text
 from plutino.spi import Arg, ArgCheck, FunctionSpec, Nulls
 
 _X = (Arg("x", ArgCheck.NUMBER),)
@@ -55,8 +55,9 @@ def _abs(value: Any) -> float | int:
     if kind is float:
         return abs(value)  # type: ignore[no-any-return]
     if kind is int:
-        # The original goes through a float, which shows beyond 2^53.
-        return truncate(abs(float(value)))
+        # The original goes through a float, which shows beyond 2^53. What has more than 64 bits is a float to begin with.
+        size = abs(float_of(value))
+        return truncate(size) if INT64_MIN <= value <= INT64_MAX else size
     raise EvaluationError("only float64 & int type are supported")
 
 
