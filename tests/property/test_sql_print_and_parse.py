@@ -173,6 +173,7 @@ def selects(draw: st.DrawFn) -> Select:
         group_by=draw(lists(dimensions)),
         window=window,
         having=draw(st.none() | exprs),
+        qualify=draw(st.none() | exprs),
         order_by=draw(sort_keys(exprs)),
         limit=draw(st.none() | integers),
     )

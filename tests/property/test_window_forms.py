@@ -52,7 +52,9 @@ def statement(chance: Random) -> str:
     items += chance.sample(["a", "s", "window_start() AS ws", "window_end() AS we", "upper(s) AS u"], chance.randint(0, 2))
     where = f" WHERE {chance.choice(CONDITIONS)}" if chance.random() < 0.5 else ""
     key = chance.choice(("", "", "s, ", "a, ", "f, ", "s, a, ", "a % 2, "))
-    tail = chance.choice(("", "", " HAVING count(*) > 1", " ORDER BY s", " HAVING sum(a) > 1", " LIMIT 1"))
+    tail = chance.choice(
+        ("", "", " HAVING count(*) > 1", " ORDER BY s", " HAVING sum(a) > 1", " LIMIT 1", " QUALIFY x0 > 1", " QUALIFY s = 'x' LIMIT 1")
+    )
     when = f" OVER (WHEN {chance.choice(CONDITIONS)})" if chance.random() < 0.3 else ""
     window = chance.choice(WINDOWS)
     tail = f" FILTER (WHERE {chance.choice(CONDITIONS)}){tail}" if chance.random() < 0.2 else tail

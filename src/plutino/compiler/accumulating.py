@@ -16,7 +16,7 @@ from plutino.execution.accumulating import AccumulatingCode
 from plutino.execution.accumulators import GroupCode
 from plutino.execution.entry import Entry
 from plutino.model import attribute, row_type
-from plutino.planner.bound import AggregateCall, Bound, ColumnRef, RowNumber, WholeRow, walk
+from plutino.planner.bound import AggregateCall, Bound, ColumnRef, WholeRow, walk
 from plutino.planner.plan import Aggregate, Analytic, Filter, RulePlan, Window, WindowSpec
 
 KINDS = ("tumblingwindow", "hoppingwindow", "countwindow")
@@ -38,7 +38,7 @@ def accumulates(plan: RulePlan) -> bool:
     if window.condition is not None and (window.window.kind == "countwindow" or plan.options.is_event_time):
         # which rows pass the window's own FILTER decides what is counted, and when the first window begins
         return False
-    return not any(isinstance(p, RowNumber) for i in plan.root.items for p in walk(i.expr))
+    return not plan.root.numberings
 
 
 def shares_rows(spec: WindowSpec) -> bool:
@@ -119,7 +119,8 @@ def reads_rows_alone(pieces: Pieces, aggregate: Aggregate) -> bool:
     """Whether the fast tier sees all that the rule needs: no metadata, no counters, whole rows in nothing but ``count(*)``."""
     plan = pieces.plan
     others = [a for call in aggregate.calls if call.spec.incremental != "count" for a in call.args]
-    exprs = [*(i.expr for i in plan.root.items), *aggregate.keys, *others]
+    qualify = [] if plan.root.qualify is None else [plan.root.qualify]
+    exprs = [*(i.expr for i in plan.root.items), *aggregate.keys, *others, *qualify]
     whole = plan.root.star is not None or any(isinstance(p, WholeRow) for e in exprs for p in walk(e))
     return not plan.scans[0].meta and not whole and "where" not in pieces.hits
 

@@ -90,6 +90,7 @@ def _shows_columns(plan: RulePlan) -> bool:
     """Whether the output reads columns beside the aggregates: those of the first row."""
     having, order = plan.find(Having), plan.find(Order)
     exprs = [i.expr for i in plan.root.items]
+    exprs += [] if plan.root.qualify is None else [plan.root.qualify]
     exprs += [] if having is None else [having.condition]
     exprs += [] if order is None else [key.expr for key in order.keys]
     return any(isinstance(p, ColumnRef) for e in exprs for p in walk(e))

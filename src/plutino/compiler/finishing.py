@@ -84,6 +84,7 @@ def finish_code(pieces: Pieces, made: dict[str, Any]) -> FinishCode:
         numberings=numberings,
         limit=plan.root.limit,
         spread=pieces.output == "spread",
+        qualified=plan.root.qualify is not None,
     )
 
 

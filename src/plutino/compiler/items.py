@@ -36,7 +36,9 @@ class ItemWriter:
         used = {part.name for item in items for part in walk(item.expr) if isinstance(part, AliasRef)}
         changed = [e for c in self.project.changed for e in (c.prefix, c.ignore_null, *(v for _, v in c.columns))]
         used |= {part.name for e in changed for part in walk(e) if isinstance(part, AliasRef)}
-        lines = emitter.reads([*(i.expr for i in items if not _is_copied(i) or i.name in used), *changed])
+        qualify = [] if self.project.qualify is None else [self.project.qualify]
+        used |= {part.name for e in qualify for part in walk(e) if isinstance(part, AliasRef)}
+        lines = emitter.reads([*(i.expr for i in items if not _is_copied(i) or i.name in used), *changed, *qualify])
         values: dict[int, str] = {}
         for index in self.project.order:
             item = items[index]
@@ -49,6 +51,13 @@ class ItemWriter:
             lines += self._computed(item, name)
             emitter.aliases.update({item.name: name} if item.aliased else {})
             values[index] = self._value(item, name)
+        for condition in qualify:
+            lines += [
+                "try:",
+                f"    if not holds({emitter.emit(condition)}): return None",
+                "except EvaluationError as error:",
+                "    raise StageError('qualify', 'run Qualify error: ' + str(error)) from error",
+            ]
         shown = [(item.name, values[i]) for i, item in enumerate(items) if item.visible and not item.spread]
         if self.options.send_meta_to_sink:
             source = next(iter(emitter.access.sources))
@@ -131,6 +140,7 @@ def output_kind(project: Project, options: RuleOptions) -> str:
     if project.star is None:
         return "rows"
     alone = len(project.star.sources) == 1 and not project.star.excepted
+    alone = alone and project.qualify is None
     return "pass" if alone and not options.send_meta_to_sink and not any(i.visible for i in project.items) else "records"
 
 

@@ -137,7 +137,7 @@ class Pieces:
         writer.changes = self.changes
         aggregate = self.plan.find(Aggregate)
         writer.lists = [call.spec.name == "collect" for call in aggregate.calls] if aggregate is not None else ()
-        writer.hits = [self.hits[c] for c in ("select", "group") if c in self.hits]
+        writer.hits = [self.hits[c] for c in ("select", "group", "qualify") if c in self.hits]
         return writer.lines()
 
     @property
@@ -211,7 +211,7 @@ def _hits(expr: Bound) -> list[HitValue]:
 def _expressions(plan: RulePlan) -> list[Bound]:
     """Every expression of a plan that may ask how often a clause has passed."""
     project = plan.root
-    found: list[Any] = [i.expr for i in project.items]
+    found: list[Any] = [*(i.expr for i in project.items), project.qualify]
     for numbering in project.numberings:
         found += [*numbering.partition, *(k.expr for k in numbering.order)]
     for changed in project.changed:

@@ -63,7 +63,7 @@ def _fast(plan: RulePlan, where: Bound | None, constants: Constants) -> tuple[st
     output = output_kind(plan.root, plan.options)
     if plan.options.send_meta_to_sink or plan.scans[0].meta or plan.root.changed or plan.root.numberings or output == "spread":
         return None
-    if plan.find(Aggregate) is not None or plan.find(Analytic) is not None:
+    if plan.find(Aggregate) is not None or plan.find(Analytic) is not None or plan.root.qualify is not None:
         return None
     emitter = FastEmitter(constants, plan.root.items)
     mark = len(constants.values)

@@ -11,7 +11,6 @@ from plutino.compiler.finishing import finish_code, finish_functions, state_shap
 from plutino.compiler.items import json_numbers
 from plutino.compiler.pieces import Pieces
 from plutino.execution.slicing import SlicingCode
-from plutino.planner.bound import RowNumber, walk
 from plutino.planner.plan import Aggregate, Analytic, Filter, RulePlan, Window, WindowSpec
 
 
@@ -24,7 +23,7 @@ def slices(plan: RulePlan) -> bool:
         return False
     if plan.find(Analytic) is not None or any(node.aggregates for node in plan.find_all(Filter)):
         return False
-    if asks_bounds(aggregate, plan.root.items) or any(isinstance(p, RowNumber) for i in plan.root.items for p in walk(i.expr)):
+    if asks_bounds(aggregate, plan.root.items) or plan.root.numberings:
         return False
     return sliceable(plan, aggregate)
 

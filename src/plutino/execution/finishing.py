@@ -31,7 +31,7 @@ class FinishCode(Struct, frozen=True):
 
     - ``having`` says whether a group stays; ``once``: it is asked once for all rows of the window
     - ``order`` gives the sort values, ``descending`` per value
-    - ``emit`` gives the output row, or with ``spread`` the list of output rows
+    - ``emit`` gives the output row, or with ``spread`` the list of output rows; where rows are ``qualified``, None for one that is not
     """
 
     emit: Callable[..., Any]
@@ -42,10 +42,11 @@ class FinishCode(Struct, frozen=True):
     numberings: tuple[NumberingCode, ...] = ()
     limit: int | None = None
     spread: bool = False
+    qualified: bool = False
 
 
 def finish(code: FinishCode, pairs: Sequence[Pair], span: Span, memories: Sequence[Any]) -> list[Any] | None:
-    """The output rows of one window; None when HAVING or LIMIT 0 leave nothing. StageError replaces the whole window."""
+    """The output rows of one window; None when HAVING, QUALIFY or LIMIT 0 leave nothing. StageError replaces the whole window."""
     if code.limit == 0:
         return None
     pairs = _having(code, pairs, span, memories)
@@ -59,10 +60,14 @@ def finish(code: FinishCode, pairs: Sequence[Pair], span: Span, memories: Sequen
         if code.limit is not None and len(out) >= code.limit:
             break
         made = code.emit(e, g, span, n, memories)
+        if made is None:
+            continue
         if code.spread:
             out.extend(made)
         else:
             out.append(made)
+    if code.qualified and not out:
+        return None
     return out if code.limit is None else out[: code.limit]
 
 

@@ -268,7 +268,7 @@ class Binder:
         return WholeRow((next(iter(self.scope.sources)),) if self._early is not None else self.scope.merged)
 
     def _row_number(self, expr: tree.Call, own: str | None) -> Bound:
-        if self.clause != "select" or self._early or self._inside:
+        if self.clause not in ("select", "qualify") or self._early or self._inside:
             raise SqlSyntaxError("window functions can only be in select fields")
         over = expr.over or tree.Over()
         with self._row_by_row("OVER of row_number"):

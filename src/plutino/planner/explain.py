@@ -98,10 +98,11 @@ def _shown(plan: RulePlan) -> list[Node]:
 
 def _described(node: Node, texts: _Texts) -> tuple[str, str]:
     match node:
-        case Project(items=items, star=star):
+        case Project(items=items, star=star, qualify=qualify):
             shown = ["*"] if star is not None or any(i.of_star for i in items) else []
             shown += [_field(i, texts) for i in sorted(items, key=lambda i: not i.aliased) if not i.of_star and i.name not in Dedup.COLUMNS]
-            return "ProjectPlan", f"Fields:[ {', '.join(shown)} ]"
+            chosen = "" if qualify is None else f", Qualify:{{ {texts.show(qualify)} }}"
+            return "ProjectPlan", f"Fields:[ {', '.join(shown)} ]{chosen}"
         case Order(keys=keys):
             return "OrderPlan", f"SortFields:[ {', '.join(_sort_field(k, texts) for k in keys)} ]"
         case Having(condition=condition):

@@ -132,7 +132,10 @@ class Order(Struct, frozen=True):
 
 
 class Project(Struct, frozen=True):
-    """The output: ``star`` rows first, then ``items``; ``order`` is the order in which items are computed."""
+    """The output: ``star`` rows first, then ``items``; ``order`` is the order in which items are computed.
+
+    ``qualify``: what holds of the rows that are given out, asked when their items are known.
+    """
 
     input: Node
     items: tuple[Item, ...]
@@ -142,6 +145,7 @@ class Project(Struct, frozen=True):
     numberings: tuple[Numbering, ...] = ()
     limit: int | None = None
     dedup: Dedup | None = None
+    qualify: Bound | None = None
 
 
 Node: TypeAlias = Scan | Gather | Analytic | Filter | Window | Join | LookupJoin | Aggregate | Having | Order | Project

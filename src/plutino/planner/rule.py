@@ -64,6 +64,7 @@ class _Clauses(Struct):
     where_aggregates: tuple[AggregateCall, ...]
     keys: tuple[Bound, ...]
     having: Bound | None
+    qualify: Bound | None
     order: tuple[SortKey, ...]
     window: Window | None
     joins: tuple[tuple[str, Bound | None], ...]
@@ -122,6 +123,7 @@ def _plan_select(select: tree.Select, env: Environment, options: RuleOptions, ru
         tuple(binder.numberings),
         None if select.limit is None or select.limit < 0 else select.limit,
         clauses.listed.dedup,
+        clauses.qualify,
     )
     return RulePlan(rule_id, root, tuple(scope.sources.values()), options, _names(root), derived)
 
@@ -152,6 +154,8 @@ def _bind(select: tree.Select, scope: Scope, binder: Binder, options: RuleOption
         having = None if select.having is None else binder.bind(select.having)
     if having is not None:
         _check_having(having, listed.items, binder)
+    with binder.within("qualify"):
+        qualify = None if select.qualify is None else binder.bind(select.qualify)
     with binder.within("order"):
         order = tuple(SortKey(binder.bind(k.expr), k.descending) for k in select.order_by)
     with binder.within("when"):
@@ -162,7 +166,7 @@ def _bind(select: tree.Select, scope: Scope, binder: Binder, options: RuleOption
     grouped = bool(select.group_by) or selected > 0
     tables = tuple(source for source in scope.sources.values() if source.content.is_lookup)
     lookups = _lookups(select, joins, scope, binder)
-    return _Clauses(listed, where, tuple(where_aggregates), keys, having, order, window, joins, lookups, tables, grouped)
+    return _Clauses(listed, where, tuple(where_aggregates), keys, having, qualify, order, window, joins, lookups, tables, grouped)
 
 
 def _lookups(select: tree.Select, joins: tuple[tuple[str, Bound | None], ...], scope: Scope, binder: Binder) -> dict[int, Matching]:
@@ -327,7 +331,7 @@ def _aggregates(clauses: _Clauses, binder: Binder) -> tuple[AggregateCall, ...]:
 
 def _expressions(clauses: _Clauses, binder: Binder) -> list[Bound]:
     """Every expression of a statement, aliases as they are written out in the select list."""
-    found: list[Bound | None] = [i.expr for i in clauses.listed.items]
+    found: list[Bound | None] = [*(i.expr for i in clauses.listed.items), clauses.qualify]
     found += [clauses.where, clauses.having, *clauses.keys, *(k.expr for k in clauses.order), *(on for _, _, on in clauses.streamed)]
     found += [e for matching in clauses.lookups.values() for e in (*matching.values, matching.rest)]
     found += [a for call in _aggregates(clauses, binder) if not call.counts_rows for a in call.args]

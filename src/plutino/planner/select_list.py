@@ -191,7 +191,7 @@ def _refuse_misplaced(select: tree.Select, binder: Binder) -> None:
         raise SqlSyntaxError("select clause shouldn't has nested set-returning-functions")
     if sum(len(item) for item in found) > 1:
         raise SqlSyntaxError("select clause shouldn't has multi set-returning-functions")
-    others = (select.where, select.group_by, select.having, select.order_by, tuple(j.on for j in select.joins))
+    others = (select.where, select.group_by, select.having, select.qualify, select.order_by, tuple(j.on for j in select.joins))
     if any(_row_makers(other, binder) for other in others):
         raise SqlSyntaxError("select statement shouldn't has srf except fields")
 

@@ -359,6 +359,8 @@ def sort_keys(cursor: Cursor) -> tuple[SortKey, ...]:
     """The keys of ORDER BY: commas are optional, and each key starts with a name."""
     keys: list[SortKey] = []
     while True:
+        if keys and cursor.word() == "QUALIFY" and cursor.peek() in _OPERANDS:
+            return tuple(keys)  # a clause in the wrong place, no further key
         if (cursor.kind == IDENT and not cursor.at_union()) or cursor.kind in UNITS:
             start = cursor.token[2]
             expr = expression(cursor)

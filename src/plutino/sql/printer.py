@@ -124,6 +124,8 @@ def _select(node: Select) -> str:
         parts.append("GROUP BY " + ", ".join(groups))
     if node.having is not None:
         parts.append("HAVING " + _expr(node.having))
+    if node.qualify is not None:
+        parts.append("QUALIFY " + _expr(node.qualify))
     if node.order_by:
         parts.append("ORDER BY " + ", ".join(map(to_sql, node.order_by)))
     if node.limit is not None:

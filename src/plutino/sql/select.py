@@ -20,7 +20,7 @@ def query(cursor: Cursor) -> Query:
     found = _query(cursor)
     cursor.accept(";")
     if cursor.kind != END:
-        cursor.found("expected EOF", *CLAUSES, like=("UNION",))
+        cursor.found("expected EOF", *CLAUSES, like=("UNION", "QUALIFY"))
     return found
 
 
@@ -49,9 +49,10 @@ def _select(cursor: Cursor) -> Select:
     where = expression(cursor) if cursor.accept("WHERE") else None
     group_by, window = _group_by(cursor) if cursor.kind == "GROUP" else ((), None)
     having = expression(cursor) if cursor.accept("HAVING") else None
+    qualify = _qualify(cursor) if cursor.word() == "QUALIFY" else None
     order_by = _order_by(cursor) if cursor.kind == "ORDER" else ()
     limit = _limit(cursor) if cursor.kind == "LIMIT" else None
-    return Select(fields, source, joins, where, group_by, window, having, order_by, limit, (start, cursor.end))
+    return Select(fields, source, joins, where, group_by, window, having, order_by, limit, (start, cursor.end), qualify)
 
 
 def _fields(cursor: Cursor) -> tuple[Field, ...]:
@@ -145,6 +146,12 @@ def _group_by(cursor: Cursor) -> tuple[tuple[Expr, ...], Window | None]:
         if isinstance(group, Window):
             return groups[:at] + groups[at + 1 :], group
     return groups, None
+
+
+def _qualify(cursor: Cursor) -> Expr:
+    """``QUALIFY condition``; the word is not reserved."""
+    cursor.advance()
+    return expression(cursor)
 
 
 def _order_by(cursor: Cursor) -> tuple[SortKey, ...]:

@@ -311,6 +311,7 @@ class Select(Node, frozen=True, eq=False, gc=False):
     order_by: tuple[SortKey, ...] = ()
     limit: int | None = None
     span: Span = NOWHERE
+    qualify: Expr | None = None
 
 
 class Union(Node, frozen=True, eq=False, gc=False):

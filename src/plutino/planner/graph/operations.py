@@ -119,7 +119,7 @@ _WINDOWS: Mapping[str, tree.WindowKind] = {
     "sessionwindow": "sessionwindow",
     "countwindow": "countwindow",
 }
-_CLAUSES = ("joins", "where", "group_by", "window", "having", "order_by", "limit")
+_CLAUSES = ("joins", "where", "group_by", "window", "having", "qualify", "order_by", "limit")
 _UNITS = ("dd", "hh", "mi", "ss", "ms")
 
 
