@@ -314,6 +314,26 @@ def test_a_switch_asks_aggregates_of_the_whole_window() -> None:
     assert [[row["t"] for row in message] for message in results(compiled_graph(document), end=1) if message] == [[10, -30, 25]]
 
 
+def test_columns_of_groups_are_those_of_the_first_row() -> None:
+    """In a filter behind groups, and in a switch behind a window, which goes one way as a whole."""
+    steps = [window("countwindow", 6), ("groupby", {"dimensions": ["id"]}), ("filter", {"expr": "h < 4"}), ("pick", {"fields": ["id"]})]
+    assert results(compiled_graph(graph_of(*steps))) == [[{"id": 1}]]
+    document = switching("t < 0", "t >= 0", first=True)
+    document["nodes"]["w"] = {"type": "operator", "nodeType": "window", "props": {"type": "countwindow", "size": 2}}
+    document["topo"]["edges"] |= {"a": ["w"], "w": ["n0"]}
+    assert [[row["t"] for row in message] for message in results(compiled_graph(document), end=1) if message] == [
+        [10, -30],
+        [25, 41],
+        [25, 7],
+    ]
+
+
+def test_a_filter_may_compare_rows_with_their_window() -> None:
+    """Aggregates are those of the whole window, row by row."""
+    rule = compiled_graph(graph_of(window("countwindow", 6), ("filter", {"expr": "t > avg(t)"}), ("pick", {"fields": ["t"]})))
+    assert results(rule) == [[{"t": 25}, {"t": 41}, {"t": 25}]]
+
+
 def test_several_ends_go_on_after_a_restart() -> None:
     """Each with its own state."""
     document = graph_of(window("countwindow", 4), ("aggfunc", {"expr": "sum(t) as s"}), ("pick", {"fields": ["s"]}))

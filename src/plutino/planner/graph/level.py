@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from plutino.errors import PlanError, UnsupportedError
-from plutino.planner.graph.rewriting import plain_names, renamed, rewritten
+from plutino.planner.graph.rewriting import of_groups, plain_names, renamed, rewritten
 from plutino.planner.rule import PUSHED_WINDOWS
 from plutino.sql import tree
 
@@ -170,12 +170,14 @@ class Level:
         self.inputs = {name: self.inputs[name] for name in order if name in self.inputs}
         self.joins = joins
 
-    def keep(self, node: str, condition: tree.Expr, *, grouped: bool) -> str:
-        """Rows, or groups, for which a condition is true; the result is the kind of the operator that looks at it."""
+    def keep(self, node: str, condition: tree.Expr, *, grouped: bool, whole: bool = False) -> str:
+        """Rows, or groups, for which a condition is true; the result is the kind of the operator that looks at it.
+
+        ``whole``: a window goes on with all its rows, or not at all. Of groups and whole windows, columns are those of the first row.
+        """
         expr = self.read(node, condition)
-        whole = self.window is not None and (self.aggregates(expr) or self._aggregated(expr))
-        if whole or (grouped and not self._of_keys(expr)):
-            self.having.append(expr)
+        if self._aggregated(expr) or (grouped and not self._of_keys(expr)) or (whole and self.window is not None):
+            self.having.append(of_groups(expr, self.aggregates, self._is_of_groups))
             return "having"
         if self.having and not grouped:
             raise UnsupportedError(f"node {node} looks at rows behind a condition on their whole window; put it in front of that")
@@ -184,6 +186,11 @@ class Level:
         else:
             self.early.append(expr)
         return "filter"
+
+    def _is_of_groups(self, column: tree.Column) -> bool:
+        """Whether a column has one value for a whole group."""
+        name = column.name if column.stream is None else column.stream
+        return column.stream not in self.sources and name in self.results and self.aggregates(self.results[name])
 
     def _of_keys(self, expr: tree.Expr) -> bool:
         """Whether a condition on groups is one on their keys alone, and can be asked of each row."""

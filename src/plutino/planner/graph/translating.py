@@ -122,7 +122,7 @@ class _Translator:
         if isinstance(operation, Switch):
             level = self._ready(level, operation.cases, conditional=True)
             case = edge.case or 0
-            kind = level.keep(edge.start, _case(operation, case), grouped=self._grouped(edge.start))
+            kind = level.keep(edge.start, _case(operation, case), grouped=self._grouped(edge.start), whole=True)
             level.roles[edge.start] = self._role(edge.start, kind, case)
         return level
 
