@@ -142,7 +142,7 @@ def test_csv_columns_are_texts_that_sql_casts(server: Server, tmp_path: Path) ->
     stream(server, "csv", 'TYPE="file", DATASOURCE="in.csv", CONF_KEY="csv"')
     out = tmp_path / "out.json"
     action = {"file": {"path": str(out), "fileType": "json", "sendSingle": True}}
-    rule(server, "cast", "SELECT id, cast(t, \"float\") * 2 AS t FROM csv", action, running=False)
+    rule(server, "cast", 'SELECT id, cast(t, "float") * 2 AS t FROM csv', action, running=False)
     wait_until(lambda: out.exists() and out.read_text().endswith("]"), 10, "the array is closed")
     assert json.loads(out.read_text()) == [{"id": "1", "t": 41}, {"id": "2", "t": 60}]
 
@@ -204,3 +204,17 @@ def test_websocket_server_and_client(server: Server, broker: Broker, base: str, 
     assert server.request("DELETE", "/connections/room").text == "success"
     wait_until(lambda: not connected(), 10, "the client has lost its server")
     assert requests.get(server.push_url + "/room", timeout=10).status_code == 404
+
+
+def test_results_as_events(server: Server) -> None:
+    """Whoever listens gets what is sent from then on; the path is served as long as the rule runs."""
+    stream(server, "pushed", 'TYPE="httppush", DATASOURCE="/in"')
+    rule(server, "tell", "SELECT a FROM pushed", {"sse": {"endpoint": "/events", "sendSingle": True}})
+    with requests.get(server.push_url + "/events", stream=True, timeout=10) as listener:
+        assert listener.headers["content-type"].startswith("text/event-stream")
+        requests.post(server.push_url + "/in", json={"a": 1}, timeout=10)
+        lines = listener.iter_lines(chunk_size=1)
+        assert next(lines) == b'data: {"a":1}'
+        server.request("DELETE", "/rules/tell")
+        assert list(lines) == [b""]
+    assert requests.get(server.push_url + "/events", timeout=10).status_code == 404

@@ -42,7 +42,7 @@ class SseSink:
             raise ProvisionError(f"sse endpoint {options.endpoint}: paths below {_TRIALS} belong to trial runs; choose another")
         self._path = options.endpoint
         self._ingress = context.ingress
-        self._listeners: set[asyncio.Queue[bytes]] = set()
+        self._listeners: set[asyncio.Queue[bytes | None]] = set()
         self._leave: Callable[[], None] | None = None
 
     async def open(self) -> None:
@@ -54,24 +54,28 @@ class SseSink:
         """One event per result."""
         for item in items:
             event = _event(item)
-            for listener in self._listeners:
-                if listener.full():
-                    listener.get_nowait()
-                listener.put_nowait(event)
+            self._tell(event)
         return None
 
     async def close(self) -> None:
-        """Serve the path no longer; who listens goes on without news."""
+        """Serve the path no longer; for who listens it is over."""
         leave, self._leave = self._leave, None
         if leave is not None:
             leave()
+        self._tell(None)
+
+    def _tell(self, event: bytes | None) -> None:
+        for listener in self._listeners:
+            if listener.full():
+                listener.get_nowait()
+            listener.put_nowait(event)
 
     async def _listen(self) -> AsyncGenerator[bytes, None]:
-        queue: asyncio.Queue[bytes] = asyncio.Queue(WAITING)
+        queue: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING)
         self._listeners.add(queue)
         try:
-            while True:
-                yield await queue.get()
+            while (event := await queue.get()) is not None:
+                yield event
         finally:
             self._listeners.discard(queue)
 

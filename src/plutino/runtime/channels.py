@@ -20,7 +20,7 @@ WAITING = 1024
 ALIVE_SECONDS = 10.0
 """A comment this often, when there is nothing to send, so that both ends notice a broken connection."""
 
-EVENTS = "sse"
+EVENTS = "$events"
 """The sink that writes to a channel; no rule of a user can have it."""
 
 

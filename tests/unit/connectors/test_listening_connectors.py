@@ -115,8 +115,8 @@ async def test_events_reach_whoever_listens(tmp_path: Path) -> None:
     assert await anext(listener) == b"data: two\ndata: lines\n\n"
     sink.write([str(n).encode() for n in range(sse.WAITING + 1)], None)
     assert await anext(listener) == b"data: 1\n\n"
-    await listener.aclose()
     await sink.close()
     assert ingress.streams == {}
+    assert [event async for event in listener][-1] == b"data: 1024\n\n"
     with pytest.raises(ProvisionError, match="sse endpoint should start with /"):
         spec.create(decode_options(spec.options, {}), sink_context(str(tmp_path)))

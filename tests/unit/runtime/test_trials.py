@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from plutino.errors import NotFoundError, PlutinoError
-from plutino.runtime.channels import WAITING, Channel, event
+from plutino.runtime.channels import EVENTS, WAITING, Channel, event
 from plutino.runtime.trials import LIFE_MS, MOST, trial_path
 from plutino.spi import Deployment
 from plutino.testing import FakeIngress
@@ -17,7 +17,7 @@ from unit.runtime.plant import Plant, Script, action, feed, rule
 
 
 def _trial(id: str = "t", rule_id: str = "$$_1t", **more: Any) -> Deployment:
-    sinks = [action("sse", path=trial_path(id), sendSingle=True)]
+    sinks = [action(EVENTS, path=trial_path(id), sendSingle=True)]
     return rule(name=rule_id, sinks=sinks, feeds=[feed(connector="replayed")], triggered=False, **more)
 
 
@@ -110,7 +110,7 @@ async def test_a_trial_that_cannot_run_says_so_when_it_is_started(plant: Plant) 
     def broken() -> Script:
         raise PlutinoError("no such program")
 
-    sinks = [action("sse", path=trial_path("t"))]
+    sinks = [action(EVENTS, path=trial_path("t"))]
     await plant.engine.try_out("t", rule(broken, name="$$_1t", sinks=sinks, triggered=False))
     with pytest.raises(PlutinoError, match="no such program"):
         await plant.engine.start_trial("t")

@@ -106,7 +106,7 @@ class _Endpoints:
             raise sql_fault(sql, error) from error
         feeds = (_mocked_feed(self._provision.feed(stream, True, env), mocks.get(stream), env) for stream in compiled.streams)
         tables = (_mocked_table(self._provision.table(table, True, env), mocks.get(table), env) for table in compiled.tables)
-        sink = SinkRequest(f"{EVENTS}_0", EVENTS, {**document.get("sinkProps", {}), "path": trial_path(id)})
+        sink = SinkRequest("sse_0", EVENTS, {**document.get("sinkProps", {}), "path": trial_path(id)})
         check_sink(sink, with_channels(env.registry, {}))
         return Deployment(
             name, compiled.factory, tuple(feeds), (sink,), options, triggered=False, shape=compiled.shape, tables=tuple(tables)
