@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from plutino.execution.aggregates import Accumulator, Gathered, Kinds, kinds_of
+from plutino.execution.aggregates import Accumulator, Gathered, kinds_of
 from plutino.execution.entry import Entry, pack_entry, unpack_entry
 from plutino.execution.failures import FAST_FAILURES, StageError
 from plutino.execution.finishing import Pair
@@ -39,71 +41,48 @@ class GroupCode(Struct, frozen=True):
 
 
 class _Group:
-    """A group's aggregates by number. ``lists`` holds, per argument, values that are not folded yet.
+    """A group's aggregates by number, each computed where it is asked for, so that a failure names its item."""
 
-    As long as nothing has been folded there are no accumulators: what has few rows needs none.
-    """
+    __slots__ = ("_columns", "accumulators")
 
-    __slots__ = ("_kinds", "accumulators", "code", "first", "lists")
-
-    def __init__(self, code: GroupCode, first: Entry, lists: list[list[Any]]) -> None:
-        self.code = code
-        self.first = first
-        self.lists = lists
-        self.accumulators: list[Accumulator] | None = None
-        self._kinds: dict[int, Kinds] = {}
+    def __init__(self, code: GroupCode) -> None:
+        self.accumulators = [make() for make in code.accumulators]
+        self._columns = code.columns
 
     def fold(self, lists: Sequence[Sequence[Any]]) -> None:
         """Take values: a list per argument, or one list as long as there are rows."""
         kinds = [kinds_of(values) for values in lists]
-        for column, accumulator in zip(self.code.columns, self.made(), strict=True):
+        for column, accumulator in zip(self._columns, self.accumulators, strict=True):
             accumulator.fold(lists[column or 0], kinds[column or 0])
 
-    def made(self) -> list[Accumulator]:
-        """The accumulators, in which ``lists`` are not."""
-        if self.accumulators is None:
-            self.accumulators = [make() for make in self.code.accumulators]
-        return self.accumulators
-
-    def settle(self) -> None:
-        if self.lists and self.lists[0]:
-            self.fold(self.lists)
-            for values in self.lists:
-                values.clear()
-
     def __getitem__(self, index: int) -> Any:
-        """The result of aggregate ``index``, computed where it is asked for, so that a failure names its item."""
-        if self.accumulators is not None:
-            return self.accumulators[index].result()
-        column = self.code.columns[index]
-        if column is None:
-            return len(self.lists[0])
-        values, kinds = self.lists[column], self._kinds.get(column)
-        if kinds is None:
-            kinds = self._kinds[column] = kinds_of(values)
-        made = self.code.accumulators[index]()
-        made.fold(values, kinds)
-        return made.result()
+        return self.accumulators[index].result()
 
 
 class Groups:
     """The open window: one set of accumulators per group key, in order of first appearance.
 
-    A row that fails behind the window fails the whole window: its error waits until the window closes.
+    Values wait in lists until there are many of them or the window closes: what has few rows needs no accumulators at all. A row that
+    fails behind the window fails the whole window: its error waits until the window closes.
     """
 
-    __slots__ = ("_code", "_failures", "_groups", "_lists", "_memories", "_pending", "_width")
+    __slots__ = ("_code", "_failures", "_firsts", "_groups", "_lists", "_memories", "_pending", "_width")
 
     def __init__(self, code: GroupCode, memories: Sequence[Any]) -> None:
         self._code = code
         self._memories = memories
         self._width = max((1, *(column + 1 for column in code.columns if column is not None)))
+        self._firsts: dict[Any, Entry] = {}
         self._groups: dict[Any, _Group] = {}
-        self._lists: list[dict[Any, list[Any]]] = [{} for _ in range(self._width)]
-        """Per argument the list of each group, the same that the group itself has."""
+        """What has been folded."""
+        self._lists = self._none_waiting()
         self._pending = 0
         self._failures: dict[str, str] = {}
         """Per stage the first failure."""
+
+    def _none_waiting(self) -> list[defaultdict[Any, list[Any]]]:
+        """Per argument the values that wait, by group."""
+        return [defaultdict(list) for _ in range(self._width)]
 
     def add_fast(self, rows: Sequence[Any], at: Position) -> int | None:
         """Take rows in the fast tier: how many passed, or None (and nothing taken) when they belong to the exact tier."""
@@ -116,20 +95,19 @@ class Groups:
         if not kept:
             return 0
         if keys is None:
-            group = self._groups.get(()) or self._open((), Entry(kept[0], _one(at), {}, None))
-            group.fold(columns or (kept,))
+            if () not in self._firsts:
+                self._firsts[()] = Entry(kept[0], _one(at), {}, None)
+            self._group(()).fold(columns or (kept,))
         else:
             self._spread(kept, keys, columns or (keys,), _one(at))
         return len(kept)
 
     def _spread(self, rows: Sequence[Any], keys: Sequence[Any], columns: Sequence[Sequence[Any]], time: int) -> None:
         """Put the values of rows to those that wait in their groups."""
-        new = set(keys).difference(self._groups)
-        if new:
-            for key, row in zip(keys, rows, strict=True):
-                if key in new:
-                    new.remove(key)
-                    self._open(key, Entry(row, time, {}, None))
+        firsts = self._firsts
+        for key, row in zip(keys, rows, strict=True):
+            if key not in firsts:
+                firsts[key] = Entry(row, time, {}, None)
         for lists, column in zip(self._lists, columns, strict=True):
             for key, value in zip(keys, column, strict=True):
                 lists[key].append(value)
@@ -138,10 +116,17 @@ class Groups:
             self._settle()
 
     def _settle(self) -> None:
+        """Fold what waits."""
         if self._pending:
-            self._pending = 0
-            for group in self._groups.values():
-                group.settle()
+            lists, self._lists, self._pending = self._lists, self._none_waiting(), 0
+            for key in lists[0]:
+                self._group(key).fold([own[key] for own in lists])
+
+    def _group(self, key: Any) -> _Group:
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = _Group(self._code)
+        return group
 
     def add(self, entry: Entry, place: int) -> bool:
         """Take one row in the exact tier: whether it passed. StageError when it failed."""
@@ -150,19 +135,12 @@ class Groups:
             return False
         self._settle()
         key, values, others = taken
-        group = self._groups.get(key) or self._open(key, entry)
-        for i, accumulator in enumerate(group.made()):
+        self._firsts.setdefault(key, entry)
+        for i, accumulator in enumerate(self._group(key).accumulators):
             if isinstance(accumulator, Gathered):
                 accumulator.attend(others[i])
             accumulator.fold((values[i],))
         return True
-
-    def _open(self, key: Any, first: Entry) -> _Group:
-        own: list[list[Any]] = [[] for _ in self._lists]
-        for lists, mine in zip(self._lists, own, strict=True):
-            lists[key] = mine
-        group = self._groups[key] = _Group(self._code, first, own)
-        return group
 
     def fail(self, error: StageError, place: int) -> None:
         """A row has failed that stands in the window."""
@@ -173,26 +151,46 @@ class Groups:
 
         Conditions are asked before keys are computed, so their failures come first.
         """
-        groups, failures = self._groups, self._failures
-        if any(group.accumulators is not None for group in groups.values()):
+        failures, self._failures = self._failures, {}
+        results = None if self._groups or failures else self._of_each()
+        if results is None:
             self._settle()
-        self._groups, self._failures, self._pending = {}, {}, 0
-        self._lists = [{} for _ in self._lists]
+            results = [self._groups[key] for key in self._firsts] if not failures else []
+        firsts = self._firsts
+        self._firsts, self._groups, self._lists, self._pending = {}, {}, self._none_waiting(), 0
         for stage in ("filter", *failures):
             if stage in failures:
                 raise StageError(stage, failures[stage])
-        return [(group.first, group) for group in groups.values()]
+        return list(zip(firsts.values(), results, strict=True))
+
+    def _of_each(self) -> Iterable[Any] | None:
+        """The results of all groups, where nothing has been folded yet and no value is doubtful."""
+        if not self._code.accumulators:
+            return [()] * len(self._firsts)
+        lists = [list(own.values()) for own in self._lists]
+        kinds = [set(map(type, chain.from_iterable(own))) for own in lists]
+        found: list[list[Any]] = []
+        for column, make in zip(self._code.columns, self._code.accumulators, strict=True):
+            results = make().of_each(lists[column or 0], kinds[column or 0])
+            if results is None:
+                return None
+            found.append(results)
+        return zip(*found, strict=True)
 
     def snapshot(self) -> Any:
         self._settle()
-        groups = [[pack_value(key), pack_entry(g.first), [a.snapshot() for a in g.made()]] for key, g in self._groups.items()]
+        groups = [
+            [pack_value(key), pack_entry(first), [a.snapshot() for a in self._groups[key].accumulators]]
+            for key, first in self._firsts.items()
+        ]
         return [groups, self._failures]
 
     def restore(self, state: Any) -> None:
         groups, self._failures = state
-        for key, first, states in groups:
-            group = self._open(hashable(unpack_value(key)), unpack_entry(first))
-            for accumulator, kept in zip(group.made(), states, strict=True):
+        for packed, first, states in groups:
+            key = hashable(unpack_value(packed))
+            self._firsts[key] = unpack_entry(first)
+            for accumulator, kept in zip(self._group(key).accumulators, states, strict=True):
                 accumulator.restore(kept)
 
 

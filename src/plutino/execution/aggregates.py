@@ -61,6 +61,13 @@ class Accumulator(Protocol):
         """
         ...
 
+    def of_each(self, lists: Sequence[Sequence[Any]], kinds: Kinds) -> list[Any] | None:
+        """What each of several lists, none of them empty, gives by itself; None where ``kinds``, those of all values, make that doubtful.
+
+        The accumulator itself stays as it is.
+        """
+        ...
+
     def merge(self, other: Any) -> bool:
         """Take what another accumulator of the same aggregate made of the rows behind; False when only folding those rows is right."""
         ...
@@ -135,6 +142,9 @@ class Count:
         else:
             self._count += sum(1 for v in values if v is not None and v is not UNSET)
 
+    def of_each(self, lists: Sequence[Sequence[Any]], kinds: Kinds) -> list[Any] | None:
+        return list(map(len, lists)) if self._rows or kinds.isdisjoint(_NULLS) else None
+
     def merge(self, other: Count) -> bool:
         self._count += other._count
         return True
@@ -196,6 +206,15 @@ class Total:
                 self._error = f"requires {'float64' if isinstance(self._total, float) else 'int'} but found {_shown(value)}"
             if self._error is not None:
                 return
+
+    def of_each(self, lists: Sequence[Sequence[Any]], kinds: Kinds) -> list[Any] | None:
+        if kinds <= (_NUMBER if self._loose else _FLOAT):
+            totals = [_sum(values, 0.0) for values in lists]
+            return [total / len(values) for total, values in zip(totals, lists, strict=True)] if self._mean else totals
+        if kinds <= _INT:
+            wholes = [wrap(sum(values)) for values in lists]
+            return [divide(total, len(values)) for total, values in zip(wholes, lists, strict=True)] if self._mean else wholes
+        return None
 
     def merge(self, other: Total) -> bool:
         if type(self._total) is type(other._total) is float and self._error is other._error is None:
@@ -290,6 +309,12 @@ class Extreme:
             if self._error is not None:
                 return
 
+    def of_each(self, lists: Sequence[Sequence[Any]], kinds: Kinds) -> list[Any] | None:
+        if not any(kinds <= family for family in (_LOOSE_FAMILIES if self._loose else _FAMILIES)):
+            return None
+        found = list(map(self._pick, lists))
+        return [loose(best) for best in found] if self._loose and int in kinds else found
+
     def merge(self, other: Extreme) -> bool:
         if self._error is not None or other._error is not None:
             return False
@@ -349,6 +374,9 @@ class Gathered:
             self._error = self._error or others.text
         elif self._others is None:
             self._others = others
+
+    def of_each(self, lists: Sequence[Sequence[Any]], kinds: Kinds) -> list[Any] | None:
+        return None
 
     def merge(self, other: Gathered) -> bool:
         self._values.extend(other._values)
