@@ -372,3 +372,24 @@ def test_event_time_keeps_nodes_in_front_of_the_window_in_one_statement() -> Non
     content = env.definitions[Ref("stream", "a")].content
     ending, *_ = translate(read_graph(document, "r"), (Emitter("a", "a", "a", content),), env, options).endings
     assert compile_plan(plan_rule(ending.query, env, options, rule_id="r")).streams == ("a",)
+
+
+@pytest.mark.parametrize("kind", ["inner", "left"])
+def test_filters_in_front_of_a_join_in_event_time(kind: str) -> None:
+    """They are asked behind the window, as the rows must keep their times; the rows are the same."""
+    streams = {Ref("stream", name): stream_of(name, '() WITH (FORMAT="json", TIMESTAMP="ts")') for name in ("a", "b")}
+    env, options = FixedEnvironment(streams), RuleOptions(is_event_time=True)
+    document = graph_of(
+        ("watermark", {"emitters": ["a", "b"]}),
+        window("tumblingwindow", 1),
+        ("join", {"from": "a", "joins": [{"name": "b", "type": kind, "on": "a.id = b.id"}]}),
+        ("pick", {"fields": ["a.t as x", "b.t as y"]}),
+        sources=("a", "b"),
+    )
+    for name in ("a", "b"):
+        document["nodes"][f"f{name}"] = {"type": "operator", "nodeType": "filter", "props": {"expr": "t > 5"}}
+        document["topo"]["edges"] |= {name: [f"f{name}"], f"f{name}": ["n0"]}
+    emitters = tuple(Emitter(name, name, name, streams[Ref("stream", name)].content) for name in ("a", "b"))
+    (ending,) = translate(read_graph(document, "r"), emitters, env, options).endings
+    sql = f"SELECT a.t AS x, b.t AS y FROM a {kind} JOIN b ON a.id = b.id AND b.t > 5 WHERE a.t > 5 GROUP BY TUMBLINGWINDOW(ss, 1)"
+    assert ending.query == parse_select(sql)

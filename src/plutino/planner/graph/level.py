@@ -170,6 +170,22 @@ class Level:
         self.inputs = {name: self.inputs[name] for name in order if name in self.inputs}
         self.joins = joins
 
+    def lift(self, name: str) -> list[tree.Expr]:
+        """The conditions in front of a window on the rows of one stream, taken out to be asked behind it.
+
+        None are where nodes did more, or other streams share the name: these rows stay those of a query.
+        """
+        parts = self.inputs[name]
+        inner = parts[0]
+        if len(parts) > 1 or not isinstance(inner, Level) or not inner.early or not _only_filters(inner):
+            return []
+        (self.inputs[name],) = inner.inputs.values()
+        self.roles |= inner.roles
+        conditions = list(inner.early)
+        for column in sorted({column for part in conditions for column in plain_names(part, (name,))}):
+            conditions = [_read_of(column, name, part) for part in conditions]
+        return conditions
+
     def keep(self, node: str, condition: tree.Expr, *, grouped: bool, whole: bool = False) -> str:
         """Rows, or groups, for which a condition is true; the result is the kind of the operator that looks at it.
 
@@ -220,7 +236,7 @@ class Level:
         (name, first), *_ = self.inputs.items()
         source = source_of(name, first)
         where, window = self._conditions()
-        return tree.Select(self._fields(), source, self.joins, _all_of(where), self.keys, window, _all_of(self.having), self.order)
+        return tree.Select(self._fields(), source, self.joins, all_of(where), self.keys, window, all_of(self.having), self.order)
 
     def all_segments(self) -> list[Roles]:
         """The roles of this statement behind those of the queries inside, in the order of their programs."""
@@ -244,7 +260,7 @@ class Level:
             pushed = False
         if pushed:
             return [*early, *late], window
-        condition = _all_of(early)
+        condition = all_of(early)
         filtered = window if condition is None else tree.Window(window.kind, window.args, condition)
         return late, filtered
 
@@ -294,11 +310,17 @@ def source_of(name: str, inputs: Sequence[Level | tree.Source]) -> tree.Source:
     return tree.Source(name, None, selects[0] if len(selects) == 1 else tree.Union(selects))
 
 
+def _only_filters(level: Level) -> bool:
+    more = (level.where, level.results, level.shown, level.window, level.joins, level.having, level.order)
+    return not any(more) and all(isinstance(part, tree.Source) for parts in level.inputs.values() for part in parts)
+
+
 def _everything(source: tree.Source) -> tree.Select:
     return tree.Select((tree.Field(tree.Wildcard(None)),), source)
 
 
-def _all_of(conditions: Sequence[tree.Expr]) -> tree.Expr | None:
+def all_of(conditions: Sequence[tree.Expr]) -> tree.Expr | None:
+    """Conditions connected by AND, None for none."""
     found: tree.Expr | None = None
     for condition in conditions:
         found = condition if found is None else tree.Binary("AND", found, condition)

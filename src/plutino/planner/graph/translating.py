@@ -16,7 +16,7 @@ from plutino.model import StreamContent
 from plutino.planner.calls import find_function
 from plutino.planner.graph.document import SINK, SOURCE, Edge, Graph, Node, source_ref
 from plutino.planner.graph.flow import COLLECTION, GROUPED, Flow, flows
-from plutino.planner.graph.level import UNION, Level, Role, Roles, source_of
+from plutino.planner.graph.level import UNION, Level, Role, Roles, all_of, source_of
 from plutino.planner.graph.operations import (
     Emitters,
     Filter,
@@ -189,6 +189,8 @@ class _Translator:
             if len(level.inputs) > 1 or level.window is not None or operation.source not in level.dissolved:
                 raise PlanError(f"join node {node}: its input has no rows of {operation.source}, but of {', '.join(level.inputs)}")
             level = self._nested(level, operation.source)
+        lifted = self._lifted(level, operation)
+        level.where += lifted.get(operation.source, [])
         rest = {name: parts for name, parts in level.inputs.items() if name != operation.source}
         joins = []
         for join in operation.joins:
@@ -200,13 +202,26 @@ class _Translator:
                 source = tree.Source(emitter.stream, None if emitter.name == emitter.stream else emitter.name)
             else:
                 raise PlanError(f"join node {node}: its input has no rows of {name}; a way from it through the window is expected")
-            joins.append(tree.Join(join.kind, source, None if join.on is None else level.read(node, join.on)))
+            on = [] if join.on is None else [level.read(node, join.on)]
+            joins.append(tree.Join(join.kind, source, all_of([*on, *lifted.get(name, [])]) if on else None))
         if rest:
             raise PlanError(f"join node {node}: its input has rows of {', '.join(rest)}; every stream of the window is expected in joins")
         level.join(operation.source, tuple(joins))
         asked = next((e for e in self.emitters.values() if e.content.is_lookup and e.name in level.sources), None)
         level.roles[node] = self._role(node, "join" if asked is None else asked.stream)
         return level
+
+    def _lifted(self, level: Level, operation: Join) -> dict[str, list[tree.Expr]]:
+        """By stream the conditions in front of its window that can as well be asked behind it.
+
+        In event time they must: the rows of a query in FROM have no time of their own.
+        """
+        window = level.window
+        if window is None or not self.options.is_event_time or window.kind not in ("tumblingwindow", "hoppingwindow"):
+            return {}
+        if any(join.kind not in ("INNER", "LEFT") for join in operation.joins):
+            return {}
+        return {name: level.lift(name) for name in list(level.inputs)}
 
     # --- levels
 
