@@ -49,11 +49,13 @@ def _having(pieces: Pieces, having: Having) -> str:
         "try:",
         f"    t_ = {emitter.emit(having.condition)}",
         "    if t_ is None: raise EvaluationError('invalid condition that returns non-bool value <nil>(<nil>)')",
-        "    return holds(t_)",
+        "    passes = holds(t_)",
         "except EvaluationError as error:",
         "    raise StageError('having', 'run Having error: ' + str(error)) from error",
     ]
-    return define("having", ARGUMENTS, lines)
+    if "having" in pieces.hits:
+        lines.append(f"if passes: {pieces.hits['having']}.hit({emitter.access.time})")
+    return define("having", ARGUMENTS, [*lines, "return passes"])
 
 
 def _named_failure(text: str, stage: str, words: str) -> str:

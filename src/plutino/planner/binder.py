@@ -256,7 +256,9 @@ class Binder:
 
     def _context(self, name: str) -> Bound:
         if name in HITS:
-            return HitValue(self.clause if name.startswith("last_hit") else "group", name.endswith("time"))
+            # HAVING counts what it lets pass, group by group, while the select list is computed behind all of them
+            own = name.startswith("last_hit") or self.clause == "having"
+            return HitValue(self.clause if own else "group", name.endswith("time"))
         if name in CONTEXT:
             return ContextValue(name)
         raise UnsupportedError(f"function {name} is not supported yet")
