@@ -44,6 +44,7 @@ FIRST_OPERATOR = 3
 
 
 LOOKUP = "lookup"
+WINDOW_FILTER = "windowFilter"
 
 
 class CompiledRule(Struct, frozen=True):
@@ -162,7 +163,8 @@ def operator_names(plan: RulePlan) -> tuple[str, ...]:
     for i, kind in enumerate(kinds):
         if kind == LOOKUP:
             tables[i] = lookups.pop(0)
-    return tuple(tables[i] or f"{FIRST_OPERATOR + i}_{kind}" for i, kind in enumerate(kinds))
+    # a window and its filter have one number
+    return tuple(tables[i] or f"{FIRST_OPERATOR + i - kinds[:i].count(WINDOW_FILTER)}_{kind}" for i, kind in enumerate(kinds))
 
 
 def _kinds(node: Node) -> list[str]:
@@ -178,7 +180,9 @@ def _kinds(node: Node) -> list[str]:
         case Window(condition=None):
             return ["window"]
         case Window():
-            return ["windowFilter", "window"]
+            return [WINDOW_FILTER, "window"]
+        case Join(input=Join()):
+            return []  # all joins with streams are one operator
         case Join():
             return ["join"]
         case LookupJoin():

@@ -408,7 +408,9 @@ class Run:
     def _operator_name(self, k: int, index: int) -> str:
         """The name of an operator that ``index`` others stand before; a lookup is called like its table."""
         kind = self.operators[k]
-        return kind if kind == self.program.operators[k] else f"{index + 1 + k}_{kind}"
+        if kind == self.program.operators[k]:
+            return kind
+        return f"{index + 1 + k - self.operators[:k].count(_WINDOW_FILTER)}_{kind}"
 
     def _counted(self) -> bool:
         return any(place.feed.received > place.before.received for place in self.places)
@@ -483,6 +485,8 @@ def _drawn_node(name: str, operators: Sequence[Node], passes: bool, rows: int, l
 
 
 _NO_TROUBLE = Node("op", "")
+_WINDOW_FILTER = "windowFilter"
+"""Has the number of the window behind it."""
 
 
 def _kind(name: str) -> str:

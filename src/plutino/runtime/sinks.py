@@ -226,22 +226,18 @@ class Outlet:
 
     def nodes(self) -> tuple[list[Node], Node]:
         """What the status shows: the operators in front of the sink, and the sink."""
-        name, last, ops = self.plan.request.name, self.last, []
-        step = 0
-        batched = self.plan.batched
-        if batched:
-            ops.append(node("op", f"{name}_{step}_batch", (self.taken, self.taken), last, 0, None))
-            step += 1
-        ops.append(node("op", f"{name}_{step}_transform", (self.taken, self.made), last, self.latency_us, self.transform_trouble))
-        step += 1
-        if self.plan.encodes:
-            kind = "batchWriter" if batched else "encode"
-            ops.append(node("op", f"{name}_{step}_{kind}", (self.made, self.made), last, 0, self.encode_trouble))
-            step += 1
-        if self.plan.compress is not None:
-            ops.append(node("op", f"{name}_{step}_compress", (self.made, self.made), last, 0, None))
+        name, last = self.plan.request.name, self.last
+        numbers = {"batch": (self.taken, self.taken), "transform": (self.taken, self.made)}
+        troubles = {"transform": self.transform_trouble, "encode": self.encode_trouble, "batchWriter": self.encode_trouble}
+        ops = []
+        for step, kind in enumerate(self.plan.operators):
+            waiting = self._backlog.count if kind == "cache" else 0
+            latency = self.latency_us if kind == "transform" else 0
+            counted = numbers.get(kind, (self.made, self.made))
+            ops.append(node("op", f"{name}_{step}_{kind}", counted, last, latency, troubles.get(kind), buffered=waiting))
         into = self.made - (len(self._held.items) if self._held is not None else 0)
-        end = node("sink", name, (into, self.sent), last, 0, self.sink_trouble, buffered=self._backlog.count, link=self.link)
+        waiting = 0 if self.plan.options.enable_cache else self._backlog.count
+        end = node("sink", name, (into, self.sent), last, 0, self.sink_trouble, buffered=waiting, link=self.link)
         return ops, end
 
     # -- from output to messages

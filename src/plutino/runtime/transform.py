@@ -73,6 +73,18 @@ class SinkPlan:
         return self.options.batch_size > 0 or self.options.linger_interval > 0
 
     @property
+    def operators(self) -> list[str]:
+        """The kinds of the operators in front of the sink, as the status numbers them (runtime reference §2.2)."""
+        kinds = ["batch", "transform", "batchWriter"] if self.batched else ["transform"]
+        if self.encodes and not self.batched:
+            kinds.append("encode")
+        if self.compress is not None:
+            kinds.append("compress")
+        if self.options.enable_cache:
+            kinds.append("cache")
+        return kinds
+
+    @property
     def reads_values(self) -> bool:
         """Whether templates look at the values of rows, so that their kinds matter."""
         return bool(self.options.data_template) or self.dynamic is not None

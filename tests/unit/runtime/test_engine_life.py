@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,24 @@ async def test_the_status_has_the_recorded_keys_in_order(plant: Plant) -> None:
     assert status["source_s_0_connection_status"] == 1
     assert (status["sink_silent_0_0_connection_status"], status["sink_table_1_0_connection_status"]) == (0, 1)
     assert status["sink_silent_0_0_last_invocation"] == plant.clock.now_ms()
+
+
+@pytest.mark.parametrize(
+    ("connector", "properties", "operators"),
+    [
+        ("plain", {"enableCache": True}, ["transform", "encode", "cache"]),
+        ("plain", {"batchSize": 2, "compression": "gzip"}, ["batch", "transform", "batchWriter", "compress"]),
+        ("table", {"batchSize": 2}, ["batch", "transform", "batchWriter"]),
+    ],
+)
+async def test_operators_in_front_of_a_sink(plant: Plant, connector: str, properties: dict[str, Any], operators: list[str]) -> None:
+    """Each step that the action asks for has a name with its number."""
+    await plant.run(rule(sinks=[action(connector, **properties)]))
+    status = plant.status()
+    nodes = [key.removesuffix("_0_records_in_total") for key in status if key.endswith("_0_records_in_total")]
+    assert [node for node in nodes if node.startswith(f"op_{connector}")] == [
+        f"op_{connector}_0_{i}_{kind}" for i, kind in enumerate(operators)
+    ]
 
 
 async def test_the_topology_leads_from_sources_to_sinks(plant: Plant) -> None:
