@@ -17,7 +17,7 @@ from plutino.errors import EvaluationError
 from plutino.execution import kernels
 from plutino.execution.aggregates import Failed, group_text
 from plutino.execution.failures import StageError
-from plutino.execution.finishing import extracted, unnested
+from plutino.execution.finishing import extracted, listed, unnested
 from plutino.model import to_dict
 from plutino.model.number import wrap
 
@@ -49,6 +49,7 @@ _NAMES: dict[str, Any] = {
             kernels.first_of,
             unnested,
             extracted,
+            listed,
             to_dict,
         )
     },

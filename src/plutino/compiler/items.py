@@ -104,7 +104,7 @@ class ItemWriter:
         if spread is None:
             return [*lines, "return d"]
         index, item = spread
-        function = "unnested" if item.spread == "unnest" else "extracted"
+        function = {"unnest": "unnested", "extract": "extracted"}.get(item.spread, "listed")
         limit = "" if self.project.limit is None else f"[:{self.emitter.constants(self.project.limit)}]"
         return [*lines, f"return {function}(d, {self.emitter.constants(item.name)}, {values[index]}){limit}"]
 

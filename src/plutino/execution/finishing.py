@@ -163,6 +163,11 @@ def unnested(row: dict[str, Any], name: str, value: Any) -> list[dict[str, Any]]
     return [{**row, **element} if isinstance(element, dict) else {**row, name: element} for element in value]
 
 
+def listed(row: dict[str, Any], name: str, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Functions that give the rows themselves, of which there may be none."""
+    return [{**row, **made} for made in value]
+
+
 def extracted(row: dict[str, Any], name: str, value: Any) -> list[dict[str, Any]]:
     """``extract``: the keys of a map spread as columns of the row."""
     if value is None or value == {}:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -11,8 +12,8 @@ from corpus.in_process import FixedEnvironment, registry, stream_of
 from plutino.compiler import CompiledRule, compile_ends, compile_plan
 from plutino.model import Batch, Ref
 from plutino.planner import plan_rule
-from plutino.planner.graph import Emitter, read_graph, translate
-from plutino.spi import DecodePlan, LookupAnswer, Program, RuleOptions, Suspended, Suspending
+from plutino.planner.graph import Emitter, read_graph, script_functions, translate
+from plutino.spi import DecodePlan, LookupAnswer, Program, RuleOptions, Suspended, Suspending, UserFunction
 from plutino.sql import parse_select
 
 START = 1_700_000_000_000
@@ -49,10 +50,21 @@ def graph_of(*steps: tuple[str, dict[str, Any]], sources: tuple[str, ...] = ("a"
     return {"nodes": nodes, "topo": {"sources": list(sources), "edges": edges}}
 
 
+@dataclass
+class Scripted(FixedEnvironment):
+    """The streams, and the functions of script nodes."""
+
+    scripts: dict[str, UserFunction] = field(default_factory=dict)
+
+    def function(self, name: str) -> Any:
+        return self.scripts.get(name)
+
+
 def compiled_graph(document: dict[str, Any], options: RuleOptions = RuleOptions()) -> CompiledRule:  # noqa: B008
     """A graph rule without the resources around it."""
-    env = environment()
     graph = read_graph(document, "r")
+    scripts = {name: UserFunction(spec, Ref("rule", "r")) for name, spec in script_functions(graph).items()}
+    env = Scripted(environment().definitions, scripts=scripts)
     emitters = []
     for name in graph.sources:
         found = env.get(Ref("table", name)) or env.get(Ref("stream", name))
@@ -393,3 +405,58 @@ def test_filters_in_front_of_a_join_in_event_time(kind: str) -> None:
     (ending,) = translate(read_graph(document, "r"), emitters, env, options).endings
     sql = f"SELECT a.t AS x, b.t AS y FROM a {kind} JOIN b ON a.id = b.id AND b.t > 5 WHERE a.t > 5 GROUP BY TUMBLINGWINDOW(ss, 1)"
     assert ending.query == parse_select(sql)
+
+
+def script(text: str, **props: Any) -> tuple[str, dict[str, Any]]:
+    """A script node whose function has this body."""
+    return ("script", {"script": f"function exec(msg, meta) {{ {text} }}", **props})
+
+
+SCRIPTED: list[tuple[str, list[tuple[str, dict[str, Any]]], list[Any]]] = [
+    ("a row changed", [script("msg.t = msg.t * 2; return msg"), PICK], [{"id": r["id"], "t": r["t"] * 2} for r in ROWS]),
+    ("rows left out", [script("return msg.t > 20 ? {big: msg.t} : null")], [{"big": 25}, {"big": 41}, {"big": 25}]),
+    ("several rows", [("filter", {"expr": "t > 40"}), script("return [{a: 1}, {a: msg.t}]")], [{"a": 1}, {"a": 41}]),
+    (
+        "what nodes in front have computed",
+        [("filter", {"expr": "t > 40"}), ("function", {"expr": "abs(t) as x"}), PICK, script("return {k: Object.keys(msg).sort().join()}")],
+        [{"k": "id,t"}],
+    ),
+    (
+        "a filter behind",
+        [("function", {"expr": "abs(t) as x"}), script("return {y: msg.x + 1}"), ("filter", {"expr": "y > 30"})],
+        [{"y": 31}, {"y": 42}],
+    ),
+    ("rows of a window", [window("countwindow", 3), script("return {n: msg.length}", isAgg=True)], [[{"n": 3}], [{"n": 3}]]),
+    (
+        "each row of a window",
+        [window("countwindow", 3), script("return {t: msg.t}")],
+        [[{"t": 10}, {"t": -30}, {"t": 25}], [{"t": 41}, {"t": 25}, {"t": 7}]],
+    ),
+    (
+        "a group",
+        [
+            window("countwindow", 6),
+            ("groupby", {"dimensions": ["id"]}),
+            ("aggfunc", {"expr": "max(t) as m"}),
+            script("return {r: msg.id + msg.m}"),
+        ],
+        [[{"r": 26}, {"r": 27}, {"r": 44}]],
+    ),
+    (
+        "a window behind",
+        [script("return {v: msg.t}"), window("countwindow", 6), ("aggfunc", {"expr": "max(v) as m"}), ("pick", {"fields": ["m"]})],
+        [[{"m": 41}]],
+    ),
+    ("no row", [("filter", {"expr": "t > 40"}), script("return 5")], ["call func"]),
+]
+
+
+@pytest.mark.parametrize(("name", "steps", "expected"), SCRIPTED, ids=[case[0] for case in SCRIPTED])
+def test_scripts(name: str, steps: list[tuple[str, dict[str, Any]]], expected: list[Any]) -> None:
+    """They get a row, or with ``isAgg`` all rows of a window, and give an object, an array of objects, or nothing."""
+    pytest.importorskip("quickjs")
+    found = results(compiled_graph(graph_of(*steps)))
+    if name == "no row":
+        assert "exec of the script gives 5; an object, or an array of objects, is expected" in found[0]
+    else:
+        assert found == expected

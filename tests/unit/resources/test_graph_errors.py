@@ -145,10 +145,9 @@ PROPERTIES = [
         "…join target y is no source of the graph; src are",
     ),
     (operator("join", from_="src", joins=[]), "…no joins; at least one is expected"),
-    (
-        operator("script", script="function exec(msg) { return msg }"),
-        "operator n of type script is not built in; write it as a function node that calls a JavaScript function",
-    ),
+    (operator("script"), "parse script n with map[] error: script node must have script"),
+    (operator("script", script="function other(msg) { return msg }"), '…error: cannot find function "exec" in script'),
+    (operator("script", script="function exec(msg) {"), "…"),
 ]
 
 SOURCES = [

@@ -10,7 +10,7 @@ import pytest
 
 from plutino.errors import DefinitionError, EvaluationError, PlutinoError
 from plutino.model import Ref
-from plutino.resources import script
+from plutino.spi import javascript
 from plutino.resources.script import JavaScript, ScriptKind
 from unit.rest.kit import Api, Reply
 
@@ -190,7 +190,7 @@ def test_texts_that_cannot_be_handed_over() -> None:
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A script that keeps too much fails, and goes on with a new machine."""
-    monkeypatch.setattr(script, "MEMORY_LIMIT", 1 << 20)
+    monkeypatch.setattr(javascript, "MEMORY_LIMIT", 1 << 20)
     function = JavaScript(
         "f", "const kept = []; function f(n) { for (let i = 0; i < n; i++) kept.push('x'.repeat(1000) + i); return kept.length }", False
     )

@@ -3,6 +3,7 @@
 from plutino.planner.graph.document import Graph, Node, nodes_of, prop, read_graph, source_ref
 from plutino.planner.graph.level import Role, Roles
 from plutino.planner.graph.operations import expression_texts
+from plutino.planner.graph.scripting import script_functions
 from plutino.planner.graph.translating import Emitter, Ending, Translation, emitter_name, translate
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "nodes_of",
     "prop",
     "read_graph",
+    "script_functions",
     "source_ref",
     "translate",
 ]

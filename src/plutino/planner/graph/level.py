@@ -48,6 +48,7 @@ class Level:
     - ``dissolved``: names of sources that expressions may still use, though their rows came out of a query since
     - ``early``: conditions on rows before the window; ``where``: behind it, or behind a join
     - ``results``: what nodes have computed, by column; ``shown``: the columns that go on, None for all
+    - ``rows``: what a script gives, a list of the rows that go on; nothing can follow in the same statement
     - ``roles``: see ``Roles``
     """
 
@@ -67,6 +68,7 @@ class Level:
     hidden: set[str] = field(default_factory=set)
     shown: list[str] | None = None
     star: tuple[tree.Field, ...] = ()
+    rows: tree.Expr | None = None
     roles: Roles = field(default_factory=dict)
 
     # --- names
@@ -227,6 +229,23 @@ class Level:
         """Rows of a window in order; an earlier order decides where this one leaves it open."""
         self.order = (*(self.read(node, key) for key in keys), *self.order)
 
+    def transform(self, function: str, *, whole: bool, meta: bool) -> None:
+        """Rows that a script makes of each row, or with ``whole`` of all rows of a window."""
+        row = self._row()
+        if whole and self.window is not None:
+            row = tree.Call("collect", (row,))
+        args: tuple[tree.Expr, ...] = (row, tree.Call("meta", (tree.Wildcard(None),))) if meta else (row,)
+        self.rows = tree.Call(function, args)
+
+    def _row(self) -> tree.Expr:
+        """A row with everything that nodes have computed, as an object."""
+        shown = [name for name in self.results if name not in self.hidden] if self.shown is None else self.shown
+        pairs = tuple(part for name in shown for part in (tree.Literal(name), tree.Column(None, name)))
+        made = tree.Call("object_construct", pairs)
+        if self.shown is not None and not self.star:
+            return made
+        return tree.Call("object_concat", (tree.Wildcard(None), made)) if pairs else tree.Wildcard(None)
+
     # --- the statement
 
     def select(self) -> tree.Select:
@@ -270,6 +289,10 @@ class Level:
     def _fields(self) -> tuple[tree.Field, ...]:
         """The select list: what is shown, and in front of each column what it reads."""
         placed: dict[str, tree.Field] = {}
+        if self.rows is not None:
+            for name in self.results:
+                self._place(name, (), placed)
+            return (*placed.values(), tree.Field(self.rows))
         shown = [name for name in self.results if name not in self.hidden] if self.shown is None else self.shown
         for name in self._needed():
             self._place(name, shown, placed)
@@ -311,7 +334,7 @@ def source_of(name: str, inputs: Sequence[Level | tree.Source]) -> tree.Source:
 
 
 def _only_filters(level: Level) -> bool:
-    more = (level.where, level.results, level.shown, level.window, level.joins, level.having, level.order)
+    more = (level.where, level.results, level.shown, level.window, level.joins, level.having, level.order, level.rows)
     return not any(more) and all(isinstance(part, tree.Source) for parts in level.inputs.values() for part in parts)
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 from plutino.errors import PlanError, PlutinoError
 from plutino.planner.calls import check_call, find_function
 from plutino.planner.graph.document import Graph, Node
+from plutino.planner.graph.scripting import function_name, script_of
 from plutino.spi import Environment
 from plutino.spi.options import decode_options
 from plutino.sql import calls_in, parse_expression, parse_select, tree
@@ -71,7 +72,14 @@ class Switch(Struct, frozen=True):
     first: bool
 
 
-Operation: TypeAlias = Watermark | Function | Filter | Pick | Window | Join | GroupBy | OrderBy | Switch
+class Script(Struct, frozen=True):
+    """JavaScript that makes rows of each row, or with ``whole`` of all rows of a window."""
+
+    function: str
+    whole: bool
+
+
+Operation: TypeAlias = Watermark | Function | Filter | Pick | Window | Join | GroupBy | OrderBy | Switch | Script
 
 
 class Emitters(Struct, frozen=True):
@@ -107,6 +115,10 @@ class _SwitchProps(Struct, rename="camel"):
     stop_at_first_match: bool = False
 
 
+class _ScriptProps(Struct, rename="camel"):
+    is_agg: bool = False
+
+
 class _JoinProps(Struct, rename="camel"):
     from_: str = ""
     joins: list[Any] = []
@@ -130,10 +142,7 @@ def read_operations(graph: Graph, emitters: Emitters, env: Environment) -> dict[
         try:
             found[node.name] = _operation(node, emitters, env)
         except PlutinoError as error:
-            kind = node.operation
-            if kind == "script":
-                raise
-            what = "window conf" if kind == "window" else kind
+            what = "window conf" if node.operation == "window" else node.operation
             raise PlanError(f"parse {what} {node.name} with {show(dict(node.props))} error: {error.message}") from error
     return found
 
@@ -183,10 +192,11 @@ def _operation(node: Node, emitters: Emitters, env: Environment) -> Operation:
             return _order_by(node, env)
         case "switch":
             return _switch(node, env)
+        case "script":
+            script_of(node)
+            return Script(function_name(node.name), decode_options(_ScriptProps, node.props).is_agg)
         case _:
-            raise PlanError(
-                f"operator {node.name} of type {node.kind} is not built in; write it as a function node that calls a JavaScript function"
-            )
+            raise PlanError(f"unknown operator type {node.kind}")
 
 
 def _watermark(node: Node, emitters: Emitters) -> Watermark:

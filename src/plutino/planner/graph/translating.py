@@ -11,7 +11,7 @@ from typing import assert_never
 
 from msgspec import Struct
 
-from plutino.errors import PlanError, SqlSyntaxError
+from plutino.errors import PlanError, SqlSyntaxError, UnsupportedError
 from plutino.model import StreamContent
 from plutino.planner.calls import find_function
 from plutino.planner.graph.document import SINK, SOURCE, Edge, Graph, Node, source_ref
@@ -26,6 +26,7 @@ from plutino.planner.graph.operations import (
     Operation,
     OrderBy,
     Pick,
+    Script,
     Switch,
     Watermark,
     Window,
@@ -120,7 +121,7 @@ class _Translator:
         level = self._at(self.graph.nodes[edge.start])
         operation = self.operations.get(edge.start)
         if isinstance(operation, Switch):
-            level = self._ready(level, operation.cases, conditional=True)
+            level = self._ready(self._continued(edge.start, level), operation.cases)
             case = edge.case or 0
             kind = level.keep(edge.start, _case(operation, case), grouped=self._grouped(edge.start), whole=True)
             level.roles[edge.start] = self._role(edge.start, kind, case)
@@ -141,16 +142,16 @@ class _Translator:
             case Window():
                 return self._window(node.name, operation, inputs)
             case _:
-                return self._apply(node.name, operation, self._closed(inputs[0]))
+                return self._apply(node.name, operation, self._continued(node.name, self._closed(inputs[0])))
 
-    def _apply(self, node: str, operation: Function | Filter | Pick | GroupBy | OrderBy | Switch, level: Level) -> Level:
+    def _apply(self, node: str, operation: Function | Filter | Pick | GroupBy | OrderBy | Switch | Script, level: Level) -> Level:
         match operation:
             case Function(name=name, call=call):
                 level = self._ready(level, (call,))
                 level.compute(node, name, call)
                 level.roles[node] = self._role(node, "aggregate" if self._aggregates(call) else "")
             case Filter(condition=condition):
-                level = self._ready(level, (condition,), conditional=True)
+                level = self._ready(level, (condition,))
                 level.roles[node] = self._role(node, level.keep(node, condition, grouped=self._grouped(node)))
             case Pick(fields=fields):
                 level = self._ready(level, tuple(field.expr for field in fields))
@@ -162,29 +163,52 @@ class _Translator:
             case OrderBy(keys=keys):
                 level.sort(node, keys)
                 level.roles[node] = self._role(node, "order")
+            case Script(function=function, whole=whole):
+                level = self._scripted(level, function, whole)
+                level.roles[node] = self._role(node, "project")
             case Switch():
                 pass
             case _:
                 assert_never(operation)
         return level
 
+    def _scripted(self, level: Level, function: str, whole: bool) -> Level:
+        """A level whose rows go through a script, which sees every column."""
+        if level.window is None and (level.results or level.shown is not None or level.joins):
+            level = self._nested(level)
+        elif level.joins:
+            raise UnsupportedError(
+                f"{function}: behind a join of windows; put a window of its own behind the join, or join behind the script"
+            )
+        direct = all(isinstance(part, tree.Source) for parts in level.inputs.values() for part in parts)
+        level.transform(function, whole=whole, meta=level.window is None and direct)
+        return level
+
+    def _continued(self, node: str, level: Level) -> Level:
+        """What comes behind a script is a statement on top of its rows."""
+        if level.rows is None:
+            return level
+        if level.window is not None:
+            raise UnsupportedError(f"node {node} stands behind a script that makes the rows of a window; let the script do its work, too")
+        return self._nested(level)
+
     def _source(self, emitter: Emitter) -> Level:
         alias = None if emitter.name == emitter.stream else emitter.name
         return self._level({emitter.name: [tree.Source(emitter.stream, alias)]})
 
     def _watermark(self, node: str, inputs: list[Level]) -> Level:
-        level = inputs[0] if len(inputs) == 1 else self._gathered(inputs)
+        level = self._continued(node, inputs[0]) if len(inputs) == 1 else self._gathered(inputs)
         level.roles[node] = self._role(node, "watermark")
         return level
 
     def _window(self, node: str, operation: Window, inputs: list[Level]) -> Level:
-        level = inputs[0] if len(inputs) == 1 else self._gathered(inputs)
+        level = self._continued(node, inputs[0]) if len(inputs) == 1 else self._gathered(inputs)
         level.window = operation.window
         level.roles[node] = self._role(node, "window")
         return level
 
     def _join(self, node: str, operation: Join, edges: list[Edge]) -> Level:
-        level = self._behind(edges[0])
+        level = self._continued(node, self._behind(edges[0]))
         if operation.source not in level.inputs:
             if len(level.inputs) > 1 or level.window is not None or operation.source not in level.dissolved:
                 raise PlanError(f"join node {node}: its input has no rows of {operation.source}, but of {', '.join(level.inputs)}")
@@ -260,7 +284,7 @@ class _Translator:
         found.dissolved = level.dissolved | set(level.sources)
         return found
 
-    def _ready(self, level: Level, exprs: Collection[tree.Expr | tree.ArrowLiteral], *, conditional: bool = False) -> Level:
+    def _ready(self, level: Level, exprs: Collection[tree.Expr | tree.ArrowLiteral]) -> Level:
         """The level to which expressions can be added: analytic functions see rows before every condition of their statement."""
         level = self._closed(level)
         analyses = any(self._analyses(expr) for expr in exprs)
@@ -296,7 +320,7 @@ class _Translator:
 
 def _is_bare(level: Level) -> bool:
     """Whether nothing was done with the rows yet."""
-    touched = (level.early, level.where, level.results, level.shown, level.window, level.joins, level.having, level.order)
+    touched = (level.early, level.where, level.results, level.shown, level.window, level.joins, level.having, level.order, level.rows)
     return not any(part for part in touched)
 
 

@@ -23,6 +23,7 @@ from plutino.planner.graph import (
     nodes_of,
     prop,
     read_graph,
+    script_functions,
     source_ref,
     translate,
 )
@@ -62,11 +63,12 @@ class Drawn(Struct, frozen=True):
 
 
 class Overlay:
-    """The desired state, and the streams of a rule that have no definition of their own."""
+    """The desired state, and the streams and functions of a rule that have no definition of their own."""
 
-    def __init__(self, below: Environment, own: Mapping[Ref, Definition]) -> None:
+    def __init__(self, below: Environment, own: Mapping[Ref, Definition], functions: Mapping[str, UserFunction]) -> None:
         self._below = below
         self._own = own
+        self._functions = functions
 
     @property
     def registry(self) -> Registry:
@@ -83,7 +85,7 @@ class Overlay:
         return self._below.names(kind)
 
     def function(self, name: str) -> UserFunction | None:
-        return self._below.function(name)
+        return self._functions.get(name) or self._below.function(name)
 
     def functions(self) -> Sequence[str]:
         return self._below.functions()
@@ -212,7 +214,8 @@ def _emitters(
 ) -> tuple[tuple[Emitter, ...], dict[str, FeedRequest], Overlay]:
     """The source nodes, and how their streams are read."""
     own: dict[Ref, Definition] = {}
-    overlay = Overlay(env, own)
+    scripts = {name: UserFunction(spec, definition.ref) for name, spec in script_functions(graph).items()}
+    overlay = Overlay(env, own, scripts)
     feeds: dict[str, FeedRequest] = {}
     emitters: list[Emitter] = []
     temporary = definition.content.get("temp", False)
