@@ -297,8 +297,8 @@ class Server:
             application = Application(routes, controller, Guard(settings.host, hosts, origins), log, discretion=discretion)
             batch.door = application.carry_out
             rest = HttpServer(application, settings.host, settings.port, "REST API", before_stop=application.end_streams)
-            rooms, end = data_server.rooms, data_server.end_streams
-            push = HttpServer(data_server, push_host, settings.push_port, "push server", rooms=rooms, before_stop=end)
+            rooms, end_streams = data_server.rooms, data_server.end_streams
+            push = HttpServer(data_server, push_host, settings.push_port, "push server", rooms=rooms, before_stop=end_streams)
             data_server.port = push.port
         except BaseException:
             await core.close()
