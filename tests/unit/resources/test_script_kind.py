@@ -10,8 +10,8 @@ import pytest
 
 from plutino.errors import DefinitionError, EvaluationError, PlutinoError
 from plutino.model import Ref
-from plutino.spi import javascript
 from plutino.resources.script import JavaScript, ScriptKind
+from plutino.spi import javascript
 from unit.rest.kit import Api, Reply
 
 pytest.importorskip("quickjs")
