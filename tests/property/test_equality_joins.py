@@ -26,7 +26,7 @@ from unit.planner.test_extensions import START, environment, shown
 ON = ("a.k = b.k", "b.k = a.k and a.n > b.n")
 KINDS = ("inner", "left", "right")
 SHOWN = "a.n as l, b.n as r, a.k as lk, b.k as rk"
-NUMBERS = st.sampled_from([0, 1, 1.0, 2, 2.5, None, 2**53 + 1])
+NUMBERS = st.sampled_from([0, 1, 1.0, 2, 2.5, None, 2**53 + 1, 2**53, 2.0**53])
 KEYS = st.one_of(NUMBERS, st.sampled_from(["x", "y", "1", None]), st.sampled_from([True, False, 1, "x", None, [1]]))
 
 

@@ -157,6 +157,7 @@ sources = st.builds(Source, names | st.just("a/b/+/#") | st.just("/a/1"), st.non
 joins = st.one_of(
     st.builds(Join, st.sampled_from(("INNER", "LEFT", "RIGHT", "FULL")), sources, st.none() | exprs),
     st.builds(Join, st.just("CROSS"), sources),
+    st.builds(Join, st.just("LEFT"), sources, exprs, latest=st.just(True)),
     st.builds(Join, st.just("INNER"), sources, exprs, st.tuples(st.sampled_from(("mi", "ss", "ms")), st.integers(1, 1000))),
 )
 

@@ -20,13 +20,14 @@ from plutino.execution.windows import WindowOperator
 from plutino.execution.windows.boundaries import BoundaryWindow
 from plutino.execution.windows.counting import CountWindow
 from plutino.execution.windows.interval import IntervalWindow
+from plutino.execution.windows.latest import LatestWindow
 from plutino.execution.windows.session import SessionWindow
 from plutino.execution.windows.sliding import SlidingWindow
 from plutino.execution.windows.states import StateWindow
 from plutino.model import row_type
 from plutino.planner.bound import AggregateCall, Bound, ColumnRef, Item, Operation, walk
 from plutino.planner.plan import Aggregate, Filter, Having, Join, LookupJoin, RulePlan, Scan, Window, WindowSpec
-from plutino.planner.windows import INTERVAL
+from plutino.planner.windows import ASOF, INTERVAL
 from plutino.spi import RuleOptions
 
 ROW_ARGUMENTS = "r, m, w, t, s"
@@ -47,7 +48,7 @@ def compile_buffered(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Buffer
     joins = plan.find_all(Join)
     for join in joins:
         functions |= _join_functions(pieces, join)
-    if window is not None and window.window.kind == INTERVAL:
+    if window is not None and window.window.kind in (INTERVAL, ASOF):
         functions |= _interval_keys(pieces, joins)
     lookups = plan.find_all(LookupJoin)
     for lookup in lookups:
@@ -164,14 +165,18 @@ def window_functions(pieces: Pieces, spec: WindowSpec) -> dict[str, str]:
 
 
 def _operator(spec: WindowSpec, made: dict[str, Any], plan: RulePlan) -> Callable[[Sequence[Any]], WindowOperator]:
-    if spec.kind == INTERVAL:
+    if spec.kind in (INTERVAL, ASOF):
         keys = {int(name.removeprefix("near")): function for name, function in made.items() if name.startswith("near")}
-        return partial(_make_interval, spec, keys or None)
+        return partial(_make_latest, spec, keys) if spec.kind == ASOF else partial(_make_interval, spec, keys or None)
     return partial(_make_operator, spec, made.get("when"), made.get("begin"), made.get("close"), made.get("partition"), plan.options)
 
 
 def _make_interval(spec: WindowSpec, keys: Mapping[int, Any] | None, memories: Sequence[Any]) -> WindowOperator:
     return IntervalWindow(spec.length, spec.outer, keys)
+
+
+def _make_latest(spec: WindowSpec, keys: Mapping[int, Any], memories: Sequence[Any]) -> WindowOperator:
+    return LatestWindow(max(keys), spec.length, keys, outer=spec.outer is not None)
 
 
 def _make_operator(

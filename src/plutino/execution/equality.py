@@ -8,20 +8,21 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 _LARGEST = 9007199254740992
-"""Up to here whole numbers and floats that are equal in the dialect are equal in Python too."""
+"""Below this a whole number and a float are equal in the dialect just where they are in Python."""
+_NUMBERS = ("int", "float")
 
 
 def _family(key: Any) -> str:
-    """Values that Python compares as the dialect does; those of two families do not compare, or not in this way."""
+    """Values that Python compares as the dialect does; those of two families do not compare, but for numbers, or not in this way."""
     match key:
         case None:
             return "null"
         case bool():
             return "boolean"
         case float():
-            return "number"
-        case int() if -_LARGEST <= key <= _LARGEST:
-            return "number"
+            return "float"
+        case int():
+            return "int"
         case str():
             return "text"
         case _:
@@ -74,6 +75,11 @@ class KeyIndex(Generic[T]):
         family = _family(key)
         if family == "null":
             return ()
-        if not family or any(count for other, count in self._counts.items() if other not in (family, "null")):
+        for other, count in self._counts.items():
+            if count and other not in (family, "null"):
+                mixed = family in _NUMBERS and other in _NUMBERS
+                if not mixed or not -_LARGEST < key < _LARGEST:
+                    return None
+        if not family:
             return None
         return self._by_key.get(key, ())

@@ -54,7 +54,7 @@ class WindowSpec(Struct, frozen=True):
 
     ``unit`` and ``step`` decide how the first boundary is aligned (sql reference §5.2). ``hop``: distance of hopping windows, time-out of
     sessions, distance of count windows. ``begin``/``emit``: conditions of a state window (one alone serves as both). The kind ``interval``
-    stands for WITHIN of a join: ``outer`` is the source whose rows are kept without a partner too.
+    stands for WITHIN of a join, ``asof`` for an as-of join: ``outer`` is the source whose rows are kept without a partner too.
     """
 
     kind: str

@@ -103,7 +103,7 @@ def _plan_select(select: tree.Select, env: Environment, options: RuleOptions, ru
         if source.query is not None
     }
     if derived and options.is_event_time:
-        if select.window is not None or any(join.within is not None for join in select.joins):
+        if select.window is not None or any(join.within is not None or join.latest for join in select.joins):
             raise UnsupportedError("a window over a query in FROM cannot follow event time; put the window into that query")
         # rows leave the inner query in the order of their time
         options = replace(options, is_event_time=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from plutino.errors import PlanError
 from plutino.planner.binder import Binder
 from plutino.planner.plan import Scan, Window, WindowSpec
@@ -11,6 +13,7 @@ from plutino.sql import tree
 
 UNIT_MS = {"dd": 86_400_000, "hh": 3_600_000, "mi": 60_000, "ss": 1000, "ms": 1}
 INTERVAL = "interval"
+ASOF = "asof"
 
 
 def bind_window(window: tree.Window, binder: Binder, options: RuleOptions) -> Window:
@@ -20,20 +23,37 @@ def bind_window(window: tree.Window, binder: Binder, options: RuleOptions) -> Wi
 
 
 def bind_interval(select: tree.Select, scope: Scope, binder: Binder) -> Window | None:
-    """WITHIN of a join as the window that it is: the rows of two streams that are close in time."""
-    bounded = [(i, join, join.within) for i, join in enumerate(select.joins, 1) if join.within is not None]
+    """WITHIN or ASOF of a join as the window that it is: the rows of two streams that are close in time, or follow each other."""
+    bounded = [(i, join) for i, join in enumerate(select.joins, 1) if join.within is not None or join.latest]
     if not bounded:
         return None
-    right, join, (unit, length) = bounded[0]
+    right, join = bounded[0]
+    word = "ASOF" if join.latest else "WITHIN"
+    unit, length = join.within or ("ms", 0)
     streams = [i for i, source in enumerate(scope.sources.values()) if not source.content.is_table]
     if select.window is not None:
-        raise error_at(join, "WITHIN bounds a join without a window; leave out one of the two", binder.text)
+        what = "ASOF makes a join without a window" if join.latest else "WITHIN bounds a join without a window"
+        raise error_at(join, f"{what}; leave out one of the two", binder.text)
     if len(bounded) > 1 or streams != [0, right]:
-        raise error_at(join, "WITHIN joins two streams, the one in FROM and the joined one; everything else must be a table", binder.text)
-    if join.kind not in ("INNER", "LEFT", "RIGHT"):
-        raise error_at(join, f"WITHIN stands with INNER, LEFT and RIGHT joins, not with {join.kind} JOIN", binder.text)
+        told = f"{word} joins two streams, the one in FROM and the joined one; everything else must be a table"
+        raise error_at(join, told, binder.text)
+    kinds = ("INNER", "LEFT") if join.latest else ("INNER", "LEFT", "RIGHT")
+    if join.kind not in kinds:
+        raise error_at(join, f"{word} stands with {', '.join(kinds[:-1])} and {kinds[-1]} joins, not with {join.kind} JOIN", binder.text)
+    if join.latest and not _is_equality(join.on, tuple(scope.sources), right):
+        raise error_at(join, "ASOF needs ON with one equality between a column of each stream; put all else into WHERE", binder.text)
     outer = {"LEFT": 0, "RIGHT": right}.get(join.kind)
-    return Window(_nothing(binder), WindowSpec(INTERVAL, unit, length, length * UNIT_MS[unit], size=length, outer=outer))
+    kind = ASOF if join.latest else INTERVAL
+    return Window(_nothing(binder), WindowSpec(kind, unit, length, length * UNIT_MS[unit], size=length, outer=outer))
+
+
+def _is_equality(on: tree.Expr | None, names: Sequence[str], right: int) -> bool:
+    """Whether a condition is ``a.x = b.y`` between the first stream and the joined one."""
+    match on:
+        case tree.Binary(op="=", left=tree.Column(stream=left), right=tree.Column(stream=other)):
+            return {left, other} == {names[0], names[right]}
+        case _:
+            return False
 
 
 def _nothing(binder: Binder) -> Scan:

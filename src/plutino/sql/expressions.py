@@ -355,11 +355,16 @@ def field(cursor: Cursor) -> Field:
     return Field(expr, alias, invisible, (start, cursor.end))
 
 
+def at_qualify(cursor: Cursor) -> bool:
+    """Whether ``QUALIFY condition`` stands here; QUALIFY is not reserved."""
+    return cursor.word() == "QUALIFY" and (cursor.peek() in _OPERANDS or cursor.peek() in ("(", "-", "NOT"))
+
+
 def sort_keys(cursor: Cursor) -> tuple[SortKey, ...]:
     """The keys of ORDER BY: commas are optional, and each key starts with a name."""
     keys: list[SortKey] = []
     while True:
-        if keys and cursor.word() == "QUALIFY" and cursor.peek() in _OPERANDS:
+        if keys and at_qualify(cursor):
             return tuple(keys)  # a clause in the wrong place, no further key
         if (cursor.kind == IDENT and not cursor.at_union()) or cursor.kind in UNITS:
             start = cursor.token[2]

@@ -92,9 +92,9 @@ def to_sql(node: Printable) -> str:
             return f"({to_sql(query)}) AS {_name(name)}"
         case Source(name=name, alias=alias):
             return _source_name(name) + (f" AS {_name(alias)}" if alias is not None else "")
-        case Join(kind=kind, source=source, on=on, within=within):
+        case Join(kind=kind, source=source, on=on, within=within, latest=latest):
             bounded = f" WITHIN ({within[0]}, {within[1]})" if within is not None else ""
-            return f"{kind} JOIN {to_sql(source)}" + (f" ON {_expr(on)}" if on is not None else "") + bounded
+            return f"{'ASOF ' if latest else ''}{kind} JOIN {to_sql(source)}" + (f" ON {_expr(on)}" if on is not None else "") + bounded
         case SortKey(expr=expr, descending=descending):
             return _expr(expr) + (" DESC" if descending else "")
         case Over():

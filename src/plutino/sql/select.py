@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, cast, get_args
 
 from plutino.sql.cursor import Cursor
-from plutino.sql.expressions import expression, expressions, field, sort_keys
+from plutino.sql.expressions import at_qualify, expression, expressions, field, sort_keys
 from plutino.sql.lexer import END, IDENT, UNITS
 from plutino.sql.tree import Expr, Field, Join, JoinKind, Literal, Query, Select, SortKey, Source, Union, Unit, Window
 
@@ -20,7 +20,7 @@ def query(cursor: Cursor) -> Query:
     found = _query(cursor)
     cursor.accept(";")
     if cursor.kind != END:
-        cursor.found("expected EOF", *CLAUSES, like=("UNION", "QUALIFY"))
+        cursor.found("expected EOF", *CLAUSES, like=("UNION", "QUALIFY", "ASOF"))
     return found
 
 
@@ -45,7 +45,7 @@ def _select(cursor: Cursor) -> Select:
     if not cursor.accept("FROM"):
         cursor.found("expected FROM", "FROM", like=("AS", "INVISIBLE"))
     source = _source(cursor)
-    joins = _joins(cursor) if cursor.kind in JOINS else ()
+    joins = _joins(cursor) if cursor.kind in JOINS or _at_asof(cursor) else ()
     where = expression(cursor) if cursor.accept("WHERE") else None
     group_by, window = _group_by(cursor) if cursor.kind == "GROUP" else ((), None)
     having = expression(cursor) if cursor.accept("HAVING") else None
@@ -69,7 +69,7 @@ def _source(cursor: Cursor) -> Source:
         return _derived(cursor, start)
     parts: list[str] = []
     word_allowed = True
-    while (cursor.kind == IDENT and word_allowed and not (parts and cursor.at_union())) or cursor.kind in _GLUE:
+    while (cursor.kind == IDENT and word_allowed and not (parts and _at_clause(cursor))) or cursor.kind in _GLUE:
         word_allowed = cursor.kind != IDENT
         parts.append(cursor.advance()[1])
     if not parts:
@@ -102,8 +102,14 @@ def _derived(cursor: Cursor, start: int) -> Source:
 
 def _joins(cursor: Cursor) -> tuple[Join, ...]:
     joins: list[Join] = []
-    while cursor.kind in JOINS:
-        word, _, start, _ = cursor.advance()
+    while cursor.kind in JOINS or _at_asof(cursor):
+        word, _, start, _ = cursor.token
+        latest = word not in JOINS
+        if latest:
+            cursor.advance()
+            word = cursor.kind if cursor.kind in JOINS else "INNER"
+        if cursor.kind in JOINS:
+            cursor.advance()
         kind = JOINS[word]
         if not cursor.accept("JOIN"):
             cursor.fail(f'found "{word}", expected JOIN key word.', ("JOIN",))
@@ -115,8 +121,18 @@ def _joins(cursor: Cursor) -> tuple[Join, ...]:
             cursor.advance()
             condition = expression(cursor)
         within = _within(cursor) if cursor.word() == "WITHIN" and cursor.peek() == "(" else None
-        joins.append(Join(kind, source, condition, within, (start, cursor.end)))
+        joins.append(Join(kind, source, condition, within, (start, cursor.end), latest))
     return tuple(joins)
+
+
+def _at_clause(cursor: Cursor) -> bool:
+    """Whether a clause begins whose word is not reserved."""
+    return cursor.at_union() or _at_asof(cursor) or at_qualify(cursor)
+
+
+def _at_asof(cursor: Cursor) -> bool:
+    """Whether ``ASOF [kind] JOIN`` stands here; ASOF is not reserved."""
+    return cursor.word() == "ASOF" and (cursor.peek() in JOINS or cursor.peek() == "JOIN")
 
 
 def _within(cursor: Cursor) -> tuple[Unit, int]:

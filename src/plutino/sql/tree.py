@@ -275,9 +275,9 @@ class Source(Node, frozen=True, eq=False, gc=False):
 
 
 class Join(Node, frozen=True, eq=False, gc=False):
-    """``kind JOIN source [ON on] [WITHIN (unit, length)]``; CROSS has no ``on``.
+    """``[ASOF] kind JOIN source [ON on] [WITHIN (unit, length)]``; CROSS has no ``on``.
 
-    ``within`` bounds the distance in time of rows that join without a window.
+    ``within`` bounds the distance in time of rows that join without a window. ``latest``: ASOF, each row joins the latest one alone.
     """
 
     kind: JoinKind
@@ -285,6 +285,7 @@ class Join(Node, frozen=True, eq=False, gc=False):
     on: Expr | None = None
     within: tuple[Unit, int] | None = None
     span: Span = NOWHERE
+    latest: bool = False
 
 
 class SortKey(Node, frozen=True, eq=False, gc=False):

@@ -83,6 +83,7 @@ def test_the_word_is_not_reserved() -> None:
     for wrong in ("select a from a order by a qualify a > 1", "select a from a qualify", "select a from a qualify a > 1 where a > 2"):
         with pytest.raises(SqlSyntaxError):
             parse_select(wrong)
+    assert given_out("select v from a qualify (v > 1)", [{"v": 1}, {"v": 2}]) == [{"v": 2}]
     text = "SELECT v FROM a GROUP BY COUNTWINDOW(2) HAVING count(*) > 1 QUALIFY v > 1 ORDER BY v ASC LIMIT 1"
     assert to_sql(parse_select(to_sql(parse_select(text)))) == to_sql(parse_select(text))
 
