@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus.in_process import FixedEnvironment, registry, stream_of
-from plutino.compiler import compile_ends, compile_plan, positions
+from plutino.compiler import compile_ends, positions
 from plutino.errors import PlutinoError
 from plutino.model import Ref
 from plutino.planner import plan_rule
@@ -21,7 +21,19 @@ from plutino.templates.go.printing import show
 NAMES = ("a", "b", "look", "n1", "n2", "n3", "n4", "n5", "o1", "o2")
 COLUMNS = st.sampled_from(["t", "x", "id", "a.t", "b.t", "look.id", "rows.t", "lag(t)", "count(*)", "t + x", "max(x)"])
 CONDITIONS = st.builds(lambda column, op: f"{column} {op}", COLUMNS, st.sampled_from(["> 1", "= 1", "> x", "in (1, 2)"]))
-CALLS = st.sampled_from(["abs(t) as t", "abs(t) as x", "abs(x) as id", "lag(t) as x", "avg(t) as x", "count(*) as t", "unnest(x) as t"])
+CALLS = st.sampled_from(
+    [
+        "abs(t) as t",
+        "abs(t) as x",
+        "abs(x) as id",
+        "rand() as x",
+        "newuuid() as id",
+        "lag(t) as x",
+        "avg(t) as x",
+        "count(*) as t",
+        "unnest(x) as t",
+    ]
+)
 FIELDS = st.one_of(COLUMNS, st.sampled_from(["*", "t as x", "x as t", "id as t", "a.*", "* except(t)"]))
 
 PROPS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
@@ -129,12 +141,12 @@ def test_graphs_are_refused_or_run(document: dict[str, Any]) -> None:
     options = RuleOptions()
     try:
         graph = read_graph(document, "r")
-        endings = translate(graph, tuple(emitters), ENV, options).endings
-        ends = [compile_plan(plan_rule(ending.query, ENV, options, rule_id="r")) for ending in endings]
+        translation = translate(graph, tuple(emitters), ENV, options)
+        ends = [plan_rule(ending.query, ENV, options, rule_id="r") for ending in translation.endings]
+        rule = compile_ends(ends, tuple(translation.shared))
     except PlutinoError:
         return
-    rule = compile_ends(ends)
-    places = positions(ends, [ending.roles for ending in endings])
+    places = positions(rule, translation.roles)
     program: Program = rule.factory()
     assert all(at < len(program.operators) for place in places.values() for at in place.operators)
     program.start(0)

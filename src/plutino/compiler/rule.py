@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import TypeAlias, assert_never
 
@@ -67,11 +67,11 @@ class CompiledRule(Struct, frozen=True):
 Code: TypeAlias = AccumulatingCode | SlicingCode | BufferedCode | RowCode
 
 
-def compile_plan(plan: Plan) -> CompiledRule:
-    """Generate and bind the code of a plan."""
+def compile_plan(plan: Plan, given: Collection[str] = ()) -> CompiledRule:
+    """Generate and bind the code of a plan. The rows of the queries ``given`` come from elsewhere, like those of streams."""
     if isinstance(plan, UnionPlan):
-        return _compile_union(plan)
-    return _compile_chain(plan) if plan.derived else _compile_select(plan)
+        return _compile_union(plan, given)
+    return _compile_chain(plan, given) if any(name not in given for name in plan.derived) else _compile_select(plan)
 
 
 def _compile_select(plan: RulePlan) -> CompiledRule:
@@ -107,8 +107,8 @@ def _compile_root(plan: RulePlan) -> CompiledRule:
             assert_never(code)
 
 
-def _compile_union(plan: UnionPlan) -> CompiledRule:
-    compiled = [compile_plan(part) for part in plan.parts]
+def _compile_union(plan: UnionPlan, given: Collection[str]) -> CompiledRule:
+    compiled = [compile_plan(part, given) for part in plan.parts]
     needs = merged_needs([c.needs for c in compiled])
     parts = [part_of(c, needs) for c in compiled]
     streams = tuple(dict.fromkeys(stream for c in compiled for stream in c.streams))
@@ -116,16 +116,20 @@ def _compile_union(plan: UnionPlan) -> CompiledRule:
     return CompiledRule(partial(UnionProgram, parts, needs), streams, plan.columns, shape, needs, merged_tables(compiled))
 
 
-def _compile_chain(plan: RulePlan) -> CompiledRule:
-    inner = {name: compile_plan(part) for name, part in plan.derived.items()}
-    outer = _compile_select(plan)
+def _compile_chain(plan: RulePlan, given: Collection[str]) -> CompiledRule:
+    inner = {name: compile_plan(part, given) for name, part in plan.derived.items() if name not in given}
+    return chained(inner, _compile_select(plan))
+
+
+def chained(inner: Mapping[str, CompiledRule], outer: CompiledRule) -> CompiledRule:
+    """A rule that reads the rows of others, by the names of streams."""
     own = {stream: need for stream, need in outer.needs.items() if stream not in inner}
     needs = merged_needs([*(c.needs for c in inner.values()), own])
     parts = {name: part_of(c, needs) for name, c in inner.items()}
     streams = tuple(dict.fromkeys([*(s for c in inner.values() for s in c.streams), *(s for s in outer.streams if s not in inner)]))
     shape = repr([*(c.shape for c in inner.values()), outer.shape])
     tables = merged_tables([*inner.values(), outer])
-    return CompiledRule(partial(ChainProgram, parts, part_of(outer, needs), needs), streams, plan.columns, shape, needs, tables)
+    return CompiledRule(partial(ChainProgram, parts, part_of(outer, needs), needs), streams, outer.columns, shape, needs, tables)
 
 
 def merged_tables(parts: Iterable[CompiledRule]) -> tuple[str, ...]:

@@ -291,6 +291,8 @@ def joined(outputs: Sequence[Batch | None], arrival: int) -> Batch | None:
     made = [output for output in outputs if output is not None]
     if len(made) < 2:
         return made[0] if made else None
+    if any(output.parts is not None for output in made):
+        return _joined_parts(made, arrival)
     rows: list[object] = []
     sizes: list[int] = []
     errors: list[RowError] = []
@@ -303,3 +305,15 @@ def joined(outputs: Sequence[Batch | None], arrival: int) -> Batch | None:
             sizes += [1] * len(part)
     windowed = any(output.sizes is not None for output in made)
     return Batch(rows, arrival=arrival, sizes=sizes if windowed else None, errors=errors or None)
+
+
+def _joined_parts(made: Sequence[Batch], arrival: int) -> Batch:
+    """Outputs of a rule with several ends as one, end by end; errors from before the ways part belong to every end."""
+    count = next(len(output.parts) for output in made if output.parts is not None)
+    parts: list[list[Batch | None]] = [[] for _ in range(count)]
+    for output in made:
+        for end, part in zip(parts, output.parts if output.parts is not None else [output] * count, strict=True):
+            end.append(part)
+    out = Batch([], arrival=arrival, errors=[error for output in made for error in output.errors or ()] or None)
+    out.parts = [joined(outputs, arrival) for outputs in parts]
+    return out

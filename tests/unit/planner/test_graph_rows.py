@@ -60,18 +60,19 @@ class Scripted(FixedEnvironment):
         return self.scripts.get(name)
 
 
-def compiled_graph(document: dict[str, Any], options: RuleOptions = RuleOptions()) -> CompiledRule:  # noqa: B008
+def compiled_graph(document: dict[str, Any], options: RuleOptions = RuleOptions(), id: str = "r") -> CompiledRule:  # noqa: B008
     """A graph rule without the resources around it."""
-    graph = read_graph(document, "r")
-    scripts = {name: UserFunction(spec, Ref("rule", "r")) for name, spec in script_functions(graph).items()}
+    graph = read_graph(document, id)
+    scripts = {name: UserFunction(spec, Ref("rule", id)) for name, spec in script_functions(graph, id).items()}
     env = Scripted(environment().definitions, scripts=scripts)
     emitters = []
     for name in graph.sources:
         found = env.get(Ref("table", name)) or env.get(Ref("stream", name))
         assert found is not None
         emitters.append(Emitter(name, name, name, found.content))
-    endings = translate(graph, tuple(emitters), env, options).endings
-    return compile_ends([compile_plan(plan_rule(ending.query, env, options, rule_id="r")) for ending in endings])
+    translation = translate(graph, tuple(emitters), env, options)
+    plans = [plan_rule(ending.query, env, options, rule_id="r") for ending in translation.endings]
+    return compile_ends(plans, tuple(translation.shared))
 
 
 def compiled_sql(sql: str, options: RuleOptions = RuleOptions()) -> CompiledRule:  # noqa: B008
@@ -460,3 +461,74 @@ def test_scripts(name: str, steps: list[tuple[str, dict[str, Any]]], expected: l
         assert "exec of the script gives 5; an object, or an array of objects, is expected" in found[0]
     else:
         assert found == expected
+
+
+def parting(*steps: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+    """A line of operators that leads to two sinks, one of them through a filter."""
+    document = graph_of(*steps)
+    document["nodes"] |= {"f": {"type": "operator", "nodeType": "filter", "props": {"expr": "t > 0"}}, "o2": document["nodes"]["out"]}
+    document["topo"]["edges"] |= {f"n{len(steps) - 1}": ["out", "f"], "f": ["o2"]}
+    return document
+
+
+def test_what_may_differ_is_computed_once_for_all_ends() -> None:
+    """Both sinks see the same id; what is the same each time is computed where it is needed."""
+    document = parting(("function", {"expr": "newuuid() as key"}), ("function", {"expr": "abs(t) as x"}))
+    rule = compiled_graph(document)
+    first, second = results(rule, end=0), results(rule, end=1)
+    assert [row["x"] for row in first] == [abs(row["t"]) for row in ROWS]
+    assert [row["x"] for row in second] == [row["t"] for row in ROWS if row["t"] > 0]
+    program: Program = rule.factory()
+    program.start(START)
+    need, spec = rule.needs["a"], registry().formats["json"]
+    decoder = spec.decoder(DecodePlan(need.columns, need.whole, need.kinds), msgspec.convert({}, spec.options))
+    out = answered(program, program.push("a", decoder.decode([msgspec.json.encode({"t": 1})])))
+    assert shown(out, 0) == shown(out, 1)
+    assert len(shown(out, 0)[0]["key"]) == 36
+
+
+def test_stages_that_all_ends_share_read_one_another() -> None:
+    """In their order; a script runs once for each row."""
+    pytest.importorskip("quickjs")
+    count = script("globalThis.n = (globalThis.n || 0) + 1; msg.n = globalThis.n; return msg")
+    document = parting(("function", {"expr": "newuuid() as key"}), count)
+    assert [row["n"] for row in results(compiled_graph(document, id="first"), end=0)] == [1, 2, 3, 4, 5, 6]
+    assert [row["n"] for row in results(compiled_graph(document, id="second"), end=1)] == [1, 3, 4, 5, 6]
+
+
+def test_what_fails_before_the_ways_part_fails_for_every_end() -> None:
+    """Once in the status, and beside the rows that did not fail."""
+    pytest.importorskip("quickjs")
+    rule = compiled_graph(parting(script('if (msg.t < 0) throw "below"; return msg')), id="failing")
+    program: Program = rule.factory()
+    program.start(START)
+    need, spec = rule.needs["a"], registry().formats["json"]
+    decoder = spec.decoder(DecodePlan(need.columns, need.whole, need.kinds), msgspec.convert({}, spec.options))
+    out = answered(program, program.push("a", decoder.decode([msgspec.json.encode(row) for row in ROWS])))
+    assert out is not None
+    assert len(out.errors or ()) == 1
+    for end, times in ((0, [10, 25, 41, 25, 7]), (1, [10, 25, 41, 25, 7])):
+        failed, *rows = shown(out, end)
+        assert "below" in failed
+        assert [row["t"] for row in rows] == times
+
+
+def test_rows_that_were_made_once_are_joined_by_the_name_of_their_stream() -> None:
+    """Behind a window, and with a lookup table."""
+    join = ("join", {"from": "a", "joins": [{"name": "b", "type": "inner", "on": "a.id = b.id and a.t = b.t"}]})
+    document = graph_of(window("tumblingwindow", 10), join, ("pick", {"fields": ["a.t as x"]}), sources=("a", "b"))
+    document["nodes"] |= {
+        "u": {"type": "operator", "nodeType": "function", "props": {"expr": "newuuid() as key"}},
+        "o2": document["nodes"]["out"],
+    }
+    document["topo"]["edges"] |= {"a": ["u"], "u": ["n0", "o2"]}
+    rows = [row for row in ROWS for _ in range(2)]
+    (joined,) = results(compiled_graph(document), *rows, streams=("a", "b"), end=0)
+    assert sorted(row["x"] for row in joined) == [-30, 7, 10, 25, 25, 41]
+    look = ("join", {"from": "a", "joins": [{"name": "devices", "type": "inner", "on": "a.id = devices.id"}]})
+    document = graph_of(
+        ("function", {"expr": "newuuid() as key"}), look, ("pick", {"fields": ["a.t", "devices.name"]}), sources=("a", "devices")
+    )
+    document["nodes"]["o2"] = document["nodes"]["out"]
+    document["topo"]["edges"]["n0"] = ["n1", "o2"]
+    assert [row for message in results(compiled_graph(document), end=0) for row in message][:1] == [{"t": 10, "name": "pump"}]

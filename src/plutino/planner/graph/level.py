@@ -49,6 +49,7 @@ class Level:
     - ``early``: conditions on rows before the window; ``where``: behind it, or behind a join
     - ``results``: what nodes have computed, by column; ``shown``: the columns that go on, None for all
     - ``rows``: what a script gives, a list of the rows that go on; nothing can follow in the same statement
+    - ``shared``: what it reads is made once for several statements, of rows that had this name
     - ``roles``: see ``Roles``
     """
 
@@ -69,6 +70,7 @@ class Level:
     shown: list[str] | None = None
     star: tuple[tree.Field, ...] = ()
     rows: tree.Expr | None = None
+    shared: str | None = None
     roles: Roles = field(default_factory=dict)
 
     # --- names
@@ -260,7 +262,7 @@ class Level:
     def all_segments(self) -> list[Roles]:
         """The roles of this statement behind those of the queries inside, in the order of their programs."""
         found: list[Roles] = []
-        for parts in self.inputs.values():
+        for parts in () if self.shared is not None else self.inputs.values():
             if len(parts) > 1 or isinstance(parts[0], Level):
                 for part in parts:
                     found += part.all_segments() if isinstance(part, Level) else [{}]

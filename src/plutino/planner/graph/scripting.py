@@ -17,9 +17,13 @@ ENTRY = "exec"
 
 @dataclass(frozen=True, slots=True)
 class Rewriting:
-    """The function of a script node: it gives rows, of which there may be none."""
+    """The function of a script node: it gives rows, of which there may be none.
+
+    What a script keeps in global variables is kept for the rule that owns it.
+    """
 
     function: JavaScript
+    owner: str
 
     def __call__(self, row: Any, meta: Any = None) -> list[dict[str, Any]]:
         """EvaluationError when the script fails, or gives what is no row."""
@@ -45,14 +49,14 @@ def script_of(node: Node) -> str:
     return text
 
 
-def script_functions(graph: Graph) -> Mapping[str, FunctionSpec]:
+def script_functions(graph: Graph, rule: str) -> Mapping[str, FunctionSpec]:
     """The functions of all script nodes with a text, by name."""
     found = {}
     for node in graph.of_role(OPERATOR):
         text = prop(node, "script")
         if node.operation == SCRIPT and isinstance(text, str):
             name = function_name(node.name)
-            call = Rewriting(JavaScript(ENTRY, text, False))
+            call = Rewriting(JavaScript(ENTRY, text, False), rule)
             args = (Arg("row"), Arg("meta"))
             found[name] = FunctionSpec(name, call, "A script node", args, optional=1, kind=FunctionKind.MULTI_ROW, pure=False)
     return found

@@ -6,6 +6,7 @@ those that somebody has written. A rule with several ends has a statement for ea
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import assert_never
 
@@ -57,10 +58,19 @@ class Emitter(Struct, frozen=True):
 
 
 class Translation(Struct, frozen=True):
-    """The statements of a graph, and the streams and tables of its source nodes."""
+    """The statements of a graph, and the streams and tables of its source nodes.
+
+    ``shared``: names of queries in FROM whose rows are made once for all statements, each behind those that it reads; with their roles.
+    """
 
     endings: tuple[Ending, ...]
     emitters: tuple[Emitter, ...]
+    shared: Mapping[str, tuple[Roles, ...]] = {}
+
+    @property
+    def roles(self) -> tuple[tuple[Roles, ...], ...]:
+        """The roles of the shared queries, then of all endings."""
+        return (*self.shared.values(), *(ending.roles for ending in self.endings))
 
 
 def translate(graph: Graph, emitters: tuple[Emitter, ...], env: Environment, options: RuleOptions) -> Translation:
@@ -76,7 +86,10 @@ def translate(graph: Graph, emitters: tuple[Emitter, ...], env: Environment, opt
     operations = read_operations(graph, named, env)
     lookups = frozenset(e.node for e in emitters if e.content.is_lookup)
     translator = _Translator(graph, operations, flows(graph, lookups), {e.node: e for e in emitters}, env, options)
-    return Translation(translator.endings(), emitters)
+    endings = translator.endings()
+    if translator.share():
+        endings = translator.endings()
+    return Translation(endings, emitters, translator.stages)
 
 
 class _Translator:
@@ -96,6 +109,10 @@ class _Translator:
         self.env = env
         self.options = options
         self.steps = 0
+        self.visits: Counter[str] = Counter()
+        self.apart: frozenset[str] = frozenset()
+        """Nodes whose work must be done once, though several statements need it."""
+        self.stages: dict[str, tuple[Roles, ...]] = {}
 
     def endings(self) -> tuple[Ending, ...]:
         """A statement for each set of nodes that lead into the same sinks, in the order of the document."""
@@ -110,6 +127,40 @@ class _Translator:
         selects = tuple(level.select() for level in levels)
         roles = tuple(segment for level in levels for segment in level.all_segments())
         return Ending(sinks, selects[0] if len(selects) == 1 else tree.Union(selects), roles)
+
+    def share(self) -> bool:
+        """Whether there are nodes that must not do their work twice: what they compute may differ, or cost something elsewhere."""
+        self.apart = frozenset(name for name, count in self.visits.items() if count > 1 and self._once(self.operations.get(name)))
+        self.steps = 0
+        return bool(self.apart) and not self.options.is_event_time
+
+    def _once(self, operation: Operation | None) -> bool:
+        exprs: tuple[object, ...]
+        match operation:
+            case Script():
+                return True
+            case Function(call=call):
+                exprs = (call,)
+            case Filter(condition=condition):
+                exprs = (condition,)
+            case Pick(fields=fields):
+                exprs = tuple(field.expr for field in fields)
+            case _:
+                return False
+        specs = (find_function(call, self.env) for expr in exprs for call in calls_in(expr) if call.name.lower() not in ("meta", "mqtt"))
+        return any(not spec.pure for spec in specs)
+
+    def _apart(self, node: str, level: Level) -> Level:
+        """What follows reads the rows of a node from a query that all statements share."""
+        level = self._closed(level)
+        if level.window is not None or level.joins:
+            return level  # a query has no windows to hand on, and no names of the joined
+        name = f"rows of {node}"
+        self.stages[name] = tuple(level.all_segments())
+        found = self._level({name: [level]})
+        found.dissolved = level.dissolved | set(level.sources)
+        found.shared = next(iter(level.inputs))
+        return found
 
     # --- along the ways
 
@@ -129,6 +180,11 @@ class _Translator:
 
     def _at(self, node: Node) -> Level:
         """What leaves a node; the cases of a switch are told apart behind it."""
+        self.visits[node.name] += 1
+        level = self._leaving(node)
+        return self._apart(node.name, level) if node.name in self.apart else level
+
+    def _leaving(self, node: Node) -> Level:
         if node.role == SOURCE:
             return self._source(self.emitters[node.name])
         operation = self.operations[node.name]
@@ -202,7 +258,7 @@ class _Translator:
         return level
 
     def _window(self, node: str, operation: Window, inputs: list[Level]) -> Level:
-        level = self._continued(node, inputs[0]) if len(inputs) == 1 else self._gathered(inputs)
+        level = self._named(self._continued(node, inputs[0])) if len(inputs) == 1 else self._gathered(inputs)
         level.window = operation.window
         level.roles[node] = self._role(node, "window")
         return level
@@ -255,7 +311,7 @@ class _Translator:
     def _gathered(self, inputs: list[Level]) -> Level:
         """Rows of several nodes side by side; each stream keeps its name."""
         found = self._level({})
-        for level in inputs:
+        for level in map(self._named, inputs):
             names = (*level.inputs,)
             found.dissolved |= level.dissolved
             for name in names:
@@ -266,6 +322,10 @@ class _Translator:
             if _is_bare(level):
                 found.roles |= level.roles
         return found
+
+    def _named(self, level: Level) -> Level:
+        """A level whose rows have the name of their stream, by which a join asks for them."""
+        return level if level.shared is None else self._nested(level, level.shared)
 
     def _closed(self, level: Level) -> Level:
         """A level that reads one thing: rows of several streams that are not joined become those of a union."""

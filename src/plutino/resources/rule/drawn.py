@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from plutino.compiler import CompiledRule, compile_ends, compile_plan, positions
+from plutino.compiler import CompiledRule, compile_ends, positions
 from plutino.errors import PlanError, PlutinoError, SqlSyntaxError
 from plutino.model import Definition, Ref, Schema, StreamContent
 from plutino.planner import Plan, UnionPlan, plan_rule
@@ -183,10 +183,9 @@ def draw(definition: Definition, env: Environment, options: RuleOptions, provisi
     emitters, feeds, overlay = _emitters(graph, definition, env, provision)
     translation = translate(graph, emitters, overlay, options)
     plans = _plans(translation, rule, overlay, options)
-    ends = [compile_plan(plan) for plan in plans]
-    compiled = compile_ends(ends)
+    compiled = compile_ends(plans, tuple(translation.shared))
     sinks = tuple(graph.of_role(SINK))
-    return Drawn(compiled, tuple(feeds[s] for s in compiled.streams), sinks, _drawing(graph, translation, ends, sinks))
+    return Drawn(compiled, tuple(feeds[s] for s in compiled.streams), sinks, _drawing(graph, translation, compiled, sinks))
 
 
 def plan_graph(definition: Definition, env: Environment, options: RuleOptions, provision: Provision) -> Plan:
@@ -214,7 +213,7 @@ def _emitters(
 ) -> tuple[tuple[Emitter, ...], dict[str, FeedRequest], Overlay]:
     """The source nodes, and how their streams are read."""
     own: dict[Ref, Definition] = {}
-    scripts = {name: UserFunction(spec, definition.ref) for name, spec in script_functions(graph).items()}
+    scripts = {name: UserFunction(spec, definition.ref) for name, spec in script_functions(graph, definition.ref.name).items()}
     overlay = Overlay(env, own, scripts)
     feeds: dict[str, FeedRequest] = {}
     emitters: list[Emitter] = []
@@ -258,11 +257,11 @@ def _emitter(node: Node, definition: Definition, env: Environment) -> Emitter:
     return Emitter(node.name, ref.name, ref.name, content)
 
 
-def _drawing(graph: Graph, translation: Translation, ends: Sequence[CompiledRule], sinks: Iterable[Node]) -> Drawing:
+def _drawing(graph: Graph, translation: Translation, compiled: CompiledRule, sinks: Iterable[Node]) -> Drawing:
     """How the status shows the nodes: a lookup is called like its table, as in the original."""
-    places = positions(ends, [ending.roles for ending in translation.endings])
+    places = positions(compiled, translation.roles)
     tables = {e.stream for e in translation.emitters if e.content.is_lookup}
-    kinds = {name: role.kind for ending in translation.endings for query in ending.roles for name, role in query.items()}
+    kinds = {name: role.kind for queries in translation.roles for query in queries for name, role in query.items()}
     operators = []
     for node in graph.of_role(OPERATOR):
         kind = kinds.get(node.name, "")
@@ -270,5 +269,5 @@ def _drawing(graph: Graph, translation: Translation, ends: Sequence[CompiledRule
     edges = {name: tuple(dict.fromkeys(edge.end for edge in graph.out_of(name))) for name in graph.nodes if graph.out_of(name)}
     sources = {e.node: e.stream for e in translation.emitters if not e.content.is_lookup}
     by_sink = {sink: number for number, ending in enumerate(translation.endings) for sink in ending.sinks}
-    numbers = tuple(by_sink[sink.name] for sink in sinks) if len(ends) > 1 else ()
+    numbers = tuple(by_sink[sink.name] for sink in sinks) if len(translation.endings) > 1 else ()
     return Drawing(sources, tuple(operators), edges, numbers)
