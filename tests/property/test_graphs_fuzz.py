@@ -156,7 +156,11 @@ def test_graphs_are_refused_or_run(document: dict[str, Any]) -> None:
         out = program.push(stream, decoder.decode([msgspec.json.encode(row) for row in ROWS]))
         if not isinstance(out, Suspended) and out is not None:
             assert out.parts is None or len(out.parts) == len(ends)
-    program.advance(10_000)
+    fresh: Program = rule.factory()
+    fresh.start(0)
+    fresh.restore(program.snapshot())
+    fresh.advance(10_000)
+    assert len(fresh.operators) == len(fresh.counters)
 
 
 JSON = st.recursive(

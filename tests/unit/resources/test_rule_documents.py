@@ -103,6 +103,8 @@ def test_graphs_are_checked_for_their_types() -> None:
     """As every other field, with the path."""
     with pytest.raises(PlutinoError, match=r"cannot unmarshal number into Go struct field \w+.graph.nodes.nodeType of type string"):
         read('{"id":"r","graph":{"nodes":{"a":{"type":"source","nodeType":1}}}}')
+    with pytest.raises(PlutinoError, match=r"cannot unmarshal string into Go struct field \w+.graph.topo.edges of type \[\]interface"):
+        read('{"id":"r","graph":{"topo":{"edges":{"a":"b"}}}}')
     with pytest.raises(PlutinoError, match=r"cannot unmarshal string into Go struct field Rule.graph of type def.RuleGraph"):
         read('{"id":"r","graph":"a"}')
 

@@ -69,6 +69,9 @@ _NODE = Shape(
 _NODES = Shape("def.Rule", {"graph": Shape("def.RuleGraph", {"nodes": _NODE})})
 """One node at the place where all are, for the wording of what is wrong with it."""
 
+_EDGES = Shape("def.Rule", {"graph": Shape("def.RuleGraph", {"topo": Shape("def.PrintableTopo", {"edges": "[]interface {}"})})})
+"""Targets that are no list, likewise."""
+
 _RULE = Shape(
     "def.Rule",
     {
@@ -118,6 +121,9 @@ def read(text: str | bytes) -> dict[str, Any]:
         nodes = known.get("graph", {}).get("nodes")
         if nodes is not None:
             known["graph"]["nodes"] = {name: _node(node) for name, node in nodes.items()}
+        for targets in known.get("graph", {}).get("topo", {}).get("edges", {}).values():
+            if not isinstance(targets, list):
+                bind({"graph": {"topo": {"edges": targets}}}, _EDGES)
         options = known.get("options", {})
         for found in (
             *(options.get(name) for name in ("lateTolerance", "checkpointInterval", "forceExitTimeout")),
