@@ -19,7 +19,7 @@ def slices(plan: RulePlan) -> bool:
     window, aggregate = plan.find(Window), plan.find(Aggregate)
     if window is None or aggregate is None or window.window.kind != "slidingwindow" or len(plan.scans) > 1:
         return False
-    if window.window.delay or window.condition is not None or plan.options.is_event_time or not aggregate.grouped:
+    if window.window.delay or window.condition is not None or not aggregate.grouped:
         return False
     if plan.find(Analytic) is not None or any(node.aggregates for node in plan.find_all(Filter)):
         return False
@@ -53,6 +53,8 @@ def compile_slicing(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Slicing
         triggers=made.get("triggers"),
         slices=slices_code(plan, aggregate, exact=False),
         guarded=fast and bool(emitter.kinds),
+        event_time=plan.options.is_event_time,
+        late_tolerance=plan.options.late_tolerance,
         shape=f"slices {state_shape(plan)}",
         json_numbers=json_numbers(plan.root),
     )

@@ -1,8 +1,10 @@
-"""Rules over sliding windows that keep aggregates of slices, not rows: one stream, no delay, processing time."""
+"""Rules over sliding windows that keep aggregates of slices, not rows: one stream, no delay."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -14,11 +16,14 @@ from plutino.execution.entry import Entry
 from plutino.execution.failures import FAST_FAILURES, StageError
 from plutino.execution.finishing import FinishCode, finish
 from plutino.execution.memory import Memory, RuleClock
+from plutino.execution.ordering import EventOrder
 from plutino.execution.output import Output
 from plutino.execution.sliced import SlicedGroups
 from plutino.execution.slices import SlicesCode
 from plutino.model import Batch, RowError
 from plutino.spi import InputNeed
+
+_time = attrgetter("time")
 
 
 class SlicingCode(Struct, frozen=True):
@@ -42,6 +47,8 @@ class SlicingCode(Struct, frozen=True):
     triggers: Callable[[Sequence[Any]], list[int]] | None
     slices: SlicesCode
     guarded: bool
+    event_time: bool
+    late_tolerance: int
     shape: str
     json_numbers: frozenset[str] | None = frozenset()
 
@@ -52,12 +59,15 @@ class SlicingProgram:
     A row whose condition fails stays in the window, and fails every message that it is part of.
     """
 
-    __slots__ = ("_code", "_counts", "_memories", "_open")
+    __slots__ = ("_code", "_counts", "_memories", "_open", "_order", "_trusted")
 
     def __init__(self, code: SlicingCode) -> None:
         self._code = code
         self._memories: list[Any] = [make() for make in code.memories]
         self._open = SlicedGroups(code.groups, code.slices, self._memories)
+        self._order = EventOrder(code.late_tolerance) if code.event_time else None
+        self._trusted = True
+        """Event time: every row that may still wait for the watermark has come in a batch that keeps the promise of the fast tier."""
         self._counts = [0, 0, 0, 0, 0]
 
     @property
@@ -76,7 +86,15 @@ class SlicingProgram:
     def counters(self) -> Sequence[list[int]]:
         """The window takes rows and gives windows, everything behind it counts windows."""
         arrived, _, failed, fired, lost = self._counts
-        return [[arrived, fired, failed] if name.endswith("_window") else [fired, fired - lost, lost] for name in self._code.operators]
+        found: list[list[int]] = []
+        behind = False
+        for name in self._code.operators:
+            if name.endswith("_window"):
+                behind = True
+                found.append([arrived, fired, failed])
+            else:
+                found.append([fired, fired - lost, lost] if behind else [arrived, arrived, 0])
+        return found
 
     def start(self, now: int) -> None:
         clock = self._memories[0]
@@ -87,30 +105,53 @@ class SlicingProgram:
         output = Output()
         if batch.errors:
             output.errors.extend(RowError(0, e.text, e.stage) for e in batch.errors)
-        self._open.tidy(self._oldest(batch.arrival))
-        low = 0
-        for i in self._triggers(batch):
-            self._add(batch, low, i + 1)
-            self._fire(batch.arrival, output)
-            low = i + 1
-        self._add(batch, low, len(batch.rows))
+        if self._order is None:
+            self._open.tidy(self._oldest(batch.arrival))
+            self._take(batch.rows, batch.arrival, batch.guarded, output)
+        else:
+            self._take_ordered(batch, self._order, output)
         return output.batch(batch.arrival)
+
+    def _take(self, rows: list[Any], time: int, guarded: bool, output: Output) -> None:
+        """Rows that have come at one time; each trigger sees those up to it."""
+        low = 0
+        for i in self._triggers(rows, time, guarded):
+            self._add(rows[low : i + 1], time, guarded)
+            self._fire(time, output)
+            low = i + 1
+        self._add(rows[low:] if low else rows, time, guarded)
+
+    def _take_ordered(self, batch: Batch, order: EventOrder, output: Output) -> None:
+        """Rows in the order of their own times; each trigger sees those of its time that the watermark has released together.
+
+        Row by row: what a window holds does not depend on how rows come together.
+        """
+        self._trusted = self._trusted and batch.guarded
+        for i, row in enumerate(batch.rows):
+            entry = Entry(row, batch.arrival if batch.times is None else batch.times[i], {}, None)
+            for time, entries in groupby(order.take(0, (entry,)), _time):
+                rows = [e.row for e in entries]
+                triggered = len(self._triggers(rows, time, self._trusted))
+                self._add(rows, time, self._trusted)
+                for _ in range(triggered):
+                    self._fire(time, output)
+                self._open.tidy(self._oldest(time))
 
     def _oldest(self, time: int) -> int:
         """The first moment of the window that ends at ``time``."""
         return time - self._code.length + (not self._code.inclusive)
 
-    def _triggers(self, batch: Batch) -> Sequence[int]:
+    def _triggers(self, rows: Sequence[Any], time: int, guarded: bool) -> Sequence[int]:
         """The numbers of the rows that trigger."""
         code = self._code
         if code.when is None:
-            return range(len(batch.rows))
-        if code.triggers is not None and (batch.guarded or not code.guarded):
+            return range(len(rows))
+        if code.triggers is not None and (guarded or not code.guarded):
             try:
-                return code.triggers(batch.rows)
+                return code.triggers(rows)
             except FAST_FAILURES:
                 pass  # these rows belong to the exact tier
-        return [i for i, row in enumerate(batch.rows) if self._triggered(row, batch.arrival)]
+        return [i for i, row in enumerate(rows) if self._triggered(row, time)]
 
     def _triggered(self, row: Any, time: int) -> bool:
         """Whether a row triggers; a condition that fails or is no condition does not."""
@@ -120,22 +161,21 @@ class SlicingProgram:
         except EvaluationError:
             return False
 
-    def _add(self, batch: Batch, low: int, high: int) -> None:
-        if low == high:
+    def _add(self, rows: Sequence[Any], time: int, guarded: bool) -> None:
+        if not rows:
             return
-        rows = batch.rows if high - low == len(batch.rows) else batch.rows[low:high]
         self._counts[0] += len(rows)
-        if batch.guarded or not self._code.guarded:
-            passed = self._open.add_fast(rows, batch.arrival)
+        if guarded or not self._code.guarded:
+            passed = self._open.add_fast(rows, time)
             if passed is not None:
                 self._counts[1] += passed
                 return
         for row in rows:
             try:
-                self._counts[1] += self._open.add(Entry(row, batch.arrival, {}, None), batch.arrival)
+                self._counts[1] += self._open.add(Entry(row, time, {}, None), time)
             except StageError as error:
                 self._counts[2] += 1
-                self._open.fail(error, batch.arrival)
+                self._open.fail(error, time)
 
     def _fire(self, time: int, output: Output) -> None:
         code = self._code
@@ -159,12 +199,16 @@ class SlicingProgram:
         return None
 
     def snapshot(self) -> bytes:
-        return msgspec.msgpack.encode(([memory.snapshot() for memory in self._memories], self._open.snapshot()))
+        order = None if self._order is None else self._order.snapshot()
+        return msgspec.msgpack.encode(([memory.snapshot() for memory in self._memories], self._open.snapshot(), order))
 
     def restore(self, state: bytes) -> None:
         if not state:
             return
-        memories, kept = msgspec.msgpack.decode(state)
+        memories, kept, order = msgspec.msgpack.decode(state)
+        if self._order is not None and order is not None:
+            self._order.restore(order)
+            self._trusted = False
         for memory, each in zip(self._memories, memories, strict=True):
             memory.restore(each)
         self._open.restore(kept)
