@@ -176,6 +176,12 @@ class NoEngine:
         """None is kept."""
         return None
 
+    async def export_traces(self, collector: str, service: str) -> None:
+        """There are none to send."""
+
+    async def keep_traces(self) -> None:
+        """None is sent."""
+
     async def try_out(self, trial: str, deployment: Deployment) -> int:
         """Nothing."""
         return 0

@@ -24,6 +24,7 @@ from plutino.runtime.lookups import Lookups
 from plutino.runtime.ping import ping
 from plutino.runtime.pipeline import Pipeline
 from plutino.runtime.states import CANCELED, UPDATED, State
+from plutino.runtime.trace_export import TraceExport
 from plutino.runtime.trials import Trials
 from plutino.spi import Clock, Deployment, HttpIngress, LookupRequest, Registry, Scanning, SourceContext, StateStore, Tap
 from plutino.spi.bus import Bus
@@ -73,6 +74,7 @@ class Engine:
         self._life = Lifecycle(self._facilities, self._feeds, assembler, self._finished)
         self._on_finished = on_finished
         self._trials = Trials(self._facilities, channels, self)
+        self._export = TraceExport(self._facilities)
         self._pipelines: dict[str, Pipeline] = {}
         self._discretion = Discretion(self._facilities)
 
@@ -212,6 +214,14 @@ class Engine:
         """A trace with all its spans, None when it is not kept."""
         return self._facilities.traces.get(trace)
 
+    async def export_traces(self, collector: str, service: str) -> None:
+        """Send what is traced to a collector as well."""
+        await self._export.start(collector, service)
+
+    async def keep_traces(self) -> None:
+        """Send traces nowhere."""
+        await self._export.stop()
+
     def readers(self, stream: str) -> tuple[str, ...]:
         """Rules that run on a stream or table now; trials are not counted."""
         found = dict.fromkeys((*self._feeds.readers(stream), *self._lookups.users(stream)))
@@ -283,6 +293,7 @@ class Engine:
         """Stop everything: no more input, sinks are drained, states saved."""
         self._life.closed = True
         self._trials.close()
+        await self._export.stop()
         await self._feeds.close()
         for pipeline in list(self._pipelines.values()):
             pipeline.wanted = False

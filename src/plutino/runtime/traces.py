@@ -5,6 +5,7 @@ Memory is bounded: so many traces of all rules together, so many spans in each p
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -69,12 +70,14 @@ class _Entry(Struct):
 class Traces:
     """Traces by id and by rule. ``current`` is the step that is going on right now, which nested work belongs to."""
 
-    __slots__ = ("_entries", "_rules", "clock_us", "current", "ticks_ns")
+    __slots__ = ("_entries", "_rules", "clock_us", "current", "outbox", "ticks_ns")
 
     def __init__(self) -> None:
         self.current: Span | None = None
         self.clock_us = self.ticks_ns = 0
         """Epoch time of the last look at the clock, and the counter of the machine then."""
+        self.outbox: deque[Span] | None = None
+        """Where traces are put that a collector gets, None when there is none."""
         self._entries: dict[str, _Entry] = {}
         self._rules: dict[str, dict[str, None]] = {}
 
@@ -85,6 +88,8 @@ class Traces:
             if len(self._entries) >= CAPACITY:
                 self._drop(next(iter(self._entries)))
             entry = self._entries[span.trace] = _Entry([], {})
+        if under is None and self.outbox is not None:
+            self.outbox.append(span)
         if under is not None:
             under.add(span)
         elif len(entry.roots) < BREADTH:

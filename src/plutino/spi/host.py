@@ -245,6 +245,14 @@ class Host(Protocol):
         """A trace as the wire shows it (runtime reference §8.3), None when it is not kept."""
         ...
 
+    async def export_traces(self, collector: str, service: str) -> None:
+        """Send what is traced from now on to a collector as well (OTLP over HTTP), in the background; PlutinoError for a wrong address."""
+        ...
+
+    async def keep_traces(self) -> None:
+        """Send traces nowhere."""
+        ...
+
     async def try_out(self, trial: str, deployment: Deployment) -> int:
         """Prepare a trial run: a rule that no list shows, which waits for ``start_trial``. The result is the port of the data server.
 

@@ -39,8 +39,10 @@ async def test_traces_are_listed_newest_first_up_to_a_limit(api: Api) -> None:
     assert (await api.ask("GET", "/trace/t4")).status == 404
 
 
-@pytest.mark.parametrize(("action", "status"), [("stop", 200), ("", 200), ("start", 400)])
-async def test_traces_are_not_sent_anywhere(api: Api, action: str, status: int) -> None:
-    """Switching it off works; switching it on is refused rather than ignored."""
+@pytest.mark.parametrize(
+    ("action", "call"), [("stop", ("keep traces", "")), ("", ("keep traces", "")), ("start", ("export traces", "x to 127.0.0.1:4318"))]
+)
+async def test_traces_are_sent_to_a_collector_on_request(api: Api, action: str, call: tuple[str, str]) -> None:
+    """Any action but start means no more."""
     reply = await api.ask("POST", "/tracer", {"service_name": "x", "action": action, "collector_url": "127.0.0.1:4318"})
-    assert reply.status == status
+    assert (reply.status, reply.data, api.host.calls[-1]) == (200, b"success", call)

@@ -137,6 +137,12 @@ class FakeHost:
     def trace_of(self, trace: str) -> Mapping[str, Any] | None:
         return self.kept_traces.get(trace)
 
+    async def export_traces(self, collector: str, service: str) -> None:
+        self.calls.append(("export traces", f"{service} to {collector}"))
+
+    async def keep_traces(self) -> None:
+        self.calls.append(("keep traces", ""))
+
     async def try_out(self, trial: str, deployment: Deployment) -> int:
         self.trials[trial] = deployment
         return 10081

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from plutino.errors import PlutinoError, UnsupportedError
+from plutino.errors import PlutinoError
 from plutino.model import Ref
 from plutino.spi import Action, Answer, Call
 from plutino.spi.gojson import GoJsonError, Shape, bind, decode
@@ -32,7 +32,7 @@ def tracing_endpoints() -> Sequence[Action]:
         Action("POST", "/rules/{id}/trace/stop", _stop, "Trace the rows of a rule no more", tags=tags),
         Action("GET", "/trace/rule/{id}", _list, "Ids of the traces that are kept of a rule", reply=_IDS, query=limit, tags=tags),
         Action("GET", "/trace/{trace}", _describe, "A trace with all its spans", reply=_SPAN, tags=tags),
-        Action("POST", "/tracer", _export, "Switch sending of traces to a collector off", body=_TRACER_SCHEMA, tags=tags),
+        Action("POST", "/tracer", _export, "Send traces to a collector (action start), or no more", body=_TRACER_SCHEMA, tags=tags),
     )
 
 
@@ -83,5 +83,7 @@ async def _export(call: Call) -> Answer:
         with_prefix(error, _INVALID)
         raise
     if request.get("action") == "start":
-        raise UnsupportedError("traces are not sent to collectors by this version; read them at /trace/rule/{rule} and /trace/{id}")
+        await call.control.host.export_traces(request.get("collector_url", ""), request.get("service_name", ""))
+    else:
+        await call.control.host.keep_traces()
     return text_answer("success")
