@@ -10,6 +10,7 @@ import pytest
 
 from corpus.in_process import FixedEnvironment, registry, stream_of
 from plutino.compiler import CompiledRule, compile_ends, compile_plan
+from plutino.errors import UnsupportedError
 from plutino.model import Batch, Ref
 from plutino.planner import plan_rule
 from plutino.planner.graph import Emitter, read_graph, script_functions, translate
@@ -345,6 +346,22 @@ def test_a_filter_may_compare_rows_with_their_window() -> None:
     """Aggregates are those of the whole window, row by row."""
     rule = compiled_graph(graph_of(window("countwindow", 6), ("filter", {"expr": "t > avg(t)"}), ("pick", {"fields": ["t"]})))
     assert results(rule) == [[{"t": 25}, {"t": 41}, {"t": 25}]]
+    kept = ("filter", {"expr": "t > 8"})
+    average = ("filter", {"expr": "t >= avg(t)"})
+    expected = [[{"t": 41}]]
+    for steps in ([kept, window("tumblingwindow", 10), average], [window("tumblingwindow", 10), kept, average]):
+        assert results(compiled_graph(graph_of(*steps, ("pick", {"fields": ["t"]})))) == expected
+    with pytest.raises(UnsupportedError, match="node n2 compares rows with their window behind another filter"):
+        compiled_graph(graph_of(window("countwindow", 6), kept, average))
+
+
+def test_aggregates_that_depend_on_an_order_stand_in_front_of_it() -> None:
+    """A statement sorts what it has aggregated; for the others it is all the same."""
+    order = ("orderby", {"sorts": [{"field": "t"}]})
+    total = [window("countwindow", 6), order, ("aggfunc", {"expr": "sum(t) as s"}), ("pick", {"fields": ["s"]})]
+    assert results(compiled_graph(graph_of(*total))) == [[{"s": 78}]]
+    with pytest.raises(UnsupportedError, match="node n2 calls collect behind an orderby"):
+        compiled_graph(graph_of(window("countwindow", 6), order, ("aggfunc", {"expr": "collect(t) as l"})))
 
 
 def test_several_ends_go_on_after_a_restart() -> None:

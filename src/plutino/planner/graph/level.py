@@ -202,10 +202,20 @@ class Level:
         if self.having and not grouped:
             raise UnsupportedError(f"node {node} looks at rows behind a condition on their whole window; put it in front of that")
         if self.window is not None or self.joins:
+            if self.where and self.aggregates(expr):
+                self._settle_where(node)
             self.where.append(expr)
         else:
             self.early.append(expr)
         return "filter"
+
+    def _settle_where(self, node: str) -> None:
+        """Let the conditions so far restrict what the aggregates of another one see, which all stand in one clause."""
+        commutes = self.window is not None and self.window.kind in ("tumblingwindow", "hoppingwindow") and not self.joins
+        if not commutes or any(self.aggregates(part) for part in self.where):
+            raise UnsupportedError(f"node {node} compares rows with their window behind another filter; put that in front of the window")
+        self.early += self.where
+        self.where = []
 
     def _is_of_groups(self, column: tree.Column) -> bool:
         """Whether a column has one value for a whole group."""
@@ -274,7 +284,8 @@ class Level:
         if window is None:
             return [*early, *self.where], None
         late = list(self.where)
-        pushed = window.kind in PUSHED_WINDOWS and not self.event_time and not self.joins and not self._analytic()
+        asks_window = any(self.aggregates(part) for part in late)
+        pushed = window.kind in PUSHED_WINDOWS and not (self.event_time or self.joins or self._analytic() or asks_window)
         if late and pushed and window.kind == "sessionwindow":
             # which rows end a session must not depend on a condition behind it, so that is made one on the window
             late.append(tree.Binary(">=", tree.Call("count", (tree.Wildcard(None),)), tree.Literal(0)))

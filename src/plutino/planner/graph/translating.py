@@ -204,6 +204,7 @@ class _Translator:
         match operation:
             case Function(name=name, call=call):
                 level = self._ready(level, (call,))
+                self._check_order(node, level, (call,))
                 level.compute(node, name, call)
                 level.roles[node] = self._role(node, "aggregate" if self._aggregates(call) else "")
             case Filter(condition=condition):
@@ -211,6 +212,7 @@ class _Translator:
                 level.roles[node] = self._role(node, level.keep(node, condition, grouped=self._grouped(node)))
             case Pick(fields=fields):
                 level = self._ready(level, tuple(field.expr for field in fields))
+                self._check_order(node, level, tuple(field.expr for field in fields))
                 level.pick(node, fields)
                 level.roles[node] = self._role(node, "project")
             case GroupBy(keys=keys):
@@ -352,6 +354,15 @@ class _Translator:
         return self._nested(level) if analyses and held else level
 
     # --- what is asked
+
+    def _check_order(self, node: str, level: Level, exprs: Collection[object]) -> None:
+        """Refuse aggregates that depend on the order of their rows behind an orderby: a statement sorts after them."""
+        calls = (call for expr in exprs if level.order for call in calls_in(expr) if self._kind(call) is FunctionKind.AGGREGATE)
+        for call in calls:
+            if find_function(call, self.env).incremental is None:
+                raise UnsupportedError(
+                    f"node {node} calls {call.name} behind an orderby; rows are sorted after aggregates, put it in front"
+                )
 
     def _role(self, node: str, kind: str, case: int | None = None) -> Role:
         return Role(kind, tuple(edge.start for edge in self.graph.into(node)), case)
