@@ -1,7 +1,8 @@
 """Traces sent to a collector: OTLP over HTTP with JSON, in the background.
 
 Spans leave a second or so after the row that they tell about has passed. A collector that is away loses nothing until ``WAITING`` traces
-wait for it; then the oldest give way.
+wait for it; then the oldest give way. A collector mostly stands beside the server, so that it may be in a private network: its answers are
+not read, and redirects are not followed.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-import socket
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from plutino.errors import AccessError, PlutinoError, TransportError
+from plutino.errors import PlutinoError, TransportError
 from plutino.runtime.facilities import Facilities, settle
 from plutino.runtime.traces import Span
 
@@ -33,6 +33,7 @@ _PATH = "/v1/traces"
 _INTERNAL = 1
 """The kind of a span that is neither a request nor its answer."""
 
+_BLANK = re.compile(r"[\s\x00-\x1f]")
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -48,7 +49,6 @@ class TraceExport:
     async def start(self, collector: str, service: str) -> None:
         """Send what is traced from now on to ``host:port`` or a URL; PlutinoError for an address that is none."""
         url = collector_url(collector or COLLECTOR)
-        self._facilities.allow_host(urlsplit(url).hostname or "")
         former = self._task
         outbox: deque[Span] = deque(maxlen=WAITING)
         self._facilities.traces.outbox = outbox
@@ -69,7 +69,7 @@ class TraceExport:
             while ready:
                 try:
                     await self._post(url, message(ready, service))
-                except (TransportError, AccessError) as error:
+                except TransportError as error:
                     if reachable:
                         self._facilities.log.warning("traces cannot be sent", collector=url, error=str(error))
                     reachable = False
@@ -81,11 +81,11 @@ class TraceExport:
     async def _post(self, url: str, body: bytes) -> None:
         import aiohttp
 
-        connector, timeout = aiohttp.TCPConnector(socket_factory=self._socket), aiohttp.ClientTimeout(total=TIMEOUT_S)
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
         try:
             async with (
-                aiohttp.ClientSession(connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session,
-                session.post(url, data=body, headers={"Content-Type": "application/json"}) as response,
+                aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session,
+                session.post(url, data=body, headers={"Content-Type": "application/json"}, allow_redirects=False) as response,
             ):
                 if response.status >= 300:
                     raise TransportError(f"{url}: status {response.status}")
@@ -93,11 +93,6 @@ class TraceExport:
             raise TransportError(f"{url}: no answer within {TIMEOUT_S:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise TransportError(f"{url}: {error}") from error
-
-    def _socket(self, address: Any) -> socket.socket:
-        family, kind, proto, _, place = address
-        self._facilities.allow_host(str(place[0]))
-        return socket.socket(family, kind, proto)
 
 
 async def _end(task: asyncio.Task[None] | None) -> None:
@@ -110,7 +105,12 @@ def collector_url(collector: str) -> str:
     """Where requests go: the address of a collector with the path that is usual, unless it has one."""
     try:
         parts = urlsplit(collector if "://" in collector else f"http://{collector}")
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        valid = (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and not _BLANK.search(collector)
+            and (parts.port is None or parts.port > 0)
+        )
     except ValueError:
         valid = False
     if not valid:
