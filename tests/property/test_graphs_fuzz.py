@@ -129,7 +129,7 @@ ENV = environment()
 ROWS = ({"t": 1, "x": 2, "id": 1}, {"t": -5, "x": [1, 2], "id": 2}, {"t": None, "id": 1}, {"x": "text"}, {})
 
 
-@settings(max_examples=600)
+@settings(max_examples=300)
 @given(graphs())
 def test_graphs_are_refused_or_run(document: dict[str, Any]) -> None:
     """Whatever the nodes do, and in whatever order."""
@@ -175,7 +175,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=600)
+@settings(max_examples=300)
 @given(
     st.sampled_from(sorted(PROPS)),
     st.dictionaries(

@@ -315,10 +315,11 @@ class Level:
         return (*star, *placed.values())
 
     def _needed(self) -> list[str]:
-        """Results that other clauses read."""
+        """Results that other clauses read, and aggregates: without one in the select list, there would be no groups."""
         parts: list[tree.Node] = [*self.early, *self.where, *self.keys, *self.having, *self.order]
         parts += [join.on for join in self.joins if join.on is not None]
         names = {name for part in parts for name in plain_names(part, self.sources)}
+        names |= {name for name, expr in self.results.items() if self.aggregates(expr)}
         return [name for name in self.results if name in names and (name in self.hidden or name not in (self.shown or self.results))]
 
     def _place(self, name: str, shown: Collection[str], placed: dict[str, tree.Field]) -> None:
