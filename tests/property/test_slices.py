@@ -107,3 +107,18 @@ def test_slices_give_what_rows_give(
         assert len(got) == len(want)
         for one, other in zip(got, want, strict=True):
             assert one == pytest.approx(other)
+
+
+@pytest.mark.parametrize(
+    "window", ["sessionwindow(ms, 40, 8)", "sessionwindow(ms, 10, 14)", "sessionwindow(ms, 7, 3)", "tumblingwindow(ms, 20)"]
+)
+@given(steps=STEPS, restart=st.booleans())
+def test_accumulators_give_what_rows_give(window: str, steps: list[tuple[int, list[dict[str, Any]]]], restart: bool) -> None:
+    """Where windows share no rows; sessions end by themselves, and are cut when they last too long."""
+    sql = f"select y, sum(x) as s, count(*) as n, window_start() as b, window_end() as e from a where y > 0 group by y, {window}"
+    planned = plan(sql, "")
+    names = operator_names(planned)
+    assert isinstance(generate(planned, names)[0], AccumulatingCode)
+    rows, _ = compile_buffered(planned, names)
+    make = compile_plan(planned).factory
+    assert run(make(), steps, restart=make if restart else None) == run(BufferedProgram(rows), steps)

@@ -24,7 +24,8 @@ from plutino.sql import parse_select
 SCHEMAS = ("", "a bigint, b float, s string, f boolean, ts bigint")
 PER_EXAMPLE = 10
 HOPPING = ("hoppingwindow(ms, 1000, 300)", "hoppingwindow(ms, 300, 700)", "hoppingwindow(ms, 400, 20)")
-TIMED = (*HOPPING, "tumblingwindow(ss, 1)", "tumblingwindow(ms, 300)", "slidingwindow(ss, 1)", "slidingwindow(ms, 100)")
+SESSIONS = ("sessionwindow(ms, 1000, 300)", "sessionwindow(ss, 2, 1)", "sessionwindow(ms, 5000, 450)")
+TIMED = (*HOPPING, *SESSIONS, "tumblingwindow(ss, 1)", "tumblingwindow(ms, 300)", "slidingwindow(ss, 1)", "slidingwindow(ms, 100)")
 WINDOWS = ("countwindow(3)", "countwindow(1)", "countwindow(4, 2)", "countwindow(3, 1)", *TIMED)
 FOLDED = ("count(*)", "count({})", "sum({})", "avg({})", "max({})", "min({})")
 AGGREGATES = (*FOLDED, "collect({})", "last_value({}, true)", "stddev({})", "median({})")

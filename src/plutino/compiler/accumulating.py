@@ -19,7 +19,7 @@ from plutino.model import attribute, row_type
 from plutino.planner.bound import AggregateCall, Bound, ColumnRef, WholeRow, walk
 from plutino.planner.plan import Aggregate, Analytic, Filter, RulePlan, Window, WindowSpec
 
-KINDS = ("tumblingwindow", "hoppingwindow", "countwindow")
+KINDS = ("tumblingwindow", "hoppingwindow", "sessionwindow", "countwindow")
 EXACT_SHARE = 16
 """Windows that share each row with at most so many others add up all their rows, from left to right."""
 
@@ -34,6 +34,8 @@ def accumulates(plan: RulePlan) -> bool:
     if any(call.spec.whole_rows for call in aggregate.calls) or asks_bounds(aggregate, plan.root.items):
         return False
     if any(node.aggregates for node in plan.find_all(Filter)):
+        return False
+    if window.window.kind == "sessionwindow" and plan.options.is_event_time:
         return False
     if window.condition is not None and (window.window.kind == "countwindow" or plan.options.is_event_time):
         # which rows pass the window's own FILTER decides what is counted, and when the first window begins
@@ -68,7 +70,8 @@ def compile_accumulating(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Ac
     fast = "fast" in functions
     spec, options = window.window, plan.options
     counting, sharing = spec.kind == "countwindow", shares_rows(spec)
-    hop = spec.hop or spec.length
+    session = spec.kind == "sessionwindow"
+    hop = spec.length if session else spec.hop or spec.length
     code = AccumulatingCode(
         groups=group_code(plan, aggregate, made),
         finish=finish_code(pieces, made),
@@ -82,6 +85,7 @@ def compile_accumulating(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Ac
         hop=hop,
         count=spec.length if counting else 0,
         every=hop if counting else 0,
+        timeout=spec.hop if session else 0,
         slices=slices_code(plan, aggregate, exact=spec.length <= hop * EXACT_SHARE) if sharing else None,
         guarded=fast and bool(emitter.kinds),
         event_time=options.is_event_time,

@@ -1,4 +1,4 @@
-"""Rules over windows that keep accumulators or slices, not rows: aggregates over tumbling, hopping and count windows of one stream."""
+"""Rules over windows that keep accumulators or slices, not rows: one stream, tumbling, hopping, session and count windows."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from plutino.execution.finishing import FinishCode, finish
 from plutino.execution.memory import Memory, RuleClock
 from plutino.execution.ordering import EventOrder
 from plutino.execution.output import Output
+from plutino.execution.sessions import SessionClock
 from plutino.execution.sliced import SlicedGroups
 from plutino.execution.slices import SlicesCode
 from plutino.model import Batch, RowError
@@ -27,6 +28,7 @@ class AccumulatingCode(Struct, frozen=True):
     """A compiled rule with accumulators.
 
     - ``unit``/``step``/``length``/``hop`` of a tumbling or hopping window in ms, or ``count`` rows of a count window ``every`` so many
+    - ``timeout`` of a session window (in processing time), which lasts ``length`` at most
     - ``slices``: how windows that share rows with each other keep them, None where they do not
     - ``filtered``: the condition stands behind the window, so that a window without rows is not given out
     - ``shape`` is equal for two versions whose state is compatible
@@ -44,6 +46,7 @@ class AccumulatingCode(Struct, frozen=True):
     hop: int
     count: int
     every: int
+    timeout: int
     slices: SlicesCode | None
     guarded: bool
     event_time: bool
@@ -60,7 +63,20 @@ class AccumulatingProgram:
     time the watermark drives the boundaries, one output per step, also across gaps.
     """
 
-    __slots__ = ("_boundary", "_code", "_counts", "_held", "_memories", "_number", "_open", "_order", "_start", "_times", "_trusted")
+    __slots__ = (
+        "_boundary",
+        "_code",
+        "_counts",
+        "_held",
+        "_memories",
+        "_number",
+        "_open",
+        "_order",
+        "_sessions",
+        "_start",
+        "_times",
+        "_trusted",
+    )
 
     def __init__(self, code: AccumulatingCode) -> None:
         self._code = code
@@ -79,6 +95,9 @@ class AccumulatingProgram:
         """Rows that have come to a count window."""
         self._times: deque[int] = deque(maxlen=code.count or 1)
         """When the rows of a count window came, where windows share rows."""
+        self._sessions: SessionClock | None = None
+        if code.timeout:
+            self._sessions = SessionClock(code.unit, code.step, code.length, code.timeout)
         self._counts = [0, 0, 0, 0, 0]
 
     @property
@@ -116,6 +135,9 @@ class AccumulatingProgram:
                 self._begin(now)
 
     def _begin(self, now: int) -> None:
+        if self._sessions is not None:
+            self._sessions.begin(now)
+            return
         self._start = now
         self._boundary = first_boundary(self._code.unit, self._code.step, now)
 
@@ -129,7 +151,10 @@ class AccumulatingProgram:
             self._counted(batch.rows, None, batch, output)
         else:
             self._fire_due(batch.arrival, output)
+            before = self._counts[1]
             self._add(batch.rows, None, batch, output)
+            if self._sessions is not None and self._counts[1] > before:
+                self._sessions.extend(batch.arrival)
         return output.batch(batch.arrival)
 
     def _push_ordered(self, batch: Batch, output: Output) -> None:
@@ -239,6 +264,9 @@ class AccumulatingProgram:
             output.sizes.append(len(rows))
 
     def _fire_due(self, now: int, output: Output) -> None:
+        """Give out what has ended: all sessions, but one window at most where a clock has passed several boundaries."""
+        while self._sessions is not None and (ended := self._sessions.next(now)) is not None:
+            self._fire(*ended, 0, output)
         if self._boundary is not None and now >= self._boundary:
             self._fire_boundary(self._boundary, output)
             behind = now - self._boundary
@@ -253,19 +281,25 @@ class AccumulatingProgram:
         return output.batch(now)
 
     def next_deadline(self) -> int | None:
-        return self._boundary if self._order is None else None
+        if self._order is not None:
+            return None
+        return self._boundary if self._sessions is None else self._sessions.deadline()
 
     def snapshot(self) -> bytes:
         order = None if self._order is None else self._order.snapshot()
         memories = [memory.snapshot() for memory in self._memories]
         counted = (self._held, self._number, list(self._times))
-        return msgspec.msgpack.encode((self._start, self._boundary, counted, order, self._open.snapshot(), memories))
+        sessions = None if self._sessions is None else self._sessions.snapshot()
+        return msgspec.msgpack.encode((self._start, self._boundary, counted, sessions, order, self._open.snapshot(), memories))
 
     def restore(self, state: bytes) -> None:
         if not state:
             return
-        self._start, self._boundary, (self._held, self._number, times), order, contents, memories = msgspec.msgpack.decode(state)
+        self._start, self._boundary, counted, sessions, order, contents, memories = msgspec.msgpack.decode(state)
+        self._held, self._number, times = counted
         self._times.extend(times)
+        if self._sessions is not None:
+            self._sessions.restore(sessions)
         self._open.restore(contents)
         if self._order is not None and order is not None:
             self._order.restore(order)
