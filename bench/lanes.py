@@ -24,10 +24,13 @@ WINDOWS = {
     "tumbling, 1 s of 1000 rows": "GROUP BY TUMBLINGWINDOW(ss, 1)",
     "tumbling, 50 groups": "GROUP BY device, TUMBLINGWINDOW(ss, 1)",
     "hopping, 1 s each 200 ms": "GROUP BY HOPPINGWINDOW(ms, 1000, 200)",
+    "hopping, 50 groups": "GROUP BY device, HOPPINGWINDOW(ms, 1000, 200)",
     "count, 100 rows": "GROUP BY COUNTWINDOW(100)",
     "count, 100 rows, 50 groups": "GROUP BY device, COUNTWINDOW(100)",
+    "count, 100 rows each 20": "GROUP BY COUNTWINDOW(100, 20)",
     "sliding, 1 s for each row": "GROUP BY SLIDINGWINDOW(ss, 1)",
     "sliding, 1 s, triggers 1 in 300": "GROUP BY SLIDINGWINDOW(ss, 1) OVER (WHEN temperature > 39.9)",
+    "sliding, 50 groups, triggers 1 in 300": "GROUP BY device, SLIDINGWINDOW(ss, 1) OVER (WHEN temperature > 39.9)",
     "session, 1 s": "GROUP BY SESSIONWINDOW(ss, 1, 500)",
 }
 LISTED = {
