@@ -42,11 +42,15 @@ class Edge(Struct, frozen=True):
 
 
 class Graph(Struct, frozen=True):
-    """A graph whose nodes and edges are there: ``nodes`` in the order of the document, ``sources`` as ``topo`` lists them."""
+    """A graph: ``nodes`` in the order of the document, ``sources`` as ``topo`` lists them, and the ``edges`` between nodes.
+
+    ``written``: the edges of the document. Its faults are told in the order of the original, so that they are looked for on the way.
+    """
 
     nodes: Mapping[str, Node]
     sources: tuple[str, ...]
     edges: tuple[Edge, ...]
+    written: Mapping[str, Any] = {}
 
     def into(self, name: str) -> tuple[Edge, ...]:
         """The edges that end at a node, in the order of the document."""
@@ -86,7 +90,7 @@ def prop(node: Node, name: str) -> Any:
 
 
 def read_graph(document: Mapping[str, Any], rule: str) -> Graph:
-    """The graph of a rule; PlanError with the wire text when nodes and edges do not belong together. Properties are not looked at."""
+    """The graph of a rule; PlanError with the wire text when there is none, or its sources are not there."""
     topo = document.get("topo")
     nodes = {node.name: node for node in nodes_of(document)}
     if not nodes or not isinstance(topo, dict):
@@ -95,11 +99,25 @@ def read_graph(document: Mapping[str, Any], rule: str) -> Graph:
     written = topo.get("edges") or {}
     sources = tuple(topo.get("sources") or ())
     _check_sources(sources, nodes, written)
-    _check_roles(nodes, written)
-    graph = Graph(nodes, sources, tuple(_edges(nodes, written)))
-    _check_cases(graph)
+    edges = (edge for edge in _edges(written) if isinstance(edge, Edge) and edge.start in nodes and edge.end in nodes)
+    return Graph(nodes, sources, tuple(edges), written)
+
+
+def check_edges(graph: Graph) -> None:
+    """PlanError with the wire text unless edges lead from nodes to nodes, and every node lies on a way from a source."""
+    for edge in _edges(graph.written):
+        if not isinstance(edge, Edge):
+            raise PlanError(f"invalid edge toNode {edge}; the name of a node is expected")
+        for name in (edge.start, edge.end):
+            if name not in graph.nodes:
+                raise PlanError(f"node {name} is not defined")
+    for start in graph.written:
+        if start not in graph.nodes:
+            raise PlanError(f"node {start} is not defined")
+    for edge in graph.edges:
+        if edge.case and graph.nodes[edge.start].operation != SWITCH:
+            raise PlanError(f"node {edge.start} is not a switch node but have multiple output")
     _check_reached(graph)
-    return graph
 
 
 def check_inputs(graph: Graph, name: str) -> None:
@@ -142,41 +160,29 @@ def _check_sources(sources: Sequence[str], nodes: Mapping[str, Node], edges: Map
             raise PlanError(f"no edge defined for source node {name}")
 
 
-def _check_roles(nodes: Mapping[str, Node], edges: Mapping[str, Any]) -> None:
-    for name, node in nodes.items():
-        match node.role:
-            case "source":
-                continue
-            case "sink":
-                if name in edges:
-                    raise PlanError(f"sink {name} has edge")
-            case "operator":
-                if name not in edges:
-                    raise PlanError(f"no edge defined for operator node {name}")
-                if node.operation not in OPERATORS:
-                    raise PlanError(f"unknown operator type {node.kind}")
-            case _:
-                raise PlanError(f"unknown node type {node.role}")
+def check_role(node: Node, graph: Graph) -> None:
+    """PlanError with the wire text for a node of an unknown kind, or without the edges that its kind has."""
+    match node.role:
+        case "source":
+            pass
+        case "sink":
+            if node.name in graph.written:
+                raise PlanError(f"sink {node.name} has edge")
+        case "operator":
+            if node.name not in graph.written:
+                raise PlanError(f"no edge defined for operator node {node.name}")
+            if node.operation not in OPERATORS:
+                raise PlanError(f"unknown operator type {node.kind}")
+        case _:
+            raise PlanError(f"unknown node type {node.role}")
 
 
-def _edges(nodes: Mapping[str, Node], written: Mapping[str, Any]) -> Iterator[Edge]:
+def _edges(written: Mapping[str, Any]) -> Iterator[Edge | object]:
+    """The edges of a document; what is no name as it stands."""
     for start, targets in written.items():
-        if start not in nodes:
-            raise PlanError(f"node {start} is not defined")
         for case, target in enumerate(targets or ()):
             for end in target if isinstance(target, list) else (target,):
-                if not isinstance(end, str):
-                    raise PlanError(f"invalid edge toNode {end}; the name of a node is expected")
-                if end not in nodes:
-                    raise PlanError(f"node {end} is not defined")
-                yield Edge(start, end, case if isinstance(target, list) else None)
-
-
-def _check_cases(graph: Graph) -> None:
-    """Only a switch has several outputs."""
-    for edge in graph.edges:
-        if edge.case and graph.nodes[edge.start].operation != SWITCH:
-            raise PlanError(f"node {edge.start} is not a switch node but have multiple output")
+                yield Edge(start, end, case if isinstance(target, list) else None) if isinstance(end, str) else end
 
 
 def _check_reached(graph: Graph) -> None:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from plutino.errors import PlanError, PlutinoError
 from plutino.planner.calls import check_call, find_function
-from plutino.planner.graph.document import Graph, Node
+from plutino.planner.graph.document import OPERATOR, Graph, Node, check_role
 from plutino.planner.graph.scripting import function_name, script_of
 from plutino.spi import Environment
 from plutino.spi.options import decode_options
@@ -136,9 +136,12 @@ _UNITS = ("dd", "hh", "mi", "ss", "ms")
 
 
 def read_operations(graph: Graph, emitters: Emitters, env: Environment) -> dict[str, Operation]:
-    """The operators of a graph by name; PlanError with the wire text for wrong properties."""
+    """The operators of a graph by name; PlanError with the wire text for unknown kinds and wrong properties."""
     found: dict[str, Operation] = {}
-    for node in graph.of_role("operator"):
+    for node in graph.nodes.values():
+        check_role(node, graph)
+        if node.role != OPERATOR:
+            continue
         try:
             found[node.name] = _operation(node, emitters, env)
         except PlutinoError as error:

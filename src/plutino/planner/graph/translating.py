@@ -15,7 +15,7 @@ from msgspec import Struct
 from plutino.errors import PlanError, SqlSyntaxError, UnsupportedError
 from plutino.model import StreamContent
 from plutino.planner.calls import find_function
-from plutino.planner.graph.document import SINK, SOURCE, Edge, Graph, Node, source_ref
+from plutino.planner.graph.document import SINK, SOURCE, Edge, Graph, Node, check_edges, source_ref
 from plutino.planner.graph.flow import COLLECTION, GROUPED, Flow, flows
 from plutino.planner.graph.level import UNION, Level, Role, Roles, all_of, source_of
 from plutino.planner.graph.operations import (
@@ -84,6 +84,7 @@ def translate(graph: Graph, emitters: tuple[Emitter, ...], env: Environment, opt
         [e.name for e in emitters if e.content.is_table and not e.content.is_lookup],
     )
     operations = read_operations(graph, named, env)
+    check_edges(graph)
     lookups = frozenset(e.node for e in emitters if e.content.is_lookup)
     translator = _Translator(graph, operations, flows(graph, lookups), {e.node: e for e in emitters}, env, options)
     endings = translator.endings()
