@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plutino.errors import UnsupportedError
-from unit.planner.test_graph_rows import compiled_graph, graph_of, results
+from unit.planner.graphs import compiled_graph, graph_of, results
 
 Row = dict[str, Any]
 Step = tuple[str, dict[str, Any]]
