@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from itertools import chain
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from plutino.execution.accumulators import GroupCode, Position, hashable
+from plutino.execution.accumulators import PENDING_ROWS, GroupCode, Position, hashable
 from plutino.execution.entry import Entry
 from plutino.execution.failures import FAST_FAILURES, StageError
 from plutino.execution.finishing import Pair
@@ -17,6 +18,10 @@ from plutino.execution.state import pack_value, unpack_value
 
 TIDY_ROWS = 1024
 """Rows after which what is too old is dropped, also where no window is given out."""
+
+
+Portion: TypeAlias = tuple[Sequence[Any], Sequence[Any], Sequence[Sequence[Any]], Position]
+"""Rows with their keys, arguments and places."""
 
 
 class Failures(Struct):
@@ -28,12 +33,13 @@ class Failures(Struct):
 
 
 class SlicedGroups:
-    """The rows of the last while by group. Every row has a place: its time, or its number; places do not go back.
+    """The rows of the last while by group. Every row has a place: its time, or its number; places do not go back. What comes in small
+    batches waits until a window is asked for, or there is more of it, as many rows of a group together cost less.
 
     A row that fails behind the window fails every window that it is part of.
     """
 
-    __slots__ = ("_added", "_code", "_failures", "_groups", "_memories", "_order", "_slices", "_sources")
+    __slots__ = ("_added", "_code", "_failures", "_groups", "_memories", "_order", "_pending", "_slices", "_sources", "_waiting")
 
     def __init__(self, code: GroupCode, slices: SlicesCode, memories: Sequence[Any]) -> None:
         self._code = code
@@ -45,6 +51,9 @@ class SlicedGroups:
         self._failures: deque[Failures] = deque()
         self._order = 0
         self._added = 0
+        self._waiting: list[Portion] = []
+        self._pending = 0
+        """How many rows wait."""
 
     def add_fast(self, rows: Sequence[Any], at: Position) -> int | None:
         """Take rows in the fast tier: how many passed, or None (and nothing taken) when they belong to the exact tier."""
@@ -60,9 +69,30 @@ class SlicedGroups:
         if keys is None:
             self._group(()).add(kept, columns, places, ())
         else:
-            self._spread(kept, keys, columns, places)
+            self._waiting.append((kept, keys, columns, places))
+            self._pending += len(kept)
+            if self._pending >= PENDING_ROWS:
+                self._settle()
         self._added += len(kept)
         return len(kept)
+
+    def _settle(self) -> None:
+        """Give what waits to its groups."""
+        waiting = self._waiting
+        if not waiting:
+            return
+        self._waiting, self._pending = [], 0
+        if len(waiting) == 1:
+            self._spread(*waiting[0])
+            return
+        rows = [row for portion in waiting for row in portion[0]]
+        keys = [key for portion in waiting for key in portion[1]]
+        columns = [list(chain.from_iterable(parts)) for parts in zip(*(portion[2] for portion in waiting), strict=True)]
+        places: list[int] = []
+        for portion in waiting:
+            at = portion[3]
+            places += [at] * len(portion[0]) if isinstance(at, int) else at
+        self._spread(rows, keys, columns, places)
 
     def _spread(self, rows: Sequence[Any], keys: Sequence[Any], columns: Sequence[Sequence[Any]], places: Position) -> None:
         """Give rows to their groups."""
@@ -83,6 +113,7 @@ class SlicedGroups:
         taken = self._code.exact(entry, self._memories)
         if taken is None:
             return False
+        self._settle()
         key, values, _ = taken
         self._group(key).add([entry.row], [(values[i],) for i in self._sources], place, (self._order,) if self._code.grouped else ())
         self._order += 1
@@ -125,6 +156,7 @@ class SlicedGroups:
         return [(self._code.empty if w.first is None else Entry(w.first, 0, {}, None), w) for w in windows]
 
     def _since(self, oldest: int) -> list[Window]:
+        self._settle()
         windows: list[Window] = []
         gone: list[Any] = []
         for key, group in self._groups.items():
@@ -138,6 +170,7 @@ class SlicedGroups:
         return windows
 
     def snapshot(self) -> Any:
+        self._settle()
         groups = [[pack_value(key), slices.snapshot()] for key, slices in self._groups.items()]
         return [groups, [[f.place, f.stage, f.text] for f in self._failures], self._order]
 
