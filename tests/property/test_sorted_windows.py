@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,9 +34,5 @@ def test_python_sorts_as_the_dialect_does(keys: list[tuple[Any, ...]], descendin
             return str(error)
 
     quick = given_out()
-    is_plain = finishing._is_plain
-    try:
-        finishing._is_plain = lambda values: False  # type: ignore[assignment]
+    with patch.object(finishing, "_is_plain", lambda values: False):
         assert quick == given_out()
-    finally:
-        finishing._is_plain = is_plain
