@@ -6,6 +6,7 @@ import json
 from typing import assert_never
 
 from plutino.planner.bound import AliasRef, AnalyticRef, Bound, ColumnRef, Dedup, Item, RowNumber, SortKey, walk
+from plutino.planner.listing import as_listed
 from plutino.planner.plan import (
     Aggregate,
     Analytic,
@@ -44,6 +45,7 @@ class _Texts:
     """The prints of what expressions refer to."""
 
     def __init__(self, plan: RulePlan) -> None:
+        self.schemaless = any(source.schemaless for source in plan.sources)
         self.calls: dict[int, str] = {}
         for node in plan.chain():
             if isinstance(node, Aggregate):
@@ -56,7 +58,10 @@ class _Texts:
         called = [part for item in plan.root.items for part in walk(item.expr)]
         self.selected = self._within({part.index for part in called if isinstance(part, AnalyticRef)}, plan)
         self._whens = {i for node in plan.find_all(Analytic) for i, call in enumerate(node.calls) if call.when is not None}
-        self.aliases = {i.name: self.item(i) for i in plan.root.items if i.aliased}
+        self.aliases: dict[str, str] = {}
+        for item in (plan.root.items[i] for i in plan.root.order):  # what an alias stands for comes before what names it
+            if item.aliased:
+                self.aliases[item.name] = self.item(item)
 
     @staticmethod
     def _within(named: set[int], plan: RulePlan) -> set[int]:
@@ -74,9 +79,9 @@ class _Texts:
         """The print of an output column. Row numbers are computed by an operator of their own, and read from its column."""
         parts = walk(item.expr)
         numbers = [part for part in parts if isinstance(part, RowNumber)]
-        if not numbers and not any(isinstance(part, AnalyticRef) and part.index in self._whens for part in parts):
+        if not numbers and not any(isinstance(p, AliasRef) or (isinstance(p, AnalyticRef) and p.index in self._whens) for p in parts):
             return item.text or printed(item.expr, self.calls)
-        shown = printed(item.expr, self.calls)
+        shown = self.show(item.expr)
         for part in numbers:
             shown = shown.replace(printed(part), f"Call:{{ name:bypass, args:[{_number_column(part.index)}] }}", 1)
         return shown
@@ -184,9 +189,8 @@ def _described(node: Node, texts: _Texts) -> list[tuple[str, str]]:
 
 def _projection(node: Project, texts: _Texts) -> list[tuple[str, str]]:
     spread = next((i for i in node.items if i.spread), None)
-    shown = ["*"] if node.star is not None or any(i.of_star for i in node.items) else []
-    items = sorted(node.items, key=lambda i: not i.aliased)
-    shown += [_field(i, texts) for i in items if not i.of_star and i.name not in Dedup.COLUMNS]
+    listed = as_listed(node.items, node.place, schemaless=texts.schemaless)
+    shown = ["*" if i is None else _field(i, texts) for i in listed if i is None or i.name not in Dedup.COLUMNS]
     chosen = "" if node.qualify is None else f", Qualify:{{ {texts.show(node.qualify)} }}"
     limited = "" if node.limit is None or spread is not None else f", Limit:{node.limit}"
     lines = [("ProjectPlan", f"Fields:[ {', '.join(shown)} ]{chosen}{limited}")]

@@ -134,7 +134,7 @@ class Order(Struct, frozen=True):
 class Project(Struct, frozen=True):
     """The output: ``star`` rows first, then ``items``; ``order`` is the order in which items are computed.
 
-    ``qualify``: what holds of the rows that are given out, asked when their items are known.
+    ``qualify``: what holds of the rows that are given out, asked when their items are known. ``place``: the items before the wildcard.
     """
 
     input: Node
@@ -146,6 +146,7 @@ class Project(Struct, frozen=True):
     limit: int | None = None
     dedup: Dedup | None = None
     qualify: Bound | None = None
+    place: int | None = None
 
 
 Node: TypeAlias = Scan | Gather | Analytic | Filter | Window | Join | LookupJoin | Aggregate | Having | Order | Project

@@ -27,6 +27,7 @@ from plutino.planner.bound import (
     WholeRow,
     walk,
 )
+from plutino.planner.listing import as_listed, before_wildcard
 from plutino.planner.lookups import Matching, matching_of, refuse_early, split_where
 from plutino.planner.plan import (
     Aggregate,
@@ -124,6 +125,7 @@ def _plan_select(select: tree.Select, env: Environment, options: RuleOptions, ru
         None if select.limit is None or select.limit < 0 else select.limit,
         clauses.listed.dedup,
         clauses.qualify,
+        clauses.listed.place,
     )
     return RulePlan(rule_id, root, tuple(scope.sources.values()), options, _names(root), derived)
 
@@ -308,21 +310,31 @@ def _bottom(scope: Scope, clauses: _Clauses, binder: Binder, options: RuleOption
         whole.update(scope.sources)
     if any(a.whole for a in binder.analytics):
         whole.add(next(iter(scope.sources)))
-    scans = [_scan(s, parts, s.name in whole, s.name in counted, options) for s in scope.sources.values()]
+    listed = as_listed(clauses.listed.items, clauses.listed.place, schemaless=any(s.schemaless for s in scope.sources.values()))
+    before = before_wildcard(listed, binder.aggregates, binder.analytics)
+    scans = [_scan(s, parts, s.name in whole, s.name in counted, before, options) for s in scope.sources.values()]
     return scans[0] if len(scans) == 1 else Gather(tuple(scans))
 
 
-def _scan(source: SourceScope, parts: Sequence[Bound], whole: bool, counted: bool, options: RuleOptions) -> Scan:
+def _scan(
+    source: SourceScope, parts: Sequence[Bound], whole: bool, counted: bool, before: list[ColumnRef] | None, options: RuleOptions
+) -> Scan:
+    columns = _columns_of(source, parts, options)
+    if whole and not source.schemaless:
+        columns.update(dict.fromkeys(source.content.schema.names))
+    meta = options.send_meta_to_sink or any(isinstance(p, MetaRef) and p.source == source.name for p in parts)
+    shown = columns if before is None or not source.schemaless else _columns_of(source, before, options)
+    named = dict.fromkeys((*shown, *(source.content.schema.names if counted else ())))
+    return Scan(source, tuple(columns), whole and source.schemaless, meta, tuple(named))
+
+
+def _columns_of(source: SourceScope, parts: Sequence[Bound], options: RuleOptions) -> dict[str, None]:
     columns = dict.fromkeys(
         p.name for p in parts if isinstance(p, ColumnRef) and (p.source == source.name or (p.source == "" and source.schemaless))
     )
     if options.is_event_time and not source.content.is_table:
         columns.setdefault(source.content.option("TIMESTAMP"))
-    if whole and not source.schemaless:
-        columns.update(dict.fromkeys(source.content.schema.names))
-    meta = options.send_meta_to_sink or any(isinstance(p, MetaRef) and p.source == source.name for p in parts)
-    named = dict.fromkeys((*columns, *(source.content.schema.names if counted else ())))
-    return Scan(source, tuple(columns), whole and source.schemaless, meta, tuple(named))
+    return columns
 
 
 def _aggregates(clauses: _Clauses, binder: Binder) -> tuple[AggregateCall, ...]:

@@ -19,12 +19,16 @@ DEDUP = "dedup_trigger"
 
 
 class SelectList(Struct, frozen=True):
-    """What a statement gives: items, the star over undeclared columns, and the columns that show only changes."""
+    """What a statement gives: items, the star over undeclared columns, and the columns that show only changes.
+
+    ``place``: how many items stand before the first wildcard, None without one.
+    """
 
     items: tuple[Item, ...]
     star: Star | None
     changed: tuple[ChangedColumns, ...]
     dedup: Dedup | None = None
+    place: int | None = None
 
 
 def bind_select_list(select: tree.Select, scope: Scope, binder: Binder) -> SelectList:
@@ -50,6 +54,7 @@ class _Building:
         self.numbered = 0
         self.spread_all = False
         self.dedup: Dedup | None = None
+        self.before: list[Item] | None = None
 
     def take(self, field: tree.Field) -> None:
         expr = field.expr
@@ -92,6 +97,8 @@ class _Building:
     def _wildcard(self, expr: tree.Wildcard) -> None:
         self.excepted.update(expr.excepted)
         self.spread_all = True
+        if self.before is None:
+            self.before = list(self.items)
         if expr.stream is not None and expr.stream not in self.scope.sources:
             raise PlanError(f"stream {expr.stream} not found")
         chosen = [self.scope.sources[expr.stream]] if expr.stream is not None else [self.scope.sources[n] for n in self.scope.merged]
@@ -113,7 +120,9 @@ class _Building:
     def finished(self) -> SelectList:
         kept = [i for i in self.items if i.name not in self.excepted or i.aliased]
         star = Star(tuple(dict.fromkeys(self.starred)), tuple(sorted(self.excepted))) if self.starred else None
-        return SelectList(tuple(_distinct(kept, self.spread_all)), star, tuple(self.changed), self.dedup)
+        items = tuple(_distinct(kept, self.spread_all))
+        place = None if self.before is None else sum(any(i is other for other in self.before) for i in items)
+        return SelectList(items, star, tuple(self.changed), self.dedup, place)
 
 
 def _distinct(items: list[Item], starred: bool) -> list[Item]:

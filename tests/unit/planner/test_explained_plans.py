@@ -54,6 +54,36 @@ DEMO = "StreamName: demo, StreamFields:[ a, b, ts ]"
             ],
         ),
         (
+            "select *, b + 1 as c from loose where a > 1",
+            [
+                ("ProjectPlan_0", "Fields:[ *, $$alias.c,aliasRef:binaryExpr:{ loose.b + 1 } ]"),
+                ("FilterPlan_1", "Condition:{ binaryExpr:{ loose.a > 1 } }, "),
+                ("DataSourcePlan_2", "StreamName: loose"),
+            ],
+        ),
+        (
+            "select b, a as z, count(*) as n, c from loose group by countwindow(2)",
+            [
+                (
+                    "ProjectPlan_0",
+                    "Fields:[ loose.b, $$alias.z,aliasRef:loose.a, $$alias.n,aliasRef:Call:{ name:count, args:[*] }, loose.c ]",
+                ),
+                ("WindowPlan_1", "{ length:2, windowType:COUNT_WINDOW, limit: 0 }"),
+                ("DataSourcePlan_2", "StreamName: loose, StreamFields:[ a, b ]"),
+            ],
+        ),
+        (
+            "select c, *, a as z, z + 1 as b, a + 1 as y from other",
+            [
+                (
+                    "ProjectPlan_0",
+                    "Fields:[ $$alias.y,aliasRef:binaryExpr:{ other.a + 1 }, $$alias.z,aliasRef:other.a, "
+                    "$$alias.b,aliasRef:binaryExpr:{ $$alias.z,aliasRef:other.a + 1 }, other.c, * ]",
+                ),
+                ("DataSourcePlan_1", "StreamName: other, StreamFields:[ a, c ]"),
+            ],
+        ),
+        (
             "select unnest(x) as u from loose limit 3",
             [
                 ("ProjectSetPlan_0", "SrfMap:{key:u}, EnableLimit:true"),
