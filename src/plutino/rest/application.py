@@ -21,6 +21,7 @@ from plutino.rest.pieces import send_pieces
 from plutino.rest.routes import Routes, cleaned
 from plutino.spi import Answer, Call, Control
 from plutino.spi.limits import limits
+from plutino.spi.wire import JSON
 
 _NOT_FOUND = Answer("404 page not found\n", 404)
 
@@ -78,7 +79,7 @@ class Application:
             return await self._answer(asked, read)
         except PlutinoError as error:
             self._discretion.error(error, b"".join(read))
-            return error_answer(error, asked.headers)
+            return error_answer(error, self._accepting(asked))
         except ClientDisconnect:
             raise
         except Exception as error:  # the boundary: a defect must not show its insides, nor end the connection without an answer
@@ -103,6 +104,13 @@ class Application:
         query = dict(QueryParams(asked.query))
         call = Call(dict(match.params), query, asked.headers, body, asked.client, self._control)
         return self._discretion.answer(match.action, await match.action.handle(call))
+
+    def _accepting(self, asked: Asked) -> Mapping[str, str]:
+        """The headers of a request, by which its error is answered."""
+        match = self._routes.find(asked.method, cleaned(asked.path))
+        if match is None or match.action is None or not match.action.json_errors:
+            return asked.headers
+        return {**asked.headers, "accept": JSON}
 
     async def _body(self, request: Request) -> bytes:
         length = request.headers.get("content-length", "")

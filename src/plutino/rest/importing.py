@@ -18,7 +18,7 @@ from plutino.rest.secrecy import passphrase_of, secrecy_of
 from plutino.spi import Answer, Call, Origin
 from plutino.spi.access import Access
 from plutino.spi.gojson import GoJsonError, Shape, bind, decode
-from plutino.spi.wire import JSON, truth, with_prefix
+from plutino.spi.wire import JSON, TEXT, truth, with_prefix
 
 BODY = {
     "type": "object",
@@ -174,7 +174,7 @@ def report_answer(result: ImportResult, call: Call) -> Answer:
     if not wants_json(call):
         lists = {name: entries for name, entries in lists.items() if name not in ("ignored", "claimed", "restarts")}
     body = {"ErrorMsg": left_out(result), "ConfigResponse": result.config_response(), **lists}
-    return Answer(msgspec.json.encode(body), 200, JSON, result_headers(result))
+    return Answer(msgspec.json.encode(body), 200, JSON if wants_json(call) else TEXT, result_headers(result))
 
 
 def left_out(result: ImportResult) -> str:

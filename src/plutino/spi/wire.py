@@ -13,6 +13,7 @@ from plutino.model import format_duration
 from plutino.spi.resource import Answer
 
 JSON = "application/json"
+TEXT = "text/plain; charset=utf-8"
 
 _ID = re.compile(r"[a-zA-Z0-9_\-]+")
 _HTML = {"&": "&amp;", "'": "&#39;", "<": "&lt;", ">": "&gt;", '"': "&#34;"}

@@ -47,6 +47,8 @@ async def test_errors_become_envelopes() -> None:
     """Code, message and status are those of the error."""
     reply = await _refusing(NotFoundError("Rule r is not found."))
     assert (reply.status, reply.json) == (404, {"error": 1002, "message": "Rule r is not found."})
+    assert reply.headers["content-type"] == "text/plain; charset=utf-8"
+    reply = await _refusing(NotFoundError("Rule r is not found."), {"accept": "application/json"})
     assert reply.headers["content-type"] == "application/json"
 
 
