@@ -155,7 +155,7 @@ Node: TypeAlias = Scan | Gather | Analytic | Filter | Window | Join | LookupJoin
 class RulePlan(Struct, frozen=True, dict=True):
     """A planned SELECT.
 
-    ``columns`` are the output names as ``/rules/{id}/schema`` lists them: aliased first, then plain ones. ``derived`` holds the plans of
+    ``columns`` are the output names as ``/rules/{id}/schema`` lists them, without those of a wildcard. ``derived`` holds the plans of
     queries in FROM, by the names of the sources that they are.
     """
 

@@ -127,11 +127,22 @@ def _plan_select(select: tree.Select, env: Environment, options: RuleOptions, ru
         clauses.qualify,
         clauses.listed.place,
     )
-    return RulePlan(rule_id, root, tuple(scope.sources.values()), options, _names(root), derived)
+    columns = _listed_names(root, schemaless=any(s.schemaless for s in scope.sources.values()))
+    return RulePlan(rule_id, root, tuple(scope.sources.values()), options, columns, derived)
+
+
+def _listed_names(root: Project, *, schemaless: bool) -> tuple[str, ...]:
+    """The output names that are written in the statement."""
+    listed = as_listed(root.items, root.place, schemaless=schemaless)
+    shown = [i for i in listed if i is not None and i.visible and i.name not in Dedup.COLUMNS]
+    names = [i.name for i in shown]
+    if root.dedup is not None:
+        names.insert(sum(i.aliased for i in shown), root.dedup.name)
+    return tuple(names)
 
 
 def _names(root: Project) -> tuple[str, ...]:
-    """The output names, those of aliased items first."""
+    """All output names, those of aliased items first."""
     shown = [i for i in root.items if i.visible and i.name not in Dedup.COLUMNS]
     given = () if root.dedup is None else (root.dedup.name,)
     return (*(i.name for i in shown if i.aliased), *given, *(i.name for i in shown if not i.aliased))

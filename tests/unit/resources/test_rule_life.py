@@ -190,6 +190,21 @@ async def test_schema_lists_aliased_columns_first(api: Api) -> None:
     assert (await api.ask("GET", "/rules/r/schema")).json["error"] == 1001
 
 
+@pytest.mark.parametrize(
+    ("columns", "sql", "names"),
+    [
+        ("a bigint, b string", "SELECT *, a + 1 AS z, b AS c FROM demo", ["c", "z"]),
+        ("a bigint, b string", "SELECT * FROM demo", []),
+        ("", "SELECT a, b AS c, * FROM demo", ["a", "c"]),
+    ],
+)
+async def test_schema_has_no_columns_of_a_wildcard(api: Api, columns: str, sql: str, names: list[str]) -> None:
+    """Aliases are sorted where all columns are declared."""
+    await api.stream(columns=columns)
+    await api.rule(sql=sql)
+    assert list((await api.ask("GET", "/rules/r/schema")).json) == names
+
+
 async def test_a_rule_that_stands_still_has_no_scan_tables_and_no_offsets(api: Api) -> None:
     """The text says that it is not running; a type of state that is not known comes first, whatever the rule."""
     await api.stream()
