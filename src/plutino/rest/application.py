@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -17,11 +18,11 @@ from plutino.errors import PlutinoError
 from plutino.rest.discretion import Discretion
 from plutino.rest.envelope import error_answer, internal_error
 from plutino.rest.guard import Guard
+from plutino.rest.media import error_media, labelled
 from plutino.rest.pieces import send_pieces
 from plutino.rest.routes import Routes, cleaned
-from plutino.spi import Answer, Call, Control
+from plutino.spi import Action, Answer, Call, Control
 from plutino.spi.limits import limits
-from plutino.spi.wire import JSON
 
 _NOT_FOUND = Answer("404 page not found\n", 404)
 
@@ -79,7 +80,7 @@ class Application:
             return await self._answer(asked, read)
         except PlutinoError as error:
             self._discretion.error(error, b"".join(read))
-            return error_answer(error, self._accepting(asked))
+            return replace(error_answer(error, asked.headers), media=error_media(self._action(asked), asked.headers))
         except ClientDisconnect:
             raise
         except Exception as error:  # the boundary: a defect must not show its insides, nor end the connection without an answer
@@ -103,14 +104,12 @@ class Application:
         read.append(body)
         query = dict(QueryParams(asked.query))
         call = Call(dict(match.params), query, asked.headers, body, asked.client, self._control)
-        return self._discretion.answer(match.action, await match.action.handle(call))
+        answer = self._discretion.answer(match.action, await match.action.handle(call))
+        return labelled(match.action, answer, asked.headers)
 
-    def _accepting(self, asked: Asked) -> Mapping[str, str]:
-        """The headers of a request, by which its error is answered."""
+    def _action(self, asked: Asked) -> Action | None:
         match = self._routes.find(asked.method, cleaned(asked.path))
-        if match is None or match.action is None or not match.action.json_errors:
-            return asked.headers
-        return {**asked.headers, "accept": JSON}
+        return None if match is None else match.action
 
     async def _body(self, request: Request) -> bytes:
         length = request.headers.get("content-length", "")

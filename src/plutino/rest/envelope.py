@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from plutino.errors import DocumentError, Fault, PlutinoError, RevisionConflictError, explanation
+from plutino.rest.media import asks_for_json
 from plutino.spi import Answer
-from plutino.spi.wire import JSON, TEXT
+from plutino.spi.wire import JSON
 
 INTERNAL = "internal error: the request was not carried out; the server's log says more"
 
@@ -20,11 +21,11 @@ def error_answer(error: PlutinoError, headers: Mapping[str, str]) -> Answer:
     A refused document has faults: how many is in the header ``plutino-faults``, and each with its place stands in the envelope when the
     client accepts ``application/json`` by name; so does the underlined place of a refused statement (``explanation``), and what
     changed since the revision that a request was based on (``meanwhile``). To others the envelope has exactly the two members that every
-    client knows, and is called plain text, as by the original.
+    client knows.
     """
     body: dict[str, Any] = {"error": error.code, "message": error.message}
     sent = {}
-    asked = JSON in headers.get("accept", "")
+    asked = asks_for_json(headers)
     if isinstance(error, DocumentError) and error.faults:
         sent["plutino-faults"] = str(len(error.faults))
         if asked:
@@ -34,7 +35,7 @@ def error_answer(error: PlutinoError, headers: Mapping[str, str]) -> Answer:
     place = explanation(error) if asked else None
     if place is not None:
         body["explanation"] = place
-    return Answer(msgspec.json.encode(body) + b"\n", error.status, JSON if asked else TEXT, sent)
+    return Answer(msgspec.json.encode(body) + b"\n", error.status, JSON, sent)
 
 
 def fault_list(faults: Sequence[Fault]) -> list[dict[str, Any]]:

@@ -14,11 +14,12 @@ from plutino.control import RULESET, V1, V2, Controller, Format, ImportOptions, 
 from plutino.errors import PlutinoError, UnsupportedError
 from plutino.rest.download import read_url
 from plutino.rest.envelope import fault_list
+from plutino.rest.media import asks_for_json
 from plutino.rest.secrecy import passphrase_of, secrecy_of
 from plutino.spi import Answer, Call, Origin
 from plutino.spi.access import Access
 from plutino.spi.gojson import GoJsonError, Shape, bind, decode
-from plutino.spi.wire import JSON, TEXT, truth, with_prefix
+from plutino.spi.wire import JSON, truth, with_prefix
 
 BODY = {
     "type": "object",
@@ -139,7 +140,7 @@ def is_dry_run(call: Call) -> bool:
 
 def wants_json(call: Call) -> bool:
     """Whether the client asks for JSON by name, where clients of the original get a text."""
-    return JSON in call.headers.get("accept", "")
+    return asks_for_json(call.headers)
 
 
 def result_headers(result: ImportResult) -> dict[str, str]:
@@ -174,7 +175,7 @@ def report_answer(result: ImportResult, call: Call) -> Answer:
     if not wants_json(call):
         lists = {name: entries for name, entries in lists.items() if name not in ("ignored", "claimed", "restarts")}
     body = {"ErrorMsg": left_out(result), "ConfigResponse": result.config_response(), **lists}
-    return Answer(msgspec.json.encode(body), 200, JSON if wants_json(call) else TEXT, result_headers(result))
+    return Answer(msgspec.json.encode(body), 200, JSON, result_headers(result))
 
 
 def left_out(result: ImportResult) -> str:

@@ -190,8 +190,7 @@ class Answer(Struct, frozen=True):
 class Action:
     """One REST endpoint of a kind. Errors that are PlutinoErrors become the wire envelope; ``prefix`` is put in front of their text.
 
-    ``body`` and ``reply`` are types (or JSON schema dicts) for the OpenAPI document. ``json_errors``: errors are called JSON whatever the
-    client accepts (elsewhere plain text, as by the original, for those that do not ask for JSON by name).
+    ``body`` and ``reply`` are types (or JSON schema dicts) for the OpenAPI document.
     """
 
     method: str
@@ -203,7 +202,6 @@ class Action:
     status: int = 200
     tags: tuple[str, ...] = ()
     query: Mapping[str, str] = field(default_factory=dict)
-    json_errors: bool = False
 
 
 class ResourceSpec(Protocol):

@@ -39,9 +39,7 @@ def endpoints() -> Sequence[Action]:
         Action("GET", one, _describe, "One schema with its text", reply=shown, tags=tags),
         Action("PUT", one, _update, "Register or replace a schema", body=_BODY, tags=tags),
         Action("DELETE", one, _delete, "Remove a schema", tags=tags),
-        Action(
-            "PUT", f"{one}/upload", _upload, "Register or replace a schema by a file", body=_UPLOAD, reply=shown, tags=tags, json_errors=True
-        ),
+        Action("PUT", f"{one}/upload", _upload, "Register or replace a schema by a file", body=_UPLOAD, reply=shown, tags=tags),
     )
 
 
