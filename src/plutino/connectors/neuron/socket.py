@@ -1,8 +1,4 @@
-"""A socket of the kind *pair* of nanomsg (Scalability Protocols over TCP or a local socket), as the side that connects.
-
-Both sides begin with eight bytes that name the protocol. Then each message has its length in front, in eight bytes; on local sockets a byte
-with the value 1 stands before it.
-"""
+"""A socket of the kind *pair* of nanomsg (Scalability Protocols over TCP or a local socket), as the side that connects."""
 
 from __future__ import annotations
 
@@ -15,15 +11,11 @@ from plutino.connectors.neuron.options import PairOptions, check_url
 from plutino.errors import ProvisionError, TransportError
 from plutino.spi import SourceContext
 from plutino.spi.limits import limits
-
-GREETING = b"\x00SP\x00\x00\x10\x00\x00"
-"""The protocol *pair*, version 0."""
+from plutino.spi.scalability import Protocol, framed, greet, next_message
 
 HANDSHAKE_S = 5.0
 EARLY = 128
 """Messages that wait for a source at most; the oldest are dropped."""
-
-_LOCAL_MARK = b"\x01"
 
 Receive = Callable[[bytes], None]
 
@@ -34,7 +26,7 @@ class PairSocket:
     def __init__(self, url: str) -> None:
         check_url(url)
         self._url = url
-        self._mark = _LOCAL_MARK if urlsplit(url).scheme == "ipc" else b""
+        self._local = urlsplit(url).scheme == "ipc"
         self._receivers: list[Receive] = []
         self._early: deque[bytes] = deque(maxlen=EARLY)
         self._writer: asyncio.StreamWriter | None = None
@@ -57,17 +49,16 @@ class PairSocket:
         try:
             async with asyncio.timeout(HANDSHAKE_S):
                 reader, self._writer = await self._connected()
-                self._writer.write(GREETING)
-                answer = await reader.readexactly(len(GREETING))
+                await greet(reader, self._writer, Protocol.PAIR)
         except TimeoutError as error:
             await self.close()
             raise TransportError(f"neuron {self._url}: no answer within {HANDSHAKE_S:g} s") from error
         except (OSError, asyncio.IncompleteReadError) as error:
             await self.close()
             raise TransportError(f"neuron {self._url}: {error}") from error
-        if answer != GREETING:
+        except TransportError as error:
             await self.close()
-            raise TransportError(f"neuron {self._url}: greeted with {answer.hex()}; a socket of the kind pair is expected")
+            raise TransportError(f"neuron {self._url}: {error.message}") from error
         self._reading = asyncio.get_running_loop().create_task(self._read(reader))
 
     async def ping(self) -> None:
@@ -85,7 +76,7 @@ class PairSocket:
         await self.ping()
         assert self._writer is not None
         try:
-            self._writer.write(b"".join(self._mark + len(message).to_bytes(8) + message for message in messages))
+            self._writer.write(b"".join(framed(message, local=self._local) for message in messages))
             await self._writer.drain()
         except OSError as error:
             raise TransportError(f"neuron {self._url}: {error}") from error
@@ -112,17 +103,15 @@ class PairSocket:
         most = limits().body
         try:
             while True:
-                head = await reader.readexactly(len(self._mark) + 8)
-                size = int.from_bytes(head[len(self._mark) :])
-                if not head.startswith(self._mark) or size > most:
-                    return f"neuron {self._url}: a message of {size} bytes; at most {most} are taken"
-                message = await reader.readexactly(size)
+                message = await next_message(reader, local=self._local, most=most)
                 if not self._receivers:
                     self._early.append(message)
                 for receive in tuple(self._receivers):
                     receive(message)
         except (OSError, asyncio.IncompleteReadError) as error:
             return f"neuron {self._url}: connection closed ({error})"
+        except TransportError as error:
+            return f"neuron {self._url}: {error.message}"
 
 
 def named(id: str, options: PairOptions, context: SourceContext) -> PairSocket:
