@@ -31,7 +31,18 @@ FOLDED = ("count(*)", "count({})", "sum({})", "avg({})", "max({})", "min({})")
 AGGREGATES = (*FOLDED, "collect({})", "last_value({}, true)", "stddev({})", "median({})")
 CASE = "case when f = true then a else 0 end"
 ARGUMENTS = ("a", "b", "s", "f", "a + b", "a * 2", "a / b", "m->k", "length(s)", "abs(a)", "upper(s)", CASE, "a > b")
-CONDITIONS = ("a > 1", "b < 1.0", "s = 'x'", "f", "a in (1, 2)", "s like 'a%'", "a between 0 and b", "a > 's'", "a / b > 0")
+CONDITIONS = (
+    "a > 1",
+    "b < 1.0",
+    "s = 'x'",
+    "f",
+    "a in (1, 2)",
+    "s like 'a%'",
+    "a between 0 and b",
+    "a > 's'",
+    "a / b > 0",
+    "to_json(*) like '%x%'",
+)
 VALUES: tuple[Any, ...] = (0, 1, 2, 3, -1, 0.5, 2.0, 9007199254740993, "x", "ab", True, False, None, [1])
 USUAL: dict[str, tuple[Any, ...]] = {"a": (1, 2, 3, -4), "b": (0.5, 2.0, 1.25), "s": ("x", "ab"), "f": (True, False)}
 
@@ -58,7 +69,7 @@ def statement(chance: Random) -> str:
     )
     when = f" OVER (WHEN {chance.choice(CONDITIONS)})" if chance.random() < 0.3 else ""
     window = chance.choice(WINDOWS)
-    tail = f" FILTER (WHERE {chance.choice(CONDITIONS)}){tail}" if chance.random() < 0.2 else tail
+    window += f" FILTER (WHERE {chance.choice(CONDITIONS)})" if chance.random() < 0.2 else ""
     return f"SELECT {', '.join(items)} FROM demo{where} GROUP BY {key}{window}{when if window.startswith('sliding') else ''}{tail}"
 
 

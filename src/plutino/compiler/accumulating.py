@@ -50,9 +50,9 @@ def shares_rows(spec: WindowSpec) -> bool:
 
 def sliceable(plan: RulePlan, aggregate: Aggregate) -> bool:
     """Whether the aggregates can be put together from those of parts of a window, and nothing else is asked of its rows."""
-    return all(call.spec.incremental is not None and len(call.args) == 1 for call in aggregate.calls) and reads_rows_alone(
-        Pieces(plan), aggregate
-    )
+    if plan.scans[0].whole or any(call.spec.incremental is None or len(call.args) != 1 for call in aggregate.calls):
+        return False
+    return reads_rows_alone(Pieces(plan), aggregate)
 
 
 def compile_accumulating(plan: RulePlan, operators: tuple[str, ...]) -> tuple[AccumulatingCode, dict[str, str]]:

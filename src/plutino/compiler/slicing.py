@@ -9,8 +9,9 @@ from plutino.compiler.code import build
 from plutino.compiler.fast import FastEmitter, NotFast
 from plutino.compiler.finishing import finish_code, finish_functions, state_shape
 from plutino.compiler.items import json_numbers
-from plutino.compiler.pieces import Pieces
+from plutino.compiler.pieces import Pieces, define
 from plutino.execution.slicing import SlicingCode
+from plutino.planner.bound import Bound
 from plutino.planner.plan import Aggregate, Analytic, Filter, RulePlan, Window, WindowSpec
 
 
@@ -19,7 +20,7 @@ def slices(plan: RulePlan) -> bool:
     window, aggregate = plan.find(Window), plan.find(Aggregate)
     if window is None or aggregate is None or window.window.kind != "slidingwindow" or len(plan.scans) > 1:
         return False
-    if window.window.delay or window.condition is not None or not aggregate.grouped:
+    if window.window.delay or not aggregate.grouped or (window.condition is not None and plan.options.is_event_time):
         return False
     if plan.find(Analytic) is not None or any(node.aggregates for node in plan.find_all(Filter)):
         return False
@@ -37,7 +38,7 @@ def compile_slicing(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Slicing
     emitter = FastEmitter(pieces.constants, plan.root.items)
     functions = group_functions(pieces, aggregate, None if condition is None else condition.condition, emitter)
     functions |= window_functions(pieces, window.window) | _triggers(pieces, window.window, emitter, fast="fast" in functions)
-    functions |= finish_functions(pieces)
+    functions |= _admission(pieces, window.condition, emitter, fast="fast" in functions) | finish_functions(pieces)
     made = build(functions, pieces.constants)
     fast = "fast" in functions
     code = SlicingCode(
@@ -51,6 +52,8 @@ def compile_slicing(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Slicing
         inclusive=window.window.version != "v2",
         when=made.get("when"),
         triggers=made.get("triggers"),
+        admit=made.get("admit"),
+        admits=made.get("admits"),
         slices=slices_code(plan, aggregate, exact=False),
         guarded=fast and bool(emitter.kinds),
         event_time=plan.options.is_event_time,
@@ -59,6 +62,21 @@ def compile_slicing(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Slicing
         json_numbers=json_numbers(plan.root),
     )
     return code, functions
+
+
+def _admission(pieces: Pieces, condition: Bound | None, emitter: FastEmitter, *, fast: bool) -> dict[str, str]:
+    """The window's own FILTER for one row, and over many rows in the fast tier."""
+    if condition is None:
+        return {}
+    lines = pieces.passing(condition, "windowFilter", pieces.at_arrival(), "False")
+    functions = {"admit": define("admit", "e, s", [*lines, "return True"])}
+    mark = len(pieces.constants.values)
+    try:
+        if fast:
+            functions["admits"] = define("admits", "rows", [f"return [r for r in rows if {emitter.condition(condition)}]"])
+    except NotFast:
+        del pieces.constants.values[mark:]
+    return functions
 
 
 def _triggers(pieces: Pieces, spec: WindowSpec, emitter: FastEmitter, *, fast: bool) -> dict[str, str]:

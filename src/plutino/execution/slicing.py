@@ -30,6 +30,8 @@ class SlicingCode(Struct, frozen=True):
     """A compiled rule over a sliding window of ``length`` ms, aggregated by slices.
 
     - ``when(entry, memories)``: whether a row triggers (None: every row does); ``triggers(rows)``: which of many do, in the fast tier
+    - ``admit(entry, memories)``: whether a row passes the window's own FILTER (None: there is none); ``admits(rows)``: those that do, in
+      the fast tier
     - ``inclusive``: rows exactly ``length`` ms old are inside
     - ``slices``: how the rows are kept
     - ``shape`` is equal for two versions whose state is compatible
@@ -45,6 +47,8 @@ class SlicingCode(Struct, frozen=True):
     inclusive: bool
     when: Callable[[Entry, Sequence[Any]], Any] | None
     triggers: Callable[[Sequence[Any]], list[int]] | None
+    admit: Callable[[Entry, Sequence[Any]], Any] | None
+    admits: Callable[[Sequence[Any]], list[Any]] | None
     slices: SlicesCode
     guarded: bool
     event_time: bool
@@ -107,10 +111,34 @@ class SlicingProgram:
             output.errors.extend(RowError(0, e.text, e.stage) for e in batch.errors)
         if self._order is None:
             self._open.tidy(self._oldest(batch.arrival))
-            self._take(batch.rows, batch.arrival, batch.guarded, output)
+            self._filter(batch.rows, batch.arrival, batch.guarded, output)
         else:
             self._take_ordered(batch, self._order, output)
         return output.batch(batch.arrival)
+
+    def _filter(self, rows: list[Any], time: int, guarded: bool, output: Output) -> None:
+        """Take the rows that pass the window's own FILTER; one that fails is told in its place."""
+        code = self._code
+        if code.admit is None:
+            self._take(rows, time, guarded, output)
+            return
+        if code.admits is not None and (guarded or not code.guarded):
+            try:
+                kept = code.admits(rows)
+            except FAST_FAILURES:
+                pass  # these rows belong to the exact tier
+            else:
+                self._take(kept, time, guarded, output)
+                return
+        for row in rows:
+            try:
+                admitted = code.admit(Entry(row, time, {}, None), self._memories)
+            except StageError as error:
+                self._counts[2] += 1
+                output.fail(error)
+            else:
+                if admitted:
+                    self._take([row], time, guarded, output)
 
     def _take(self, rows: list[Any], time: int, guarded: bool, output: Output) -> None:
         """Rows that have come at one time; each trigger sees those up to it."""
