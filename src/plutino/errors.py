@@ -92,7 +92,7 @@ class SqlSyntaxError(PlutinoError):
     """A statement does not parse.
 
     ``message`` is the compatible text (``found "X", expected FROM.``); ``explanation`` adds the underlined place, what was
-    expected and a suggestion.
+    expected, a suggestion (what to write instead) and advice (what to do, in words).
     """
 
     code = 2001
@@ -105,26 +105,37 @@ class SqlSyntaxError(PlutinoError):
         position: Position | None = None,
         expected: tuple[str, ...] = (),
         suggestion: str | None = None,
+        advice: str | None = None,
     ) -> None:
         super().__init__(message)
         self.text = text
         self.position = position
         self.expected = expected
         self.suggestion = suggestion
+        self.advice = advice
 
 
 class PlanError(PlutinoError):
-    """A statement parses, but its names, types or clauses do not bind; ``explanation`` adds the underlined place and a suggestion."""
+    """A statement parses, but its names, types or clauses do not bind; ``explanation`` adds place, suggestion and advice."""
 
-    def __init__(self, message: str, *, text: str = "", position: Position | None = None, suggestion: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        text: str = "",
+        position: Position | None = None,
+        suggestion: str | None = None,
+        advice: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.text = text
         self.position = position
         self.suggestion = suggestion
+        self.advice = advice
 
 
 def explanation(error: BaseException) -> str | None:
-    """The place of a statement's fault in words: line, column, the underlined text, what was expected, a suggestion.
+    """The place of a statement's fault in words: line, column, the underlined text, what was expected, a suggestion, advice.
 
     None when neither the error nor what caused it knows a place.
     """
@@ -133,12 +144,21 @@ def explanation(error: BaseException) -> str | None:
         if isinstance(cause, SqlSyntaxError | PlanError) and cause.position is not None:
             parts = [f"line {cause.position.line}, column {cause.position.column}:", cause.position.underline(cause.text)]
             if isinstance(cause, SqlSyntaxError) and cause.expected:
-                parts.append("expected: " + ", ".join(cause.expected))
+                parts.append("expected: " + " or ".join(_named(cause.expected)))
             if cause.suggestion:
                 parts.append(f"did you mean {cause.suggestion}?")
+            if cause.advice:
+                parts.append(cause.advice)
             return "\n".join(parts)
         cause = cause.__cause__
     return None
+
+
+def _named(expected: tuple[str, ...]) -> tuple[str, ...]:
+    """Words as one list, signs between quotes, so that a comma is seen as one."""
+    if all(any(c.isalpha() for c in name) for name in expected):
+        return (", ".join(expected),)
+    return tuple(name if any(c.isalpha() for c in name) else f'"{name}"' for name in expected)
 
 
 class DefinitionError(PlutinoError):

@@ -125,5 +125,7 @@ def _refusal(method: str, path: str, status: int, text: str) -> Refusal:
         message, code = str(envelope["message"]), int(envelope["error"])
     except (ValueError, TypeError, KeyError):
         return Refusal(text.strip() or f"HTTP status {status} for {method} {path}")
-    faults = envelope.get("faults")
-    return Refusal(message, code=code, faults=faults if isinstance(faults, list) else [])
+    faults, place = envelope.get("faults"), envelope.get("explanation")
+    return Refusal(
+        message, code=code, faults=faults if isinstance(faults, list) else [], explanation=place if isinstance(place, str) else ""
+    )

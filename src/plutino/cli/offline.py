@@ -64,7 +64,7 @@ def validate(
 def validate_rule(words: Sequence[str], file: str | None, server: str, as_json: bool) -> None:
     """Check a rule against the definitions of a server."""
     name, text = name_and_json(words, file)
-    Client(server).call("POST", "/rules/validate", rule_text(name, text).encode())
+    Client(server).call("POST", "/rules/validate", rule_text(name, text).encode(), {"explain": "1"})
     say("The rule has been successfully validated and is confirmed to be correct.", as_json)
 
 

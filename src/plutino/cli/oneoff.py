@@ -18,9 +18,9 @@ import click
 from msgspec import Struct
 
 from plutino.cli.layout import read_text
-from plutino.cli.output import Failure, Misuse, counted, json_option
+from plutino.cli.output import Failure, Misuse, Refusal, counted, json_option
 from plutino.cli.script import STDIN, Script, read_script
-from plutino.errors import ProvisionError, TransportError
+from plutino.errors import PlutinoError, ProvisionError, TransportError
 from plutino.model import Ref
 from plutino.spi import ConnectorSpec, Delivery, IngressHandler, Inlet, Mode, Origin, Registry, SinkSpec, SocketRoom, SourceSpec
 
@@ -53,7 +53,10 @@ def run(path: str, execute: str | None, stdin: str, count: int | None, options: 
     script = read_script(execute or read_text(path), name, stdin)
     rule = {"id": RULE, "sql": script.select, "actions": [{STDOUT: {"sendSingle": True}}], "options": _options(options)}
     with tempfile.TemporaryDirectory(prefix="plutino-run-") as folder:
-        asyncio.run(_run(script, rule, folder, count))
+        try:
+            asyncio.run(_run(script, rule, folder, count))
+        except PlutinoError as error:
+            raise Refusal.of(error) from error
 
 
 commands: Sequence[click.Command] = (run,)

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from plutino.errors import DocumentError, PlutinoError
+from plutino.errors import DocumentError, PlutinoError, explanation
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,24 +35,27 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON; 
 
 
 class Failure(click.ClickException):
-    """Ends a command with a line on stderr. ``hint`` says what to do about it."""
+    """Ends a command with a line on stderr. ``hint`` says what to do about it, ``explanation`` shows the place in a statement below."""
 
     exit_code = 1
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", *, explanation: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+        self.explanation = explanation
         context = click.get_current_context(silent=True)
         self.as_json = bool(context is not None and context.params.get("as_json"))
 
     def fields(self) -> dict[str, Any]:
         """The error as ``--json`` prints it."""
-        return {"error": self.message, **({"hint": self.hint} if self.hint else {})}
+        found = {"error": self.message, "hint": self.hint, "explanation": self.explanation}
+        return {name: value for name, value in found.items() if value or name == "error"}
 
     def lines(self) -> Iterator[str]:
         """The error for people."""
         text = one_line(self.message)
         yield f"error: {text.rstrip('.')}; {self.hint}" if self.hint else f"error: {text}"
+        yield from (f"  {line}" for line in self.explanation.splitlines())
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the error; click calls this."""
@@ -69,8 +72,10 @@ class Misuse(Failure):
 class Refusal(Failure):
     """The server (or a check in this process) said no: its code, and for a document each fault with its place."""
 
-    def __init__(self, message: str, hint: str = "", *, code: int = 0, faults: Sequence[dict[str, Any]] = ()) -> None:
-        super().__init__(message, hint)
+    def __init__(
+        self, message: str, hint: str = "", *, code: int = 0, faults: Sequence[dict[str, Any]] = (), explanation: str = ""
+    ) -> None:
+        super().__init__(message, hint, explanation=explanation)
         self.code = code
         self.faults = list(faults)
 
@@ -79,7 +84,7 @@ class Refusal(Failure):
         """An error of this process as a refusal."""
         found = [asdict(fault) for fault in error.faults] if isinstance(error, DocumentError) else []
         faults = [{name: value for name, value in fault.items() if value or name != "file"} for fault in found]
-        return cls(error.message, code=error.code, faults=faults)
+        return cls(error.message, code=error.code, faults=faults, explanation=explanation(error) or "")
 
     def fields(self) -> dict[str, Any]:
         """The wire's code and faults as well."""

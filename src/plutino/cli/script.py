@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from plutino.cli.output import Failure, Misuse
-from plutino.errors import SqlSyntaxError
+from plutino.errors import Position, SqlSyntaxError, explanation
 from plutino.sql import parse_statement, to_sql, tree
 from plutino.sql.lexer import END, tokenize
 
@@ -65,10 +65,12 @@ def _parsed(text: str, name: str, start: int, statement: str) -> tree.Statement:
     try:
         return parse_statement(statement)
     except SqlSyntaxError as error:
-        place = _place(text, name, start + (error.position.start if error.position is not None else 0))
-        expected = "expected " + ", ".join(error.expected) if error.expected else ""
-        hint = f"did you mean {error.suggestion}?" if error.suggestion else expected
-        raise Failure(f"{place}: {error.message}", hint) from error
+        begin, end = (0, 0) if error.position is None else (error.position.start, error.position.end)
+        place = _place(text, name, start + begin)
+        # Lines and columns of the file, not of the statement.
+        error.text, error.position = text, Position.of(text, start + begin, start + end)
+        _, _, shown = (explanation(error) or "").partition("\n")
+        raise Failure(f"{place}: {error.message}", explanation=shown) from error
 
 
 def _place(text: str, name: str, offset: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from plutino.cli.output import Failure, Misuse, one_line
+from plutino.cli.output import Failure, Misuse, Refusal
 from plutino.errors import PlutinoError
 
 _ELSEWHERE = ("plugin", "udf", "service", "service_func", "schema", "script")
@@ -131,7 +131,7 @@ def run(group: click.Group, arguments: Sequence[str] | None = None) -> int:
         click.echo("interrupted", err=True)
         return 1
     except PlutinoError as error:
-        click.echo(f"error: {one_line(error.message)}", err=True)
+        Refusal.of(error).show()
         return 1
     except BrokenPipeError:
         # The reader of a pipe has left (`plutino tail r | head -1`): nothing is wrong, but the interpreter must not flush into it.

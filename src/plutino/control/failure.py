@@ -46,7 +46,9 @@ def explained(error: PlutinoError) -> str:
         if isinstance(position, Position):
             text += f" (line {position.line}, column {position.column} of the statement)"
             suggestion = getattr(cause, "suggestion", None)
-            return f"{text}; did you mean {suggestion}?" if suggestion else text
+            advice = getattr(cause, "advice", None)
+            text += f"; did you mean {suggestion}?" if suggestion else ""
+            return f"{text}; {advice}" if advice else text
         cause = cause.__cause__
     return text
 

@@ -12,6 +12,7 @@ from plutino.model.value import general_text
 from plutino.spi import Arg, ArgCheck, Environment, FunctionKind, FunctionSpec
 from plutino.spi.function import Literal
 from plutino.sql import tree
+from plutino.sql.windows import WINDOWS
 
 _BOOLEAN_OPS = frozenset(("AND", "OR", "=", "!=", "<", "<=", ">", ">="))
 
@@ -24,7 +25,7 @@ def find_function(call: tree.Call, env: Environment) -> FunctionSpec:
         own = env.function(call.name)
         if own is not None:
             return own.spec
-        near = get_close_matches(call.name.lower(), [*functions, *env.functions()], 1)
+        near = get_close_matches(call.name.lower(), [*functions, *WINDOWS, *env.functions()], 1)
         raise SqlSyntaxError(f"function {call.name} not found", suggestion=near[0] if near else None)
     return spec
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from plutino.errors import PlanError, SqlSyntaxError, UnsupportedError
+from plutino.errors import PlanError, Position, SqlSyntaxError, UnsupportedError
 from plutino.model import ANY, Column, Schema
 from plutino.planner.binder import Binder
 from plutino.planner.bound import (
@@ -251,7 +251,9 @@ def _group_keys(select: tree.Select, binder: Binder) -> tuple[Bound, ...]:
             raise SqlSyntaxError(f"Not allowed to call aggregate functions in GROUP BY clause: {printed(key, binder.texts())}.")
         keys.append(key)
     if keys and select.window is None:
-        raise PlanError("select stmt group by should be used with window")
+        place = Position.of(binder.text, *select.group_by[0].span) if binder.text else None
+        advice = "add a window: GROUP BY …, TUMBLINGWINDOW(ss, 10)"
+        raise PlanError("select stmt group by should be used with window", text=binder.text, position=place, advice=advice)
     # a state window has groups of its own (PARTITION BY); plain keys beside it mean nothing
     return () if select.window is not None and select.window.kind == "statewindow" else tuple(keys)
 

@@ -7,13 +7,16 @@ from collections.abc import Iterable
 from typing import Final, NoReturn
 
 from plutino.errors import Position, SqlSyntaxError
-from plutino.sql.lexer import BAD, IDENT, INTEGER, NUMBER, Token, tokenize
+from plutino.sql.lexer import BAD, IDENT, INTEGER, KEYWORDS, NUMBER, Token, tokenize
 
 MAX_NESTING: Final = 100
 """How deep expressions and types may nest, so that no statement can exhaust the interpreter's stack."""
 
-_HINTS: Final = {("<", ">"): "!=", ("=", "="): "=", ("|", "|"): "concat(a, b)"}
+_HINTS: Final = {("<", ">"): "!=", ("=", "="): "=", ("=", ">"): ">=", ("=", "<"): "<=", ("|", "|"): "concat(a, b)"}
 """Operators of other dialects, as pairs of tokens, and what to write here."""
+
+_CLAUSES: Final = frozenset(("FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "BY", "SELECT", "JOIN", "ON"))
+"""Reserved words that rather stand too early than are meant as a name."""
 
 
 class Cursor:
@@ -76,12 +79,14 @@ class Cursor:
         if self.nesting > MAX_NESTING:
             self.fail(f"statement is nested too deeply: more than {MAX_NESTING} levels; split it, or use IN for long lists of values")
 
-    def found(self, expected: str, *names: str, like: Iterable[str] = ()) -> NoReturn:
+    def found(self, expected: str, *names: str, like: Iterable[str] = (), advice: str | None = None) -> NoReturn:
         """Refuses the current token: ``found "X", <expected>.``
 
-        ``names`` are the words that could stand here; ``like`` are further words to look for a misspelling in.
+        ``names`` are the words that could stand here; ``like`` are further words to look for a misspelling in; ``advice`` is for a token
+        that resembles none of them.
         """
-        self.fail(f"found {self.shown()}, {expected}.", names, self._suggestion((*names, *like)))
+        suggestion = self._suggestion((*names, *like))
+        self.fail(f"found {self.shown()}, {expected}.", names, suggestion, advice=None if suggestion else advice)
 
     def misspelt(self, message: str, *names: str) -> NoReturn:
         """Refuses the current token with ``message``; one of ``names`` was expected, and suggested if it is close."""
@@ -93,10 +98,30 @@ class Cursor:
         expected: tuple[str, ...] = (),
         suggestion: str | None = None,
         span: tuple[int, int] | None = None,
+        advice: str | None = None,
     ) -> NoReturn:
         """Refuses the statement with this message, at ``span`` or at the current token."""
         start, end = span or self.token[2:4]
-        raise SqlSyntaxError(message, text=self.text, position=Position.of(self.text, start, end), expected=expected, suggestion=suggestion)
+        place = Position.of(self.text, start, end)
+        if span is None and suggestion is None and advice is None:
+            advice = self._advice()
+        raise SqlSyntaxError(message, text=self.text, position=place, expected=expected, suggestion=suggestion, advice=advice)
+
+    def _advice(self) -> str | None:
+        """What to do about a token that no place of the grammar would take."""
+        written = self.written()
+        if self.kind == BAD and written[:1] in ("'", '"'):
+            if self.token[3] == len(self.text) and not (len(written) > 1 and written.endswith(written[0])):
+                return "the text that begins here has no closing quote"
+            return r"a text in quotes stands on one line; a line break in it is \n, a backslash is \\"
+        if self.kind == BAD and written.startswith("/"):
+            return "the comment that begins here has no end"
+        before = self.tokens[self.at - 1][0] if self.at else ""
+        if self.kind in _CLAUSES and before == ",":
+            return f"remove the comma before {self.kind}"
+        if self.kind in KEYWORDS and self.kind not in _CLAUSES:
+            return f"{self.kind} is a reserved word; where it is meant as a name, write `{written}` in backquotes"
+        return None
 
     def _suggestion(self, words: tuple[str, ...]) -> str | None:
         kind, text, _, _ = self.token

@@ -6,6 +6,7 @@ its format, source type and schema exist is for others to say.
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Callable
@@ -202,9 +203,10 @@ def _unknown_type(cursor: Cursor) -> NoReturn:
     known = "BIGINT | FLOAT | STRING | DATETIME | BOOLEAN | BYTEA | ARRAY | STRUCT"
     message = f"found {cursor.shown()}, expect valid stream field types({known})."
     foreign = _FOREIGN_TYPES.get(cursor.word())
-    if foreign is not None:
-        cursor.fail(message, _TYPES, foreign)
-    cursor.misspelt(message, *_TYPES)
+    if foreign is None:
+        near = difflib.get_close_matches(cursor.word(), (*_TYPES, *_FOREIGN_TYPES), 1, 0.6)
+        foreign = _FOREIGN_TYPES.get(near[0], near[0]) if near else None
+    cursor.fail(message, _TYPES, foreign)
 
 
 def _unknown_element(cursor: Cursor) -> NoReturn:
@@ -320,7 +322,8 @@ def _options(cursor: Cursor) -> dict[str, str | bool | int]:
 
 def _option(cursor: Cursor, name: str) -> str | bool | int:
     if cursor.kind not in (STRING, "TRUE", "FALSE"):
-        cursor.found("expect string or boolean value in option", '"text"', "TRUE", "FALSE")
+        advice = f'write it between double quotes: "{cursor.token[1]}"' if cursor.kind in (SINGLE, IDENT, INTEGER) else None
+        cursor.found("expect string or boolean value in option", '"text"', "TRUE", "FALSE", advice=advice)
     text = cursor.token[1]
     value: str | bool | int = text.lower() if name in LOWERED else text
     if name in FLAGS:

@@ -429,7 +429,7 @@ def _over(cursor: Cursor) -> Over:
         order_by = sort_keys(cursor)
     when = expression(cursor) if cursor.accept("WHEN") else None
     if not partition_by and not order_by and when is None:
-        cursor.fail(f"Found {cursor.shown()} after OVER (, expect partition by or when.", ("PARTITION", "WHEN"))
+        cursor.misspelt(f"Found {cursor.shown()} after OVER (, expect partition by or when.", "PARTITION", "WHEN")
     if not cursor.accept(")"):
         cursor.fail(f"Found {cursor.shown()}, expect right parentheses after OVER ", (")",))
     return Over(partition_by, order_by, when, (start, cursor.end))

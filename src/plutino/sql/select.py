@@ -20,7 +20,7 @@ def query(cursor: Cursor) -> Query:
     found = _query(cursor)
     cursor.accept(";")
     if cursor.kind != END:
-        cursor.found("expected EOF", *CLAUSES, like=("UNION", "QUALIFY", "ASOF"))
+        cursor.found("expected EOF", *CLAUSES, like=("UNION", "QUALIFY", "ASOF"), advice=_second_source(cursor))
     return found
 
 
@@ -43,7 +43,7 @@ def _select(cursor: Cursor) -> Select:
     start = cursor.advance()[2]
     fields = _fields(cursor)
     if not cursor.accept("FROM"):
-        cursor.found("expected FROM", "FROM", like=("AS", "INVISIBLE"))
+        cursor.found("expected FROM", "FROM", like=("AS", "INVISIBLE"), advice=_second_name(cursor))
     source = _source(cursor)
     joins = _joins(cursor) if cursor.kind in JOINS or _at_asof(cursor) else ()
     where = expression(cursor) if cursor.accept("WHERE") else None
@@ -53,6 +53,22 @@ def _select(cursor: Cursor) -> Select:
     order_by = _order_by(cursor) if cursor.kind == "ORDER" else ()
     limit = _limit(cursor) if cursor.kind == "LIMIT" else None
     return Select(fields, source, joins, where, group_by, window, having, order_by, limit, (start, cursor.end), qualify)
+
+
+def _second_source(cursor: Cursor) -> str | None:
+    """What to do about a token after the last clause."""
+    if cursor.kind == ",":
+        return "streams are joined: FROM a INNER JOIN b ON a.id = b.id GROUP BY TUMBLINGWINDOW(ss, 10)"
+    return f"another name for a stream needs AS: AS {cursor.written()}" if cursor.kind == IDENT else None
+
+
+def _second_name(cursor: Cursor) -> str | None:
+    """What to do about a word that follows a whole item of the select list."""
+    if cursor.kind not in (IDENT, "*"):
+        return None
+    if cursor.tokens[cursor.at - 1][1].upper() == "DISTINCT":
+        return "rows of streams have no end, so DISTINCT does not stand here; group by the columns and a window, or see changed_cols()"
+    return f"another name for a column needs AS: AS {cursor.written()}"
 
 
 def _fields(cursor: Cursor) -> tuple[Field, ...]:

@@ -213,6 +213,18 @@ def test_refusals_keep_the_servers_text(fake: Fake, plutino: Run, capsys: Output
     assert json.loads(capsys.readouterr().err) == {"error": "Delete rule error: rule r not found", "code": 1000}
 
 
+def test_refused_statements_are_underlined(fake: Fake, plutino: Run, capsys: Output) -> None:
+    """The place that the server explains stands below the error; with --json it is a member."""
+    place = "line 1, column 8:\nSELECT upr(a) FROM s\n       ^^^^^^"
+    fake.answers["POST /rules"] = (400, json.dumps({"error": 1000, "message": "function upr not found", "explanation": place}))
+    arguments = ("create", "rule", "r", '{"sql":"SELECT upr(a) FROM s"}')
+    assert plutino(*arguments) == 1
+    lines = ["error: function upr not found", "  line 1, column 8:", "  SELECT upr(a) FROM s", "         ^^^^^^"]
+    assert capsys.readouterr().err.splitlines() == lines
+    assert plutino(*arguments, "--json") == 1
+    assert json.loads(capsys.readouterr().err) == {"error": "function upr not found", "explanation": place, "code": 1000}
+
+
 def test_status(fake: Fake, plutino: Run, capsys: Output) -> None:
     """A line for the server, a row per rule with its errors."""
     fake.answers |= {

@@ -39,6 +39,7 @@ def test_faults_say_where() -> None:
     with pytest.raises(Failure) as caught:
         read_script("CREATE STREAM a () WITH ();\n\nSELECT x\n  FRM a", "q.sql")
     assert caught.value.message.startswith("q.sql line 4, column ")
+    assert caught.value.explanation.split("\n")[:2] == ["  FRM a", "  ^^^"]
 
 
 @pytest.mark.parametrize(

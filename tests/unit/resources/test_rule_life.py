@@ -247,6 +247,9 @@ async def test_validation_creates_nothing_and_answers_in_text(api: Api) -> None:
     refused = await api.ask("POST", "/rules/validate", body)
     assert refused.status == 422
     assert refused.headers["content-type"].startswith("text/plain")
+    shown = await api.ask("POST", "/rules/validate?explain=1", {**body, "sql": "SELECT a FORM demo"}, {"Accept": "application/json"})
+    assert shown.status == 422
+    assert "did you mean FROM?" in shown.json["explanation"]
     good = await api.ask("POST", "/rules/validate", {**body, "sql": "SELECT a FROM demo"})
     assert good.json == {"sources": ["demo"], "valid": True}
     assert (await api.ask("GET", "/rules")).json == []

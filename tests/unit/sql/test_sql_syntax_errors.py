@@ -215,6 +215,8 @@ def test_refused_windows(window: str, message: str) -> None:
         ("select a || b from demo", "concat(a, b)"),
         ("select 1e5 from demo", "a number without exponent"),
         ("select case when a then 1 end from demo", "a comparison, e.g. = TRUE"),
+        ("select a from demo where a => 1", ">="),
+        ("select lag(a) over (partiton by b) from demo", "PARTITION"),
         ("select zzz zzz from demo", None),
     ],
 )
@@ -229,6 +231,7 @@ def test_suggestions_for_queries(text: str, suggestion: str | None) -> None:
         ('create stream s () with (DATASUORCE="x")', "DATASOURCE"),
         ("create stream s (a bigin) with ()", "BIGINT"),
         ("create stream s (a integer) with ()", "BIGINT"),
+        ("create stream s (a integr) with ()", "BIGINT"),
         ("create stream s (a text) with ()", "STRING"),
         ("create stream s (a array(strng)) with ()", "STRING"),
         ("create steam s () with ()", "STREAM"),
@@ -239,6 +242,33 @@ def test_suggestions_for_queries(text: str, suggestion: str | None) -> None:
 def test_suggestions_for_definitions(text: str, suggestion: str) -> None:
     """Misspelt options, types and keywords get a hint."""
     assert refusal(text, False).suggestion == suggestion
+
+
+@pytest.mark.parametrize(
+    ("text", "query", "advice"),
+    [
+        ('select a from demo where a = "pen', True, "the text that begins here has no closing quote"),
+        ('select a from demo where a = "\\z"', True, r"a text in quotes stands on one line; a line break in it is \n, a backslash is \\"),
+        ("select a /* from demo", True, "the comment that begins here has no end"),
+        ("select a, from demo", True, "remove the comma before FROM"),
+        ("select end from demo", True, "END is a reserved word; where it is meant as a name, write `end` in backquotes"),
+        ("select count(*) c from demo", True, "another name for a column needs AS: AS c"),
+        ("select a from demo d", True, "another name for a stream needs AS: AS d"),
+        ("select a form demo", True, None),
+        ("create stream s () with (TYPE='file')", False, 'write it between double quotes: "file"'),
+    ],
+)
+def test_advice(text: str, query: bool, advice: str | None) -> None:
+    """What no other word would mend is told in words, and shown last."""
+    error = refusal(text, query)
+    assert error.advice == advice
+    if advice is not None:
+        assert (explanation(error) or "").endswith(advice)
+
+
+def test_signs_that_were_expected_are_quoted() -> None:
+    """A comma in a list of what was expected is told from the commas between."""
+    assert 'expected: "," or ")"' in (explanation(refusal("select avg(a from demo", True)) or "")
 
 
 def test_place_and_explanation() -> None:

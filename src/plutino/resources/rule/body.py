@@ -190,6 +190,7 @@ def sql_fault(sql: str, error: SqlSyntaxError) -> SqlSyntaxError:
         position=error.position,
         expected=error.expected,
         suggestion=error.suggestion,
+        advice=error.advice,
     )
     fault.code = DefinitionError.code
     return fault

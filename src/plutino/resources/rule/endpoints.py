@@ -29,6 +29,7 @@ _LIVE = ("starting", "running", "stopping")
 _INVALID = "invalid rule json"
 
 _TAGS_SCHEMA = {"type": "object", "properties": {"tags": {"type": "array", "items": {"type": "string"}}}}
+_CHECK_QUERY = {"explain": "1: a refusal is sent as the envelope of errors, which shows the place in the statement"}
 _EXPLAIN_QUERY = {"code": "1: operators, needed columns and generated code as well"}
 _OBJECT = {"type": "object"}
 _LIST = {"type": "array", "items": {"type": "object"}}
@@ -53,7 +54,13 @@ def endpoints(rules: Rules) -> Sequence[Action]:
         Action("GET", "/rules", on.list, "All rules with their states", reply=_LIST, tags=tags),
         Action("POST", "/rules", on.create, "Create a rule", body=RULE_SCHEMA, status=201, tags=tags),
         Action("GET", "/rules/status/all", on.status_all, "States and errors of all rules", reply=_OBJECT, tags=tags),
-        Action("POST", "/rules/validate", on.validate, "Check a rule without creating it", body=RULE_SCHEMA, reply=_OBJECT, tags=tags),
+        Action(
+            *("POST", "/rules/validate", on.validate, "Check a rule without creating it"),
+            body=RULE_SCHEMA,
+            reply=_OBJECT,
+            tags=tags,
+            query=_CHECK_QUERY,
+        ),
         Action("GET", "/rules/usage/cpu", on.usage, "CPU time of rules, where it is measured", tags=tags),
         Action("GET", "/rules/tags/match", on.match, "Rules that have all given tags", body=_TAGS_SCHEMA, reply=_OBJECT, tags=tags),
         Action("POST", "/rules/bulkstart", on.start_matching, "Start rules by tags", body=_TAGS_SCHEMA, reply=_LIST, tags=tags),
@@ -150,7 +157,7 @@ class _Endpoints:
             drawn = content.get("graph") is not None
             sources = stream_names(content) if drawn else sources_of(select_of(content["sql"]))
         except PlutinoError as error:
-            return text_answer(f"{_INVALID}: {error.message}", 422)
+            return _invalid(call, f"{_INVALID}: {error.message}", error)
         for name in sources:
             if env.get(Ref("stream", name)) is None and env.get(Ref("table", name)) is None:
                 return text_answer(f"{name} is not found", 422)
@@ -158,9 +165,9 @@ class _Endpoints:
             # Whether the options suit the streams is known when the rule is created.
             self.rules.plan(Definition(Ref(_KIND, content["id"]), _text(call), content), env, RuleOptions())
         except SqlSyntaxError as error:
-            return text_answer(f"{_INVALID}: {sql_fault(content.get('sql', ''), error).message}", 422)
+            return _invalid(call, f"{_INVALID}: {sql_fault(content.get('sql', ''), error).message}", error)
         except PlutinoError as error:
-            return text_answer(error.message, 422)
+            return _invalid(call, error.message, error)
         return json_answer({"sources": sources, "valid": True})
 
     async def status(self, call: Call) -> Answer:
@@ -405,6 +412,13 @@ async def _attempt(id: str, act: Any, control: Control) -> dict[str, Any]:
     except PlutinoError as error:
         return {"ruleId": id, "success": False, "error": error.message}
     return {"ruleId": id, "success": True}
+
+
+def _invalid(call: Call, text: str, error: PlutinoError) -> Answer:
+    """A rule that is refused by a check: bare text, or on request the error with its place."""
+    if truth(call.query.get("explain", "")):
+        raise PlutinoError(text, code=error.code, status=422) from error
+    return text_answer(text, 422)
 
 
 async def _store_tags(call: Call, change: Any) -> Answer:
