@@ -62,7 +62,7 @@ def test_rows_that_fail_are_told() -> None:
     result = plutino("run", "-e", "SELECT a + 1 AS b FROM s", "--stdin", "s", stdin='{"a":1}\n{bad\n{"a":"x"}\n', code=1)
     assert result.stdout == '{"b":2}\n'
     assert result.stderr.startswith("error: 2 rows failed; the last error: ")
-    assert all(line.startswith("  ") for line in result.stderr.splitlines()[1:])
+    assert result.stderr.count("\n") == 1
 
 
 def test_count_ends_an_endless_source() -> None:
@@ -112,4 +112,4 @@ def test_what_cannot_run(arguments: tuple[str, ...], code: int, text: str) -> No
     result = plutino("run", *arguments, code=code)
     assert result.stdout == ""
     assert result.stderr.startswith(text)
-    assert result.stderr.count("\n") == 1
+    assert all(line.startswith("  ") for line in result.stderr.splitlines()[1:])
