@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 from plutino.compiler.code import Constants
 from plutino.compiler.exact import Access, ExactEmitter
 from plutino.compiler.items import ItemWriter, output_kind
 from plutino.execution.memory import Analytic, Changes, Hits, Memory, RuleClock
-from plutino.planner.bound import AliasRef, AnalyticCall, AnalyticRef, Bound, ColumnRef, HitValue, Item, MetaRef, WholeRow, children, walk
-from plutino.planner.plan import Aggregate, Filter, Having, Join, LookupJoin, Order, RulePlan, Window
+from plutino.planner.bound import AliasRef, AnalyticCall, AnalyticRef, Bound, ColumnRef, Item, MetaRef, WholeRow, walk
+from plutino.planner.plan import Aggregate, Join, RulePlan
 from plutino.planner.plan import Analytic as AnalyticNode
 from plutino.planner.scope import merged_order
 from plutino.spi import InputNeed
@@ -38,7 +37,7 @@ class Pieces:
         self.changes = [f"s[{len(self.memories) + i}]" for i in range(len(plan.root.changed))]
         self.memories += [Changes for _ in plan.root.changed]
         self.hits: dict[str, str] = {}
-        for clause in sorted({h.clause for e in _expressions(plan) for h in _hits(e)}):
+        for clause in plan.hits:
             self.hits[clause] = f"s[{len(self.memories)}]"
             self.memories.append(Hits)
         scans = plan.scans
@@ -199,43 +198,3 @@ def returning(name: str, arguments: str, exprs: Sequence[Bound], emitter: ExactE
 def tuple_form(count: int) -> str:
     """The form of a tuple of ``count`` values."""
     return "(" + "{}, " * count + ")"
-
-
-def _hits(expr: Bound) -> list[HitValue]:
-    found = [expr] if isinstance(expr, HitValue) else []
-    for child in children(expr):
-        found += _hits(child)
-    return found
-
-
-def _expressions(plan: RulePlan) -> list[Bound]:
-    """Every expression of a plan that may ask how often a clause has passed."""
-    project = plan.root
-    found: list[Any] = [*(i.expr for i in project.items), project.qualify]
-    for numbering in project.numberings:
-        found += [*numbering.partition, *(k.expr for k in numbering.order)]
-    for changed in project.changed:
-        found += [changed.prefix, changed.ignore_null, *(e for _, e in changed.columns)]
-    for node in plan.chain():
-        match node:
-            case Filter():
-                found += [node.condition, *(a for call in node.aggregates for a in call.args)]
-            case Having():
-                found.append(node.condition)
-            case Order():
-                found += [k.expr for k in node.keys]
-            case Window():
-                spec = node.window
-                found += [node.condition, spec.when, spec.begin, spec.emit, *spec.partition]
-            case Aggregate():
-                found += [*node.keys, *(a for call in node.calls for a in call.args)]
-            case AnalyticNode():
-                for call in node.calls:
-                    found += [*call.args, *call.partition, call.when]
-            case Join():
-                found.append(node.on)
-            case LookupJoin():
-                found += [*node.values, node.rest]
-            case _:
-                pass
-    return [e for e in found if e is not None]

@@ -58,6 +58,8 @@ class Binder:
         self.aggregates: list[AggregateCall] = []
         self.analytics: list[AnalyticCall] = []
         self.numberings: list[Numbering] = []
+        self.hits: set[str] = set()
+        """Clauses that some expression asks how often they have passed."""
         self.position: int | None = None
         """Index of the select item that is being bound; None in every other clause."""
         self.clause = "select"
@@ -258,7 +260,9 @@ class Binder:
         if name in HITS:
             # HAVING counts what it lets pass, group by group, while the select list is computed behind all of them
             own = name.startswith("last_hit") or self.clause == "having"
-            return HitValue(self.clause if own else "group", name.endswith("time"))
+            hit = HitValue(self.clause if own else "group", name.endswith("time"))
+            self.hits.add(hit.clause)
+            return hit
         if name in CONTEXT:
             return ContextValue(name)
         raise UnsupportedError(f"function {name} is not supported yet")

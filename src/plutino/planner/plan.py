@@ -156,7 +156,7 @@ class RulePlan(Struct, frozen=True, dict=True):
     """A planned SELECT.
 
     ``columns`` are the output names as ``/rules/{id}/schema`` lists them, without those of a wildcard. ``derived`` holds the plans of
-    queries in FROM, by the names of the sources that they are.
+    queries in FROM, by the names of the sources that they are. ``hits``: the clauses that some expression asks how often they have passed.
     """
 
     rule: str
@@ -165,6 +165,7 @@ class RulePlan(Struct, frozen=True, dict=True):
     options: RuleOptions
     columns: tuple[str, ...]
     derived: Mapping[str, Plan] = {}
+    hits: tuple[str, ...] = ()
 
     def chain(self) -> tuple[Node, ...]:
         """The nodes from what is read to the projection."""

@@ -128,7 +128,7 @@ def _plan_select(select: tree.Select, env: Environment, options: RuleOptions, ru
         clauses.listed.place,
     )
     columns = _listed_names(root, schemaless=any(s.schemaless for s in scope.sources.values()))
-    return RulePlan(rule_id, root, tuple(scope.sources.values()), options, columns, derived)
+    return RulePlan(rule_id, root, tuple(scope.sources.values()), options, columns, derived, tuple(sorted(binder.hits)))
 
 
 def _listed_names(root: Project, *, schemaless: bool) -> tuple[str, ...]:

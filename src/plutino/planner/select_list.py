@@ -191,6 +191,8 @@ def _visit(alias: str, path: tuple[str, ...], references: Mapping[str, set[str]]
 
 def _refuse_misplaced(select: tree.Select, binder: Binder) -> None:
     """Set-returning functions stand once, at the top of a select item or inside an expression, and nowhere else."""
+    if binder.text and "(" not in binder.text:
+        return
     functions = binder.env.registry.functions
     called = [functions.get(call.name.lower()) for call in calls_in(select)]
     if not any(spec is not None and spec.kind is FunctionKind.MULTI_ROW for spec in called):
