@@ -13,7 +13,7 @@ An error says who must act, whether a retry can help, and where the fault is::
     ├── ConflictError               an object exists already; HTTP 409 where the wire allows
     │   ├── RevisionConflictError   a change is based on a state that has moved meanwhile (HTTP 409); tells what changed
     │   └── BusyError               another import is going on, and the caller does not want to wait (HTTP 409)
-    ├── CancellationError              a change was ended by who asked for it, and undone
+    ├── CancellationError           a change was ended by who asked for it, and undone
     ├── DocumentError               an import document; carries every Fault found
     ├── AccessError                 a path, host or origin that is not allowed
     ├── ProvisionError              a source or sink cannot be built from its options (code 2201)
@@ -77,7 +77,6 @@ class PlutinoError(Exception):
 
     code: int = 1000
     status: int = 400
-    retry: bool = False
 
     def __init__(self, message: str, *, code: int | None = None, status: int | None = None) -> None:
         super().__init__(message)
@@ -215,7 +214,6 @@ class BusyError(ConflictError):
     """Another import is going on, and the caller does not want to wait for it."""
 
     status = 409
-    retry = True
 
 
 class CancellationError(PlutinoError):
@@ -247,7 +245,6 @@ class TransportError(PlutinoError):
     """
 
     code = 1003
-    retry = True
 
     def __init__(self, message: str, *, delivered: int = 0) -> None:
         super().__init__(message)

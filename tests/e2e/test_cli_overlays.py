@@ -56,6 +56,31 @@ def test_faults_name_file_line_and_column(tmp_path: Path) -> None:
     assert "rules.hot (base.yaml:7:5): Invalid rule json" in wrong
 
 
+def test_apply_tells_places_in_the_files_that_were_put_together(server: Server, tmp_path: Path) -> None:
+    """Not in the document that was sent: its lines are nowhere to be seen."""
+    (tmp_path / "site" / "streams").mkdir(parents=True)
+    (tmp_path / "site" / "rules").mkdir()
+    (tmp_path / "site" / "streams" / "boiler.sql").write_text('CREATE STREAM boiler (t BIGINT) WITH (TYPE="memory", DATASOURCE="b")')
+    (tmp_path / "site" / "rules" / "hot.yaml").write_text("sql: SELECT tt FROM boiler\nactions: [{nop: {}}]\n")
+    (tmp_path / "over.yaml").write_text("rules:\n    hot: {tags: [a]}\n")
+    refused = plutino("apply", "site", "over.yaml", "--owner", "o", server=server, folder=tmp_path, code=1).stderr
+    assert "rules.hot (site/rules/hot.yaml:1:1): unknown field tt" in refused
+    alone = plutino("apply", "site", "--owner", "o", server=server, folder=tmp_path, code=1).stderr
+    assert "rules.hot (site/rules/hot.yaml:1:1): unknown field tt" in alone
+
+
+def test_rules_that_fail_at_once_are_told(server: Server, tmp_path: Path) -> None:
+    """The document is right and taken over; that a variable is missing shows when the rule begins."""
+    document = {
+        "streams": {"s": 'CREATE STREAM s () WITH (TYPE="memory", DATASOURCE="s")'},
+        "rules": {"r": json.dumps({"sql": "SELECT * FROM s", "actions": [{"memory": {"topic": "${env:NOT_THERE_AT_ALL}"}}]})},
+    }
+    (tmp_path / "d.json").write_text(json.dumps(document))
+    found = plutino("import", "d.json", server=server, folder=tmp_path)
+    assert found.stdout == "imported 1 stream, 1 rule\n"
+    assert found.stderr.startswith("imported, but does not run: rules.r: reference ${env:NOT_THERE_AT_ALL}: no such variable")
+
+
 def test_secrets_come_from_files(tmp_path: Path) -> None:
     """So that they are seen neither in the document nor on the command line."""
     (tmp_path / "base.yaml").write_text(

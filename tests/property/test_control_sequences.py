@@ -9,6 +9,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plutino.control import V1
 from plutino.errors import PlutinoError
 from plutino.model import Ref
 from plutino.spi import Mode
@@ -74,10 +75,10 @@ async def run(sequence: list[tuple[dict[Ref, str | None], Mode, str]]) -> None:
                 }
             expect_engine(at)
         before = stored(at)
-        texts_before = at.control.export_document()
+        texts_before = await at.control.export(V1)
         await at.reopen()
         assert kept(at) == before
-        assert at.control.export_document() == texts_before
+        assert await at.control.export(V1) == texts_before
         # A temporary stream is gone, and what uses it does not check.
         expect_engine(at, frozenset(fault.path for fault in at.booted.faults))
     finally:
@@ -96,12 +97,12 @@ async def run_inverse(first: dict[Ref, str | None], second: dict[Ref, str | None
     at = await bench()
     try:
         await at.control.apply(first, mode=Mode.PARTIAL, origin=ORIGIN, on_error="continue")
-        before, exported = kept(at), at.control.export_document()
+        before, exported = kept(at), await at.control.export(V1)
         outcome = await at.control.apply(second, mode=Mode.PARTIAL, origin=ORIGIN, on_error="continue")
         changeset = at.control.changeset(outcome.changes, outcome.revision)
         after = kept(at)
         await at.control.apply(changeset.inverse().texts(), mode=Mode.FULL, origin=ORIGIN, on_error="continue")
-        assert (kept(at), at.control.export_document()) == (before, exported)
+        assert (kept(at), await at.control.export(V1)) == (before, exported)
         expect_engine(at)
         await at.control.apply(changeset.texts(), mode=Mode.FULL, origin=ORIGIN, on_error="continue")
         assert kept(at) == after

@@ -246,10 +246,6 @@ class Controller:
         """Everything that is stored as a document: one consistent state, the same bytes as long as nothing changes."""
         return await self._exporter.everything(form, secrecy)
 
-    def export_document(self) -> str:
-        """Everything that is stored as a v1 document, in one go."""
-        return self._exporter.at_once()
-
     async def export_rules(
         self, ids: Sequence[str], *, form: Format[Form], memory: bool = False, secrecy: Secrecy = OPEN
     ) -> tuple[Form, Selection]:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from plutino.control.documents import V1, Format, ObjectText, Steps, finish
+from plutino.control.documents import Format, ObjectText, Steps
 from plutino.control.door import Door
 from plutino.control.encryption import Cipher, new_salt
 from plutino.control.importer import away
@@ -35,10 +35,6 @@ class Exporter:
     async def everything(self, form: Format[Form], secrecy: Secrecy = OPEN) -> Form:
         """Everything that is stored; the same bytes as long as nothing changes."""
         return await self._written(form, self._door.committed.everything(), secrecy)
-
-    def at_once(self) -> str:
-        """Everything that is stored as a v1 document; blocks."""
-        return finish(self._steps(V1, self._kept(self._door.committed.everything())))
 
     async def rules(
         self, ids: Sequence[str], form: Format[Form], *, memory: bool = False, secrecy: Secrecy = OPEN

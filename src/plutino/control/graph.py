@@ -47,17 +47,6 @@ class Graph:
                     todo.append(user)
         return list(found)
 
-    def closure(self, refs: Iterable[Ref]) -> list[Ref]:
-        """``refs`` and everything that they use, directly or through others."""
-        found = dict.fromkeys(refs)
-        todo = list(found)
-        while todo:
-            for used in self._uses.get(todo.pop(), ()):
-                if used not in found:
-                    found[used] = None
-                    todo.append(used)
-        return list(found)
-
 
 async def in_order(refs: Iterable[Ref], uses: Callable[[Ref], Iterable[Ref]], pacer: Pacer) -> list[Ref]:
     """``refs`` so that what is used stands before its users; otherwise in the given order. A circle is cut where it was entered."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from msgspec import UNSET
@@ -133,8 +133,3 @@ class Hits:
 
     def restore(self, state: Any) -> None:
         self.count, self.time = state
-
-
-def whole_columns(whole: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Every column of a whole row."""
-    return list(whole.items())

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from plutino.errors import PlanError, SqlSyntaxError
 from plutino.planner.binder import Binder
-from plutino.planner.bound import AliasRef, Bound, ChangedColumns, ColumnRef, Dedup, FunctionCall, Item, Star, WholeRow, walk
+from plutino.planner.bound import AliasRef, ChangedColumns, ColumnRef, Dedup, FunctionCall, Item, Star, walk
 from plutino.planner.calls import check_call, find_function
 from plutino.planner.printing import printed
 from plutino.planner.scope import Scope
@@ -259,8 +259,3 @@ def _place(i: int, items: Sequence[Item], by_alias: Mapping[str, int], placed: s
         if isinstance(part, AliasRef):
             _place(by_alias[part.name], items, by_alias, placed, order)
     order.append(i)
-
-
-def reads_whole(expr: Bound) -> bool:
-    """Whether an expression looks at the whole row."""
-    return any(isinstance(part, WholeRow) for part in walk(expr))

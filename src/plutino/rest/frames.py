@@ -36,7 +36,6 @@ class Closing(IntEnum):
     GOING_AWAY = 1001
     PROTOCOL_ERROR = 1002
     WRONG_TEXT = 1007
-    TOO_SLOW = 1008
     TOO_LARGE = 1009
 
 

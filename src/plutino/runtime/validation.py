@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, assert_never
 
@@ -17,8 +16,6 @@ from plutino.model.value import describe, general_text
 from plutino.spi.gojson import GoJsonError, decode
 
 STAGE = "preprocessor"
-
-Settle = Callable[[Any], Any]
 
 
 class StrictCheck:

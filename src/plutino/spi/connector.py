@@ -211,7 +211,6 @@ class SourceSpec:
     - ``replays``: each reader gets its own sequence from the start (file, simulator), so streams that are not SHARED have a feed per rule;
       other sources have one feed per stream
     - ``bounded``: ``run`` may return
-    - ``acknowledges``: calls for late acknowledgement through ``Delivery.ack`` (MQTT at qos 1)
     - ``listens``: gives only what rules of this process send (memory): of sources that start together it is there first, so that it misses
       nothing; ``run`` must be ready for it before it waits
     - ``defaults``: the shipped ``default`` configuration key (``etc/sources/<type>.yaml`` of the original); ``presets``: other shipped keys
@@ -223,7 +222,6 @@ class SourceSpec:
     delivers: str = "bytes"
     replays: bool = False
     bounded: bool = False
-    acknowledges: bool = False
     listens: bool = False
     defaults: Mapping[str, Any] = field(default_factory=dict)
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -25,7 +25,6 @@ class RuleOptions(Struct, frozen=True):
 
     is_event_time: bool = False
     late_tolerance: int = 1000
-    concurrency: int = 1
     buffer_length: int = 1024
     send_meta_to_sink: bool = False
     send_nil_field: bool = False
@@ -36,11 +35,9 @@ class RuleOptions(Struct, frozen=True):
     cron: str = ""
     duration: int = 0
     cron_datetime_range: tuple[Any, ...] = ()
-    debug: bool = False
     disable_buffer_full_discard: bool = False
     window_version: str = ""
     send_sliding_window_twice: bool = False
-    save_state_before_stop: bool = False
 
 
 class FeedRequest(Struct, frozen=True):
@@ -63,8 +60,6 @@ class FeedRequest(Struct, frozen=True):
     timestamp_format: str = ""
     connection: str = ""
     is_table: bool = False
-    retain_size: int = 0
-    connection_key: str = ""
     label: str = ""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from plutino.catalog import TaskRecord
-from plutino.control import Progress, finish_message
+from plutino.control import V1, Progress, finish_message
 from plutino.errors import BusyError, CancellationError, PlutinoError
 from plutino.model import Ref
 from plutino.spi import Mode
@@ -53,7 +53,7 @@ def cancel_at(at: Bench, progress: Progress, moment: str, name: str) -> None:
 async def state(at: Bench) -> tuple[Any, ...]:
     """Everything that an import can change."""
     uses = {name: at.control.users(Ref("stream", name)) for name in ("s", "new", "gone")}
-    return at.texts(), dict(at.host.rules), set(at.host.streams), dict(at.catalog.triggers), at.control.export_document(), uses
+    return at.texts(), dict(at.host.rules), set(at.host.streams), dict(at.catalog.triggers), await at.control.export(V1), uses
 
 
 @pytest.mark.parametrize("name", ["s", "new", "changed", "stopped", "gone"])

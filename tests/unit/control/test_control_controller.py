@@ -260,7 +260,7 @@ async def test_start_up_is_the_diff_from_empty_and_never_fails(at: Bench) -> Non
     shown = at.control.environment.get(Ref("rule", "bad"))
     assert shown is not None
     assert shown.content is None
-    assert '"bad":"{"' in at.control.export_document()
+    assert '"bad":"{"' in await at.control.export(V1)
     await at.write(bad={})
     assert at.host.rules["bad"] == "running"
     await at.control.delete(Ref("stream", "worse"), origin=ORIGIN)
@@ -280,9 +280,9 @@ async def test_triggers_survive_and_end_with_a_new_text(at: Bench) -> None:
     assert at.host.rules == {"r": "stopped"}
     await at.write(stream_s={"x": 1})
     assert at.host.rules == {"r": "stopped"}
-    assert dumps(dumps({"triggered": False, "uses": ["stream:s"]})) in at.control.export_document()
+    assert dumps(dumps({"triggered": False, "uses": ["stream:s"]})) in await at.control.export(V1)
     await at.control.trigger(["r"], True)
-    assert dumps(dumps(ON_S)) in at.control.export_document()
+    assert dumps(dumps(ON_S)) in await at.control.export(V1)
     await at.control.trigger(["r"], False)
     outcome = await at.control.apply({R: dumps(ON_S)}, mode=Mode.PARTIAL, origin=ORIGIN)
     assert [c.verb for c in outcome.changes] == ["updated"]
@@ -295,12 +295,12 @@ async def test_an_export_with_a_stopped_rule_is_no_change(at: Bench) -> None:
     """Importing what was exported touches nothing, although the text now says what start and stop said before."""
     await at.write(r={"a": 1})
     await at.control.trigger(["r"], False)
-    exported = at.control.export_document()
+    exported = await at.control.export(V1)
     at.host.actions()
     result = await at.control.import_document(exported, partial=False, origin=ORIGIN)
     assert not result.changeset
     assert (at.host.actions(), at.control.triggered("r")) == ([], None)
-    assert at.control.export_document() == exported
+    assert await at.control.export(V1) == exported
 
 
 async def test_temporary_objects_live_in_memory(at: Bench) -> None:
@@ -308,7 +308,7 @@ async def test_temporary_objects_live_in_memory(at: Bench) -> None:
     await at.write(t={"temp": True})
     await at.control.trigger(["t"], False)
     assert (at.host.rules, at.control.revision, at.control.triggered("t")) == ({"t": "running"}, 0, False)
-    assert '"rules":{}' in at.control.export_document()
+    assert '"rules":{}' in await at.control.export(V1)
     with pytest.raises(NotFoundError, match="t not found"):
         await at.control.export_rules(["t"], form=V1)
     await at.write(t={"temp": True, "x": 1})

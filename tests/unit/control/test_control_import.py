@@ -57,7 +57,7 @@ async def test_an_import_reaches_everything(at: Bench) -> None:
 async def test_an_export_is_the_import_and_stable(at: Bench) -> None:
     """What was imported is exported with its texts, sorted, in the same bytes after importing it again and after a restart."""
     await load(at, PLANT)
-    exported = at.control.export_document()
+    exported = await at.control.export(V1)
     assert json.loads(exported) == {
         **EMPTY,
         **json.loads(PLANT),
@@ -66,9 +66,9 @@ async def test_an_export_is_the_import_and_stable(at: Bench) -> None:
     assert list(json.loads(exported)["rules"]) == ["q", "r"]
     at.host.log.clear()
     result = await load(at, exported)
-    assert (result.revision, at.host.log, at.control.export_document()) == (1, [], exported)
+    assert (result.revision, at.host.log, await at.control.export(V1)) == (1, [], exported)
     await at.reopen()
-    assert at.control.export_document() == exported
+    assert await at.control.export(V1) == exported
 
 
 async def test_a_full_import_deletes_what_it_does_not_name(at: Bench) -> None:
@@ -161,14 +161,14 @@ async def test_a_dry_run_of_an_import(at: Bench) -> None:
     """The changeset is shown with secrets masked, nothing changes, not even the status; faults refuse it as they would the import."""
     await load(at, PLANT)
     at.host.actions()
-    before = at.control.export_document()
+    before = await at.control.export(V1)
     new = document(connectionConfig={"mqtt": '{"con":{"password":"other"}}'}, rules={"r": {}, "q": {"triggered": False}})
     result = await load(at, new, dry_run=True)
     wire = result.changeset.to_wire()
     assert wire["summary"] == {"created": 0, "updated": 2, "deleted": 4, "unchanged": 1}
     assert [c["name"] for c in wire["changes"] if c["action"] == "unchanged"] == ["q"]
     assert not {"secret", "other"} & set(dumps(wire).split('"'))
-    assert (at.control.export_document(), at.host.log, at.control.revision) == (before, [], 1)
+    assert (await at.control.export(V1), at.host.log, at.control.revision) == (before, [], 1)
     with pytest.raises(DocumentError):
         await load(at, document(rules={"r": "["}), dry_run=True)
     assert at.control.import_status() == EMPTY
@@ -177,11 +177,11 @@ async def test_a_dry_run_of_an_import(at: Bench) -> None:
 async def test_unreadable_documents_change_nothing(at: Bench) -> None:
     """A document that cannot be read is refused with a place, before anything is looked at."""
     await load(at, PLANT)
-    before = at.control.export_document()
+    before = await at.control.export(V1)
     for text in ("{", "[]", '{"streams": []}', '{"streams": {"s": {"sql": "x"}}}'):
         with pytest.raises(DocumentError, match="configuration unmarshal with error"):
             await load(at, text)
-    assert at.control.export_document() == before
+    assert await at.control.export(V1) == before
 
 
 async def test_warnings_are_told(at: Bench) -> None:
@@ -218,4 +218,4 @@ async def test_names_and_texts_of_any_kind_survive(at: Bench) -> None:
     """Entries with odd names and texts come back as they were."""
     odd = {"": {}, "a b": {"x": "\u2028\x00"}, "ü😀": {}, "__proto__": {}}
     await load(at, document(rules=odd))
-    assert json.loads(at.control.export_document())["rules"] == {name: dumps(value) for name, value in odd.items()}
+    assert json.loads(await at.control.export(V1))["rules"] == {name: dumps(value) for name, value in odd.items()}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from plutino.control import V1
 from plutino.errors import DocumentError, PlanError, PlutinoError
 from plutino.model import Definition, Ref
 from plutino.spi import Area, Arg, FunctionSpec, Mode
@@ -216,5 +217,5 @@ async def test_exports_carry_bytes_that_only_this_server_has(bench: Staged) -> N
     """The text of a document can be read elsewhere; importing it where it comes from is no change."""
     async with bench.control.holding(b"mine") as url:
         await bench.archive(dumps({"file": url}))
-    exported = bench.control.export_document()
+    exported = await bench.control.export(V1)
     assert "data:,mine" in str(exported)

@@ -149,7 +149,6 @@ def test_options_are_decoded_and_defaults_are_shared() -> None:
         "restartStrategy": {"attempts": 3, "delay": "100ms", "maxDelay": 2000, "jitterFactor": 0.5},
         "duration": "1m",
         "cron": "0 0 * * *",
-        "enableSaveStateBeforeStop": True,
         "unknown": 1,
     }
     assert options_of(_content(options=written)) == RuleOptions(
@@ -162,7 +161,6 @@ def test_options_are_decoded_and_defaults_are_shared() -> None:
         restart=RestartStrategy(attempts=3, delay=100, max_delay=2000, jitter_factor=0.5),
         duration=60_000,
         cron="0 0 * * *",
-        save_state_before_stop=True,
     )
     assert options_of(_content(options={"qos": 1})) is options_of(_content(options={"qos": 1}))
     assert options_of(_content()) == RuleOptions()

@@ -5,19 +5,11 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from plutino.connectors.file.options import zstd
 
 _ARRAY_TAIL = 64
-
-
-class Compressor(Protocol):
-    """A stream compressor."""
-
-    def compress(self, data: bytes, /) -> bytes: ...
-
-    def flush(self, mode: int = ..., /) -> bytes: ...
 
 
 class Writer:
@@ -32,7 +24,6 @@ class Writer:
         self.count = 0
         self.opened_ms = now_ms
         self._kind = kind
-        self._compression = compression
         self._header = header
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         if kind == "json" and not _continues_array(path, compression):

@@ -18,7 +18,6 @@ CONNECTOR = ConnectorSpec(
     source=SourceSpec(
         options=MqttSourceOptions,
         create=MqttSource,
-        acknowledges=True,
         bounded=True,
         defaults={"server": "tcp://127.0.0.1:1883", "qos": 1, "protocolVersion": "3.1.1", "insecureSkipVerify": False},
         datasource=Datasource("Topic", "Topic filters, separated by commas", "topic1"),

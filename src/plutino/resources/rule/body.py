@@ -276,7 +276,6 @@ def _decoded(options: Mapping[str, Any]) -> RuleOptions:
     given: dict[str, Any] = {
         "is_event_time": options.get("isEventTime"),
         "late_tolerance": _given_duration(options.get("lateTolerance")),
-        "concurrency": options.get("concurrency"),
         "buffer_length": options.get("bufferLength"),
         "send_meta_to_sink": options.get("sendMetaToSink"),
         "send_nil_field": options.get("sendNilField"),
@@ -287,9 +286,7 @@ def _decoded(options: Mapping[str, Any]) -> RuleOptions:
         "cron": options.get("cron"),
         "duration": _lenient_duration(options.get("duration")),
         "cron_datetime_range": tuple(options.get("cronDatetimeRange") or ()),
-        "debug": options.get("debug"),
         "disable_buffer_full_discard": options.get("disableBufferFullDiscard"),
-        "save_state_before_stop": options.get("enableSaveStateBeforeStop"),
         "window_version": _given(window, "windowVersion", str),
         "send_sliding_window_twice": _given(window, "enableSendSlidingWindowTwice", bool),
     }

@@ -38,7 +38,6 @@ from plutino.spi.schemas import FORMATS, message_of, with_columns
 from plutino.spi.uploads import FilesToBe
 
 _KEPT = 4096
-_RETAINED_OF_FILES = 9999
 _ALWAYS_THERE = "json"
 
 Inputs = tuple[Definition | None, ...]
@@ -107,9 +106,6 @@ class Provision:
         datasource = content.option("DATASOURCE")
         if spec is not None:
             _refusing(partial(_make_source, spec, properties, datasource, self._check_contexts(env)[0]))
-        retained = int(content.option("RETAIN_SIZE") or 0)
-        if content.is_table and not retained:
-            retained = _RETAINED_OF_FILES if content.connector == "file" else 1
         request = FeedRequest(
             stream=stream,
             connector=content.connector,
@@ -123,7 +119,6 @@ class Provision:
             timestamp_format=content.option("TIMESTAMP_FORMAT"),
             connection=selector,
             is_table=content.is_table,
-            retain_size=retained,
         )
         if spec is None:
             return request  # what a plugin's source wants is known to the plugin

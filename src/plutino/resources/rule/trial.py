@@ -130,7 +130,7 @@ def _mocked_feed(request: FeedRequest, mock: Mapping[str, Any] | None, env: Envi
     """A stream as it is, or with made-up data. What is declared about its columns and times holds for these, too."""
     if mock is None:
         return request
-    mocked = replace(request, connector=_MOCK, datasource="", properties=dict(mock), connection="", connection_key="", shared=False)
+    mocked = replace(request, connector=_MOCK, datasource="", properties=dict(mock), connection="", shared=False)
     check_feed(mocked, RuleOptions(), env.registry)
     return mocked
 

@@ -20,7 +20,6 @@ _KINDS: Final = {
     "complex128": "complex",
     "string": "string",
 }
-_NILLABLE: Final = ("slice", "map", "ptr")
 
 
 def equal(first: Any, second: Any) -> bool:
