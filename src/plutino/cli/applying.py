@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ from plutino.cli import layout
 from plutino.cli.changes import differs, print_changes, summary_line
 from plutino.cli.client import Client
 from plutino.cli.layout import Document
-from plutino.cli.output import Misuse, counted, fault_lines, json_option, print_json, server_option, working
+from plutino.cli.output import Misuse, Refusal, counted, fault_lines, json_option, print_json, server_option, working
 from plutino.cli.passphrase import client_with, key_option
-from plutino.cli.sources import load, set_file_option, set_option
-from plutino.cli.transfer import described, send
+from plutino.cli.sources import Loaded, load, set_file_option, set_option
+from plutino.cli.transfer import described, failed_rules, send
 from plutino.control.documents import V1
 
 EMPTY = Document("", V1, "{}")
@@ -52,27 +53,29 @@ def apply(
 
     The first one is the base, the others lie over it, as with 'plutino render'.
     """
-    document = EMPTY if _is_empty(paths) else load(paths, sets, set_files).document
+    loaded = None if _is_empty(paths) else load(paths, sets, set_files)
+    document = EMPTY if loaded is None else loaded.document
     flags = {"prune": prune, "allowEmpty": allow_empty, "takeOver": take_over}
     query = {"owner": owner, **{name: "1" for name, given in flags.items() if given}}
     client = client_with(server, key_file)
-    with layout.faults_of(document), working(f"comparing {described(document)}", quiet=as_json):
+    with _faults_of(loaded), working(f"comparing {described(document)}", quiet=as_json):
         planned = send(client, document, partial=True, dryRun="1", **query)
     if dry_run:
         return _show(planned, as_json, exit_code)
     if not differs(planned) and not planned.get("claimed"):
         _say(planned, as_json, f"{owner}: {summary_line(planned)}")
         return 0
-    with layout.faults_of(document), working(f"applying {described(document)}", quiet=as_json):
+    with _faults_of(loaded), working(f"applying {described(document)}", quiet=as_json):
         # Based on what was compared, so that exactly that is done.
         answer = send(client, document, partial=True, baseRevision=str(planned["revision"]), **query)
+    troubles = [*(answer.get("troubles") or []), *failed_rules(client, answer)]
     if as_json:
-        print_json({**planned, "claimed": planned.get("claimed", []), "troubles": answer.get("troubles", [])})
+        print_json({**planned, "claimed": planned.get("claimed", []), "troubles": troubles})
     else:
         print_changes(planned)
         _tell_claimed(planned)
-        for line in fault_lines(answer.get("troubles") or []):
-            click.echo(f"warning:{line[1:]}", err=True)
+        for line in fault_lines(troubles):
+            click.echo(f"applied, but does not run:{line[1:]}", err=True)
     return 0
 
 
@@ -92,6 +95,22 @@ def owners(server: str, as_json: bool) -> None:
 
 
 commands: Sequence[click.Command] = (apply, owners)
+
+
+@contextmanager
+def _faults_of(loaded: Loaded | None) -> Iterator[None]:
+    """Let faults name the files that were read, also where several of them were put together to what was sent."""
+    if loaded is None:
+        yield
+    elif loaded.is_sent_as_read:
+        with layout.faults_of(loaded.document):
+            yield
+    else:
+        try:
+            yield
+        except Refusal as refusal:
+            refusal.faults = loaded.placed(refusal.faults)
+            raise
 
 
 def _is_empty(paths: Sequence[str]) -> bool:

@@ -27,10 +27,14 @@ set_file_option = click.option(
 
 @dataclass(frozen=True)
 class Loaded:
-    """A document ready to be used: ``document`` as it is sent or checked, ``rendered`` where each of its values comes from."""
+    """A document ready to be used: ``document`` as it is sent or checked, ``rendered`` where each of its values comes from.
+
+    ``is_sent_as_read``: it is a file or folder as it stands, so that lines of what is sent are lines of what was read.
+    """
 
     document: Document
     rendered: Rendered
+    is_sent_as_read: bool
 
     def placed(self, faults: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Faults with file, line and column of the value that they are about, as near as it is known."""
@@ -48,17 +52,18 @@ def load(paths: Sequence[str], sets: Sequence[str] = (), set_files: Sequence[str
     ``complete`` False: parameters may lack a value.
     """
     documents = [layout.read_document(path) for path in paths]
-    sources = [_source(document) for document in documents]
+    # A folder by itself is sent as it stands, and what is refused there is given its name by ``layout.located``.
+    sources = [_source(document, document.path if document.folder and len(documents) > 1 else "") for document in documents]
     try:
         rendered = render(sources, values_of(sets, set_files), complete=complete)
     except DocumentError as error:
         raise Refusal.of(error) from error
     first = documents[0]
     if len(documents) == 1 and not rendered.parameters:
-        return Loaded(first, rendered)
+        return Loaded(first, rendered, True)
     if any(document.form is BUNDLE and _has_bytes(document) for document in documents):
         raise Misuse(f"{first.path}: bytes of uploads, schemas or plugins cannot be put together with overlays", "give their URLs instead")
-    return Loaded(Document(first.path, V2, rendered.yaml()), rendered)
+    return Loaded(Document(first.path, V2, rendered.yaml()), rendered, False)
 
 
 def values_of(sets: Sequence[str], set_files: Sequence[str]) -> dict[str, str]:
@@ -80,12 +85,12 @@ def _pair(text: str, form: str) -> tuple[str, str]:
     return name.strip(), value
 
 
-def _source(document: Document) -> Source:
+def _source(document: Document, folder: str) -> Source:
     name = "standard input" if document.path == "-" else document.path
     try:
         if document.form is V2 or (document.form is V1 and not _is_v1(document.content)):
             return read_source(document.content, name)
-        return read_objects(document.read, name)
+        return read_objects(document.read, name, folder)
     except PlutinoError as error:
         raise Refusal.of(error) from error
 

@@ -11,7 +11,7 @@ import click
 
 from plutino.cli import layout
 from plutino.cli.changes import differs, print_changes
-from plutino.cli.client import Client
+from plutino.cli.client import Client, segment
 from plutino.cli.layout import Document
 from plutino.cli.output import Misuse, counted, fault_lines, json_option, print_json, server_option, working
 from plutino.cli.passphrase import client_with, key_option
@@ -40,6 +40,9 @@ NOUNS = {
 }
 """What an object of each section is called."""
 
+_MOST_FAILED = 20
+"""Rules whose failure is told after an import; more of them seldom say more."""
+
 
 def dry_run(client: Client, document: Document, *, partial: bool) -> dict[str, Any]:
     """What importing a document would change on the server."""
@@ -58,6 +61,19 @@ def send(client: Client, document: Document, *, partial: bool, **extra: str) -> 
             reply = client.call("POST", "/data/import", {"content": document.content}, _query(partial, **extra))
     found: dict[str, Any] = reply.json()
     return found
+
+
+def failed_rules(client: Client, answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rules that an import has begun and that have failed since, as faults of their entries"""
+    begun = {effect["rule"] for effect in answer.get("restarts") or [] if effect["action"] in ("start", "swap") and "rule" in effect}
+    if not begun:
+        return []
+    told = {trouble.get("path") for trouble in answer.get("troubles") or []}
+    rules = client.call("GET", "/rules").json()
+    failed = [rule["id"] for rule in rules if rule["id"] in begun and rule["status"] == "stopped by error"]
+    ids = [id for id in failed if f"rules.{id}" not in told][:_MOST_FAILED]
+    shown = ((id, client.call("GET", f"/rules/{segment(id)}/status").json()) for id in ids)
+    return [{"path": f"rules.{id}", "line": 0, "column": 0, "text": str(status.get("message", ""))} for id, status in shown]
 
 
 def described(document: Document) -> str:
@@ -112,8 +128,11 @@ def import_(
     extra = _extra(dry_run, on_error, **given)
     if background:
         return _in_background(client_with(server, key_file), document, partial, extra, as_json)
+    client = client_with(server, key_file)
     with layout.faults_of(document), working(f"importing {described(document)}", quiet=as_json):
-        answer = send(client_with(server, key_file), document, partial=partial, **extra)
+        answer = send(client, document, partial=partial, **extra)
+    if not dry_run and (failed := failed_rules(client, answer)):
+        answer["troubles"] = [*(answer.get("troubles") or []), *failed]
     for name in ("faults", "troubles", "warnings"):
         if answer.get(name):
             answer[name] = layout.located(document, answer[name])

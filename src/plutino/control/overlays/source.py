@@ -103,7 +103,10 @@ def read_objects(content: DocumentContent, file: str, folder: str = "") -> Sourc
         name = item.file
         if name not in lines:
             lines[name] = Lines(content.sources.get(name, ""))
-        place = Place(f"{folder.rstrip('/')}/{name}" if folder and name else name or file, *lines[name].place(min(item.offset, len(content.sources.get(name, "")))))
+        place = Place(
+            f"{folder.rstrip('/')}/{name}" if folder and name else name or file,
+            *lines[name].place(min(item.offset, len(content.sources.get(name, "")))),
+        )
         entry = f"{_PREFIXES[item.section]}.{item.entry}.{item.key}" if item.section in GROUPED else item.entry
         sections.setdefault(_NAMES[item.section], {})[entry] = made(value_of_object(item), place)
     refused = tuple(_in_file(each.failure.fault(), file) for each in content.refused)
