@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from e2e.harness import Server
 
@@ -47,3 +48,13 @@ def test_sigterm_ends_the_server_cleanly(new_server: Callable[..., Server]) -> N
     server.wait_for_rule("kept")
     assert server.stop() == 0
     assert server.process is None
+
+
+def test_a_data_directory_of_ekuiper_is_told(new_server: Callable[..., Server], tmp_path: Path) -> None:
+    """The server begins empty there; the log says how its configuration is brought over, and says it once."""
+    (tmp_path / "data0").mkdir()
+    (tmp_path / "data0" / "sqliteKV.db").write_bytes(b"not looked into")
+    server = new_server()
+    assert "plutino migrate" in server.log.read_text()
+    server.restart(killed=False)
+    assert server.log.read_text().count("plutino migrate") == 1

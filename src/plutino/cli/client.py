@@ -80,8 +80,10 @@ class Client:
             body = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
         target = base + path + ("?" + urlencode(query) if query else "")
+        sent = False
         try:
             connection.request(method, target, body, headers)
+            sent = True
             response = connection.getresponse()
             if response.status >= 400:
                 raise _refusal(method, path, response.status, response.read().decode("utf-8", "replace"))
@@ -90,6 +92,11 @@ class Client:
             raise Misuse(f"no answer from {self.url} within {TIMEOUT_S:g} s", "look at the server's log") from error
         except (OSError, HTTPException) as error:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            if sent and method != "GET":
+                raise Misuse(
+                    f"{self.url} has not answered: {reason}",
+                    "the server may have ended; 'plutino history' tells whether the change was made, all of it or nothing",
+                ) from error
             raise Misuse(
                 f"cannot reach {self.url}: {reason}", "start it with 'plutino serve', or name another with --server URL"
             ) from error

@@ -21,6 +21,8 @@ from plutino.errors import PlutinoError
 _COLLECT_AFTER = 50_000
 """Allocations between runs of the collector: rows are structs it does not see, so there is little for it to find."""
 
+_STORE_OF_EKUIPER = "sqliteKV.db"
+
 
 @click.command()
 @click.option("--data", type=click.Path(file_okay=False), required=True, metavar="DIR", help="Where the configuration and state are kept.")
@@ -72,6 +74,7 @@ async def _serve(settings: Settings) -> int:
         loop.add_signal_handler(number, signalled.set)
     logs = Log(settings.log_level, Path(settings.data_dir) / "log")
     log = logs.logger()
+    _tell_of_foreign_store(Path(settings.data_dir), log)
     server = await Server.open(settings, log, logs)
     logs.known = server.core.known_secrets
     try:
@@ -88,6 +91,15 @@ async def _serve(settings: Settings) -> int:
         await server.close()
     log.info("stopped")
     return code
+
+
+def _tell_of_foreign_store(folder: Path, log: Any) -> None:
+    """The data directory of an eKuiper server can be given as our own, but what is in its store is not taken over unasked."""
+    from plutino.catalog.catalog import FILE as CATALOG
+
+    if (folder / _STORE_OF_EKUIPER).exists() and not (folder / CATALOG).exists():
+        hint = f"nothing of it is read; bring it over with 'plutino migrate {folder} --bundle FILE.zip' and 'plutino import FILE.zip'"
+        log.warning("data directory of an eKuiper server", store=_STORE_OF_EKUIPER, hint=hint)
 
 
 def _loop_factory() -> Any:

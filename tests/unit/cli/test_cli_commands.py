@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -284,6 +286,24 @@ def test_nobody_listens(plutino: Run, capsys: Output) -> None:
     """A server that cannot be reached is exit code 2 and says how to start one."""
     assert plutino("status", "--server", "http://127.0.0.1:9") == 2
     assert capsys.readouterr().err.startswith("error: cannot reach http://127.0.0.1:9: Connection refused; start it with 'plutino serve'")
+
+
+def test_a_server_that_ends_while_it_works(plutino: Run, capsys: Output) -> None:
+    """A change whose answer is missing may have been made: the history tells, starting the server again is no advice."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hang_up() -> None:
+            taken, _ = listening.accept()
+            taken.recv(65536)
+            taken.close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        assert plutino("create", "rule", "r", '{"sql":"SELECT 1"}', "--server", url) == 2
+        thread.join()
+    assert "has not answered: " in (told := capsys.readouterr().err)
+    assert "plutino history" in told
 
 
 def test_answers_of_something_else(fake: Fake, plutino: Run, capsys: Output) -> None:
