@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from plutino.compiler.rule import CompiledRule, chained, compile_plan, merged_tables, part_of
-from plutino.execution.composite import merged_needs
-from plutino.execution.ends import EndsProgram, kind_of
+from plutino.execution.composite import CompositeProgram
+from plutino.execution.ends import Ends, kind_of
+from plutino.execution.portions import merged_needs
 from plutino.planner.graph import Roles
 from plutino.planner.plan import Plan, RulePlan, UnionPlan
 from plutino.spi import Counted
@@ -32,7 +33,8 @@ def _apart(ends: Sequence[CompiledRule]) -> CompiledRule:
     parts = [part_of(end, needs) for end in ends]
     streams = tuple(dict.fromkeys(stream for end in ends for stream in end.streams))
     columns = tuple(dict.fromkeys(name for end in ends for name in end.columns))
-    return CompiledRule(partial(EndsProgram, parts, needs), streams, columns, repr([end.shape for end in ends]), needs, merged_tables(ends))
+    shape = repr([end.shape for end in ends])
+    return CompiledRule(partial(CompositeProgram, parts, needs, Ends), streams, columns, shape, needs, merged_tables(ends))
 
 
 def _query(plan: Plan, name: str) -> Plan | None:

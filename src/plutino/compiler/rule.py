@@ -16,8 +16,10 @@ from plutino.compiler.rows import compile_rows
 from plutino.compiler.slicing import compile_slicing, slices
 from plutino.execution.accumulating import AccumulatingCode, AccumulatingProgram
 from plutino.execution.buffered import BufferedCode, BufferedProgram
-from plutino.execution.composite import ChainProgram, Part, UnionProgram, keeps_promise, merged_needs
+from plutino.execution.composite import CompositeProgram, Part
 from plutino.execution.deduplicating import DedupCode, DedupProgram
+from plutino.execution.portions import keeps_promise, merged_needs
+from plutino.execution.queries import Chain, Union
 from plutino.execution.rows import RowCode, RowProgram
 from plutino.execution.slicing import SlicingCode, SlicingProgram
 from plutino.planner.plan import (
@@ -113,7 +115,7 @@ def _compile_union(plan: UnionPlan, given: Collection[str]) -> CompiledRule:
     parts = [part_of(c, needs) for c in compiled]
     streams = tuple(dict.fromkeys(stream for c in compiled for stream in c.streams))
     shape = repr([c.shape for c in compiled])
-    return CompiledRule(partial(UnionProgram, parts, needs), streams, plan.columns, shape, needs, merged_tables(compiled))
+    return CompiledRule(partial(CompositeProgram, parts, needs, Union), streams, plan.columns, shape, needs, merged_tables(compiled))
 
 
 def _compile_chain(plan: RulePlan, given: Collection[str]) -> CompiledRule:
@@ -125,11 +127,12 @@ def chained(inner: Mapping[str, CompiledRule], outer: CompiledRule) -> CompiledR
     """A rule that reads the rows of others, by the names of streams."""
     own = {stream: need for stream, need in outer.needs.items() if stream not in inner}
     needs = merged_needs([*(c.needs for c in inner.values()), own])
-    parts = {name: part_of(c, needs) for name, c in inner.items()}
+    parts = [part_of(c, needs) for c in (*inner.values(), outer)]
     streams = tuple(dict.fromkeys([*(s for c in inner.values() for s in c.streams), *(s for s in outer.streams if s not in inner)]))
     shape = repr([*(c.shape for c in inner.values()), outer.shape])
     tables = merged_tables([*inner.values(), outer])
-    return CompiledRule(partial(ChainProgram, parts, part_of(outer, needs), needs), streams, outer.columns, shape, needs, tables)
+    factory = partial(CompositeProgram, parts, needs, partial(Chain, tuple(inner)))
+    return CompiledRule(factory, streams, outer.columns, shape, needs, tables)
 
 
 def merged_tables(parts: Iterable[CompiledRule]) -> tuple[str, ...]:

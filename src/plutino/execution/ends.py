@@ -2,110 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import msgspec
-
-from plutino.execution.composite import Part, all_scanned, joined, portion
-from plutino.execution.tokens import Gathering, Tokens
+from plutino.execution.composite import Member
+from plutino.execution.portions import joined
+from plutino.execution.tokens import Gathering, Resumed
 from plutino.model import Batch, RowError
-from plutino.spi import InputNeed, LookupAnswer
-from plutino.spi.suspension import Suspended
 
 
-class EndsProgram:
+class Ends:
     """Several programs over the same streams, whose outputs stay apart (``Batch.parts``).
 
     Operators and the stages of errors are named ``<end>/<kind>``.
     """
 
-    __slots__ = ("_inputs", "_parts", "_programs", "_tokens")
+    __slots__ = ("last",)
 
-    def __init__(self, parts: Sequence[Part], inputs: Mapping[str, InputNeed]) -> None:
-        self._parts = parts
-        self._programs = [part.make() for part in parts]
-        self._tokens = Tokens(self._programs)
-        self._inputs = inputs
+    def __init__(self, members: Sequence[Member]) -> None:
+        self.last = members
 
-    @property
-    def inputs(self) -> Mapping[str, InputNeed]:
-        return self._inputs
+    def operator(self, number: int, name: str) -> str:
+        return _at(number, kind_of(name))
 
-    @property
-    def json_numbers(self) -> Collection[str] | None:
-        """What one end passes on as JSON had it, another one may; templates see floats in either case."""
-        found: set[str] = set()
-        for program in self._programs:
-            if program.json_numbers is None:
-                return None
-            found.update(program.json_numbers)
-        return found
+    def push(self, stream: str, batch: Batch, found: Gathering) -> Batch | None:
+        """Decoding errors of the batch belong to every end."""
+        made = [[end.push(stream, batch, batch.errors, found)] if stream in end.program.inputs else [] for end in self.last]
+        return _together(made, batch.arrival)
 
-    @property
-    def operators(self) -> Sequence[str]:
-        return [_at(end, kind_of(name)) for end, program in enumerate(self._programs) for name in program.operators]
+    def advance(self, now: int, found: Gathering) -> Batch | None:
+        return _together([[end.advance(now, found)] for end in self.last], now)
 
-    @property
-    def counters(self) -> Sequence[list[int]]:
-        return [counter for program in self._programs for counter in program.counters]
-
-    def start(self, now: int) -> None:
-        for program in self._programs:
-            program.start(now)
-
-    def push(self, stream: str, batch: Batch) -> Batch | Suspended | None:
-        found = Gathering(self._tokens)
-        made: list[list[Batch | None]] = [[] for _ in self._programs]
-        for end, (part, program) in enumerate(zip(self._parts, self._programs, strict=True)):
-            if stream in program.inputs:
-                out = program.push(stream, portion(batch, stream in part.guarded, batch.errors))
-                made[end].append(found.take(end, out))
-        return found.result(_together(made, batch.arrival), pushed=True)
-
-    def advance(self, now: int) -> Batch | Suspended | None:
-        found = Gathering(self._tokens)
-        made: list[list[Batch | None]] = [[found.take(end, program.advance(now))] for end, program in enumerate(self._programs)]
-        return found.result(_together(made, now), pushed=True)
-
-    @property
-    def tables(self) -> Sequence[str]:
-        return self._tokens.tables
-
-    @property
-    def oldest(self) -> int | None:
-        return self._tokens.oldest
-
-    @property
-    def waiting(self) -> int:
-        return self._tokens.waiting
-
-    def resume(self, token: int, answers: Sequence[Sequence[LookupAnswer]]) -> Batch | Suspended | None:
-        found = Gathering(self._tokens, token)
-        made: list[list[Batch | None]] = [[] for _ in self._programs]
-        for end, out, others in self._tokens.resumed(token, answers):
+    def resume(self, resumed: Resumed, found: Gathering) -> Batch | None:
+        made: list[list[Batch | None]] = [[] for _ in self.last]
+        for end, out, others in resumed:
             made[end].append(found.take(end, out, others))
-        return found.result(_together(made, 0), pushed=False)
-
-    def suspended(self) -> Sequence[Suspended]:
-        return self._tokens.suspended()
-
-    def next_deadline(self) -> int | None:
-        return min((d for program in self._programs if (d := program.next_deadline()) is not None), default=None)
-
-    def scanned(self) -> Sequence[tuple[str, Mapping[str, Any]]] | None:
-        return all_scanned(self._programs)
-
-    def snapshot(self) -> bytes:
-        states = [program.snapshot() for program in self._programs]
-        return msgspec.msgpack.encode([states, self._tokens.snapshot()]) if any(states) or self._tokens.tables else b""
-
-    def restore(self, state: bytes) -> None:
-        if state:
-            programs, tokens = msgspec.msgpack.decode(state)
-            for program, kept in zip(self._programs, programs, strict=True):
-                program.restore(kept)
-            self._tokens.restore(tokens)
+        return _together(made, 0)
 
 
 def kind_of(operator: str) -> str:

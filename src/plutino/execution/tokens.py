@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from plutino.model import Batch
 from plutino.spi import LookupAnswer, LookupCall, Program, Suspended, Suspending
 
-Place = tuple[int, int]
+Place: TypeAlias = tuple[int, int]
 """Number of a program, and the token under which rows wait in it."""
+
+Resumed: TypeAlias = Iterator[tuple[int, Batch | Suspended | None, Collection[int]]]
+"""What came out of the programs that got answers: number, output, and the other tokens whose rows may be in it."""
 
 
 class Tokens:
@@ -64,10 +67,8 @@ class Tokens:
         """Whether anything waits for a token."""
         return token in self._open
 
-    def resumed(
-        self, token: int, answers: Sequence[Sequence[LookupAnswer]]
-    ) -> Iterator[tuple[int, Batch | Suspended | None, Collection[int]]]:
-        """Hand the answers for a token to its programs: number, what came out, and the other tokens whose rows may be in it."""
+    def resumed(self, token: int, answers: Sequence[Sequence[LookupAnswer]]) -> Resumed:
+        """Hand the answers for a token to its programs, one after the other."""
         start = 0
         for number, suspended in self._asked.pop(token, []):
             program = self._programs[number]
@@ -105,14 +106,13 @@ class Tokens:
 
 
 class Gathering:
-    """What one call of a composite makes: outputs of its programs, and what they hold back."""
+    """What the programs of a composite hold back during one call."""
 
-    __slots__ = ("_token", "_tokens", "outputs")
+    __slots__ = ("_token", "_tokens")
 
     def __init__(self, tokens: Tokens, token: int | None = None) -> None:
         self._tokens = tokens
         self._token = token
-        self.outputs: list[Batch | None] = []
 
     def take(self, number: int, out: Batch | Suspended | None, others: Collection[int] = ()) -> Batch | None:
         """What leaves program ``number`` now; what it holds back is noted."""

@@ -7,8 +7,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from plutino.errors import EvaluationError
-from plutino.execution.composite import Part, merged_needs
-from plutino.execution.ends import EndsProgram
+from plutino.execution.composite import CompositeProgram, Part
+from plutino.execution.ends import Ends
+from plutino.execution.portions import merged_needs
 from plutino.spi import Counted, Deployment, Drawing, SinkRequest
 from unit.runtime.plant import Plant, Script, rule
 
@@ -41,7 +42,7 @@ def drawn(*, sends_errors: bool = False) -> Deployment:
     parts = [Part(script, frozenset({"s"})) for script in scripts]
     inputs = merged_needs([script().inputs for script in scripts])
     sinks = tuple(SinkRequest(name, "plain", {"sendSingle": True}) for name in ("hot", "all", "again"))
-    made = rule(lambda: EndsProgram(parts, inputs), sinks=sinks, send_error=sends_errors)
+    made = rule(lambda: CompositeProgram(parts, inputs, Ends), sinks=sinks, send_error=sends_errors)
     return replace(made, drawing=DRAWING)
 
 
