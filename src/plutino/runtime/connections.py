@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from plutino.errors import PlutinoError, ProvisionError, TransportError
+from plutino.runtime.errorlog import mask_text
 from plutino.runtime.facilities import Facilities, settle
 from plutino.runtime.status import CONNECTED, STATUS_TEXT, Link
 from plutino.spi import Connection, ConnectorSpec, SourceContext
@@ -113,6 +114,8 @@ class Shared:
                 self._give_up(error)
                 return
             backoff.reset()
+            if self.error:
+                self._facilities.log.info("connected again", connection=self.id, type=self.connector)
             self.error = ""
             self.link.up(clock.now_ms())
             self._changed.set()
@@ -120,6 +123,8 @@ class Shared:
 
     def _lost(self, reason: str) -> None:
         self._changed.clear()
+        if not self.error:  # each attempt that follows would say the same
+            self._facilities.log.warning("not connected", connection=self.id, type=self.connector, error=mask_text(reason))
         self.error = reason
         for link in (self.link, *self._waiting):
             link.down(self._facilities.clock.now_ms(), reason)

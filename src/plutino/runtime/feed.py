@@ -20,9 +20,10 @@ from plutino.runtime.acks import Receipt
 from plutino.runtime.branch import Branch, branches_of
 from plutino.runtime.compression import decompressor
 from plutino.runtime.connections import Access
+from plutino.runtime.errorlog import mask_text
 from plutino.runtime.facilities import Facilities, settle
 from plutino.runtime.intake import Pipe, Throttle
-from plutino.runtime.status import Link, Node, Trouble, node
+from plutino.runtime.status import DISCONNECTED, Link, Node, Trouble, node
 from plutino.spi import DecodePlan, Decoder, Delivery, FeedRequest, Source
 from plutino.spi.options import decode_options
 
@@ -197,6 +198,8 @@ class Feed:
 
     def connected(self) -> None:
         """The source is connected."""
+        if self.link.status == DISCONNECTED:
+            self.facilities.log.info("source connected again", stream=self.request.stream, type=self.request.connector)
         self.link.up(self.facilities.clock.now_ms())
 
     def failed(self, error: str) -> None:
@@ -393,6 +396,9 @@ class Feed:
             except TransportError as error:
                 if self.link.connected_at != connected_before:
                     backoff.reset()
+                if self.link.status != DISCONNECTED:  # each attempt that follows would say the same
+                    told = {"stream": self.request.stream, "type": self.request.connector, "error": mask_text(str(error))}
+                    self.facilities.log.warning("source not connected", **told)
                 self.link.down(clock.now_ms(), str(error))
                 self.failed(str(error))
                 await clock.sleep(backoff.delay())

@@ -16,6 +16,7 @@ from plutino.runtime.acks import Receipt
 from plutino.runtime.backlog import Backlog, Parcel
 from plutino.runtime.connections import Access
 from plutino.runtime.deadlines import Timer
+from plutino.runtime.errorlog import mask_text
 from plutino.runtime.facilities import Facilities, settle
 from plutino.runtime.status import CONNECTED, NO_LINK, Link, Node, Trouble, node
 from plutino.runtime.transform import Fault, Message, Plain, SinkPlan
@@ -462,7 +463,8 @@ class Outlet:
             self._delivered(parcel)
 
     async def _connect(self) -> None:
-        clock, backoff = self._facilities.clock, self._facilities.backoff()
+        clock, backoff, log = self._facilities.clock, self._facilities.backoff(), self._facilities.log
+        name, failed = {"rule": self._owner.rule, "sink": self.plan.request.name}, False
         while True:
             self.link.trying(clock.now_ms())
             try:
@@ -471,8 +473,13 @@ class Outlet:
                 await self.sink.open()
             except TransportError as error:
                 self.link.down(clock.now_ms(), str(error))
+                if not failed:  # each attempt that follows would say the same
+                    log.warning("sink not connected", **name, error=mask_text(str(error)))
+                failed = True
                 await clock.sleep(backoff.delay())
             else:
+                if failed:
+                    log.info("sink connected again", **name)
                 self.link.up(clock.now_ms())
                 return
 

@@ -71,7 +71,7 @@ class Access:
     def address(self, address: str) -> None:
         """AccessError for an IP address of this machine or of a private network."""
         if not self.private_net and any(map(_is_internal, _meant(ipaddress.ip_address(address.partition("%")[0])))):
-            raise AccessError(f"ip {address} is in internal network")
+            raise AccessError(f"ip {address} is in internal network; 'plutino serve --private-net' allows it")
 
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address

@@ -276,6 +276,8 @@ async def test_a_lost_source_is_run_again_with_growing_delays(plant: Plant) -> N
     assert runs == [1, 2, 2, 3, 3, 4]
     assert source.resumed == [None, 41, 41, 41]
     assert plant.status()["source_s_0_connection_status"] == 1
+    told = {"stream": "s", "type": "played"}
+    assert plant.log.lines == [("source not connected", {**told, "error": "connection reset"}), ("source connected again", told)]
     source.end(TransportError("again"))
     await plant.clock.advance(100)
     assert source.runs == 5

@@ -199,6 +199,8 @@ async def test_output_waits_until_the_sink_is_connected(plant: Plant) -> None:
     assert plant.sink(action="kept_0").values == [[{"a": 1}], [{"a": 2}]]
     assert plant.sink(action="kept_0").writes == 1
     assert plant.status()["sink_kept_0_0_connection_status"] == 1
+    told = {"rule": "r", "sink": "kept_0"}
+    assert plant.log.lines == [("sink not connected", {**told, "error": "refused"}), ("sink connected again", told)]
 
 
 async def test_a_failed_message_is_dropped_and_the_sink_opened_again(plant: Plant) -> None:

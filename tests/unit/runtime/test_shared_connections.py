@@ -39,6 +39,8 @@ async def test_a_lost_connection_is_opened_again(plant: Plant) -> None:
     await plant.clock.advance(100)
     assert plant.engine.connections(False)[0]["status"] == "connected"
     assert "err" not in plant.engine.connections(False)[0]
+    told = {"connection": "c1", "type": "kept"}
+    assert plant.log.lines == [("not connected", {**told, "error": "broken pipe"}), ("connected again", told)]
 
 
 async def test_an_unknown_type_says_so_instead_of_connecting_for_ever(plant: Plant) -> None:
