@@ -11,6 +11,7 @@ from msgspec import Struct
 from plutino.errors import ProvisionError
 from plutino.spi import ConnectionSpec, ConnectorSpec, Example, SinkContext, SinkSpec, SourceContext
 from plutino.spi.options import Opt
+from plutino.spi.served import ServedPath
 
 WAITING = 1024
 """Events that wait for a client at most; a client that does not keep up misses the oldest."""
@@ -80,25 +81,9 @@ class SseSink:
             self._listeners.discard(queue)
 
 
-class SsePath:
-    """A connection with a name: there is nothing to keep open, since sinks serve their paths themselves."""
-
-    def __init__(self, id: str, options: SseConnectionOptions, context: SourceContext) -> None:
-        self.path = options.path or options.datasource
-
-    async def open(self) -> None:
-        """Nothing to open."""
-
-    async def ping(self) -> None:
-        """Always there."""
-
-    async def wait_lost(self) -> str:
-        """Never lost."""
-        await asyncio.get_running_loop().create_future()
-        raise AssertionError("nobody fulfils this future")
-
-    async def close(self) -> None:
-        """Nothing to close."""
+def named_path(id: str, options: SseConnectionOptions, context: SourceContext) -> ServedPath:
+    """A connection with a name: the path that sinks serve."""
+    return ServedPath(options.path or options.datasource)
 
 
 def _event(payload: bytes) -> bytes:
@@ -115,5 +100,5 @@ CONNECTOR = ConnectorSpec(
         connects=False,
         examples=(Example("alarms for a page in a browser", {"endpoint": "/plant/alarms", "sendSingle": True}),),
     ),
-    connection=ConnectionSpec(options=SseConnectionOptions, create=SsePath),
+    connection=ConnectionSpec(options=SseConnectionOptions, create=named_path),
 )

@@ -8,11 +8,11 @@ from typing import Any
 from msgspec import Struct
 
 from plutino.errors import EvaluationError, FormatError, StreamError
-from plutino.model import Batch, Schema, TypeName, row_type, to_dict
+from plutino.model import Batch, Schema, TypeName, row_type
 from plutino.model.cast import SAMEKIND, to_bytes
 from plutino.model.row import from_dicts
-from plutino.model.text import general_text
 from plutino.spi import DecodePlan, FormatSpec
+from plutino.spi.maps import MapEncoder
 
 FIELD = "self"
 """The column of a stream without declared columns."""
@@ -41,38 +41,14 @@ class BinaryDecoder:
         return self.decode([line for line in block.split(b"\n") if line])
 
 
-class BinaryEncoder:
-    """The bytes (or the text) in the column ``self`` of a row are the message."""
-
-    def encode_rows(self, rows: Sequence[Any]) -> list[bytes]:
-        """Each row as a message of its own; FormatError when it has no bytes in ``self``."""
-        return [self._message(to_dict(row)) for row in rows]
-
-    def encode_list(self, rows: Sequence[Any]) -> bytes:
-        """Refused: several rows are no single value."""
-        raise FormatError(f"unsupported type {general_text([to_dict(row) for row in rows])}, must be a map")
-
-    def encode_lists(self, rows: Sequence[Any]) -> list[bytes]:
-        """Each row as ``encode_list`` of this row alone."""
-        return [self.encode_list((row,)) for row in rows]
-
-    def encode_value(self, value: Any) -> bytes:
-        """A map as a row; FormatError for anything else."""
-        if isinstance(value, dict | Struct):
-            return self._message(to_dict(value))
-        raise FormatError(f"unsupported type {general_text(value)}, must be a map")
-
-    def header(self) -> bytes:
-        """Binary has no header line."""
-        return b""
-
-    def _message(self, record: dict[str, Any]) -> bytes:
-        if FIELD not in record:
-            raise FormatError(f"field {FIELD} not exist")
-        try:
-            return to_bytes(record[FIELD], SAMEKIND)
-        except EvaluationError as error:
-            raise FormatError(str(error)) from None
+def message_of(record: dict[str, Any]) -> bytes:
+    """The bytes (or the text) in the column ``self``; FormatError when there are none."""
+    if FIELD not in record:
+        raise FormatError(f"field {FIELD} not exist")
+    try:
+        return to_bytes(record[FIELD], SAMEKIND)
+    except EvaluationError as error:
+        raise FormatError(str(error)) from None
 
 
 def check_binary(is_table: bool, schema: Schema) -> None:
@@ -90,7 +66,7 @@ BINARY = FormatSpec(
     about="The whole payload is one value of type BYTEA",
     options=BinaryOptions,
     decoder=BinaryDecoder,
-    encoder=lambda _options: BinaryEncoder(),
+    encoder=lambda _options: MapEncoder(message_of),
     is_text=False,
     check=check_binary,
 )

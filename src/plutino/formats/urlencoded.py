@@ -10,10 +10,11 @@ from urllib.parse import quote_plus, unquote_to_bytes
 from msgspec import UNSET, Struct
 
 from plutino.errors import FormatError
-from plutino.model import Batch, RowError, row_type, to_dict
+from plutino.model import Batch, RowError, row_type
 from plutino.model.row import from_dicts
-from plutino.model.text import bytes_text, general_text, plain_text
+from plutino.model.text import bytes_text, plain_text
 from plutino.spi import DecodePlan, FormatSpec
+from plutino.spi.maps import MapEncoder
 
 
 class UrlencodedOptions(Struct, frozen=True, rename="camel"):
@@ -53,40 +54,16 @@ class UrlencodedDecoder:
         return self.decode([line.rstrip(b"\r") for line in block.split(b"\n") if line.strip()])
 
 
-class UrlencodedEncoder:
+def write_form(record: dict[str, Any]) -> bytes:
     """A row as a form with its keys sorted; a list gives its key once per element."""
-
-    def encode_rows(self, rows: Sequence[Any]) -> list[bytes]:
-        """Each row as a message of its own."""
-        return [self._form(to_dict(row)) for row in rows]
-
-    def encode_list(self, rows: Sequence[Any]) -> bytes:
-        """Refused: a form has no place for several rows."""
-        raise FormatError(f"unsupported type {general_text([to_dict(row) for row in rows])}, must be a map")
-
-    def encode_lists(self, rows: Sequence[Any]) -> list[bytes]:
-        """Each row as ``encode_list`` of this row alone."""
-        return [self.encode_list((row,)) for row in rows]
-
-    def encode_value(self, value: Any) -> bytes:
-        """A map as a row; FormatError for anything else."""
-        if isinstance(value, dict | Struct):
-            return self._form(to_dict(value))
-        raise FormatError(f"unsupported type {general_text(value)}, must be a map")
-
-    def header(self) -> bytes:
-        """Forms have no header line."""
-        return b""
-
-    def _form(self, record: dict[str, Any]) -> bytes:
-        pairs = []
-        for key in sorted(record):
-            value = record[key]
-            if value is UNSET:
-                continue
-            for element in value if isinstance(value, list) else (value,):
-                pairs.append(f"{quote_plus(key)}={quote_plus(plain_text(element))}")
-        return "&".join(pairs).encode()
+    pairs = []
+    for key in sorted(record):
+        value = record[key]
+        if value is UNSET:
+            continue
+        for element in value if isinstance(value, list) else (value,):
+            pairs.append(f"{quote_plus(key)}={quote_plus(plain_text(element))}")
+    return "&".join(pairs).encode()
 
 
 _BAD_ESCAPE = re.compile(rb"%(?![0-9a-fA-F]{2})")
@@ -114,5 +91,5 @@ URLENCODED = FormatSpec(
     about="Form data: keys and values, percent-encoded",
     options=UrlencodedOptions,
     decoder=UrlencodedDecoder,
-    encoder=lambda _options: UrlencodedEncoder(),
+    encoder=lambda _options: MapEncoder(write_form),
 )

@@ -218,3 +218,14 @@ def _decimal(value: int, unit: int) -> str:
     if not fraction:
         return str(whole)
     return f"{whole}." + f"{fraction:0{len(str(unit)) - 1}d}".rstrip("0")
+
+
+def is_utf8(payload: bytes) -> bool:
+    """Whether bytes are a text."""
+    if payload.isascii():
+        return True
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

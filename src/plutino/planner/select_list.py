@@ -67,7 +67,7 @@ class _Building:
         if isinstance(expr, tree.Call) and expr.name.lower() == DEDUP:
             self._deduplicated(expr, field.alias or DEDUP)
             return
-        name = field.alias or _derived_name(expr)
+        name = field.alias or derived_name(expr)
         if name is None:
             name, self.numbered = f"kuiper_field_{self.numbered}", self.numbered + 1
         bound = self.binder.bind(expr, field.alias)
@@ -147,11 +147,11 @@ def _distinct(items: list[Item], starred: bool) -> list[Item]:
 def _changed(expr: tree.Call, binder: Binder) -> ChangedColumns:
     check_call(expr, find_function(expr, binder.env))
     prefix, ignore, *others = expr.args
-    columns = tuple((_derived_name(a) or "", binder.bind(a)) for a in others if not isinstance(a, tree.Wildcard))
+    columns = tuple((derived_name(a) or "", binder.bind(a)) for a in others if not isinstance(a, tree.Wildcard))
     return ChangedColumns(binder.bind(prefix), binder.bind(ignore), columns, any(isinstance(a, tree.Wildcard) for a in others))
 
 
-def _derived_name(expr: tree.Expr | tree.ArrowLiteral) -> str | None:
+def derived_name(expr: tree.Expr | tree.ArrowLiteral) -> str | None:
     """The output name of an item without alias; None for the numbered ones."""
     match expr:
         case tree.Column(name=name):

@@ -9,6 +9,7 @@ from enum import IntEnum
 from msgspec import Struct
 
 from plutino.errors import FormatError
+from plutino.model.text import is_utf8
 
 _ACCEPT = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _CONTROL_LIMIT = 125
@@ -110,7 +111,7 @@ class FrameReader:
             return None
         message = Message(self._opcode, b"".join(self._parts))
         self._opcode, self._parts = Opcode.CONTINUATION, []
-        if message.opcode is Opcode.TEXT and not is_text(message.payload):
+        if message.opcode is Opcode.TEXT and not is_utf8(message.payload):
             raise FrameError("text message that is no UTF-8", Closing.WRONG_TEXT)
         return message
 
@@ -129,7 +130,7 @@ def frame(opcode: Opcode, payload: bytes) -> bytes:
 
 def data_frame(payload: bytes) -> bytes:
     """A message as text where it is UTF-8, else as it is."""
-    return frame(Opcode.TEXT if is_text(payload) else Opcode.BINARY, payload)
+    return frame(Opcode.TEXT if is_utf8(payload) else Opcode.BINARY, payload)
 
 
 def close_frame(closing: Closing) -> bytes:
@@ -147,14 +148,3 @@ def masked(data: bytes, mask: bytes) -> bytes:
     size = len(data)
     stretched = (mask * (size // 4 + 1))[:size]
     return (int.from_bytes(data) ^ int.from_bytes(stretched)).to_bytes(size)
-
-
-def is_text(payload: bytes) -> bool:
-    """Whether a payload is UTF-8."""
-    if payload.isascii():
-        return True
-    try:
-        payload.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

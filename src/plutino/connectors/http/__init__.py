@@ -8,7 +8,7 @@ from __future__ import annotations
 from plutino.connectors.http.options import HttpPullOptions, HttpPushOptions, HttpPushPathOptions, RestOptions, uses_tokens
 from plutino.connectors.http.pull import HttpLookup, HttpPullSource
 from plutino.connectors.http.pull import ping as ping_pull
-from plutino.connectors.http.push import HttpPushPath, HttpPushSource
+from plutino.connectors.http.push import HttpPushSource, named_path
 from plutino.connectors.http.rest import RestSink
 from plutino.connectors.http.rest import ping as ping_rest
 from plutino.spi import ConnectionSpec, ConnectorSpec, Datasource, Example, LookupSpec, SinkSpec, SourceSpec
@@ -69,7 +69,7 @@ CONNECTORS = (
             datasource=Datasource("Data source", "Path of the data server, with a leading /", "/api/data"),
             examples=(Example("devices post their data", {"method": "POST"}, "/plant/devices"),),
         ),
-        connection=ConnectionSpec(options=HttpPushPathOptions, create=HttpPushPath),
+        connection=ConnectionSpec(options=HttpPushPathOptions, create=named_path),
     ),
     ConnectorSpec(
         name="rest",

@@ -9,6 +9,7 @@ from typing import Any
 from plutino.connectors.http.options import HttpPushOptions, HttpPushPathOptions
 from plutino.errors import ProvisionError
 from plutino.spi import Delivery, Inlet, SourceContext
+from plutino.spi.served import ServedPath
 
 OK = (200, b"ok")
 FULL = (503, b"the stream's buffer is full; send again later")
@@ -18,11 +19,9 @@ class HttpPushSource:
     """Each body of a request is one payload. A full engine answers 503, so nothing is lost unseen."""
 
     def __init__(self, options: HttpPushOptions, datasource: str, context: SourceContext) -> None:
-        if not datasource.startswith("/"):
-            raise ProvisionError("property `endpoint` must start with /")
+        self._path = _checked(datasource)
         if options.method not in ("POST", "PUT"):
             raise ProvisionError(f"method {options.method} is not supported, must be POST or PUT")
-        self._path = datasource
         self._method = options.method
         self._ingress = context.ingress
 
@@ -40,23 +39,12 @@ class HttpPushSource:
             leave()
 
 
-class HttpPushPath:
-    """A connection of type httppush: the path and method that its streams are served at. There is nothing to keep open."""
+def named_path(id: str, options: HttpPushPathOptions, context: SourceContext) -> ServedPath:
+    """A connection of type httppush: the path that its streams are served at."""
+    return ServedPath(_checked(options.datasource))
 
-    def __init__(self, id: str, options: HttpPushPathOptions, context: SourceContext) -> None:
-        if not options.datasource.startswith("/"):
-            raise ProvisionError("property `endpoint` must start with /")
 
-    async def open(self) -> None:
-        """Nothing to open: the streams serve the path."""
-
-    async def ping(self) -> None:
-        """Always there."""
-
-    async def wait_lost(self) -> str:
-        """Never lost."""
-        await asyncio.get_running_loop().create_future()
-        raise AssertionError("nobody fulfils this future")
-
-    async def close(self) -> None:
-        """Nothing to close."""
+def _checked(path: str) -> str:
+    if not path.startswith("/"):
+        raise ProvisionError("property `endpoint` must start with /")
+    return path

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from plutino.connectors.websocket.options import SessionOptions, check_session
 from plutino.errors import TransportError
+from plutino.model.text import is_utf8
 from plutino.spi import HttpIngress, SocketRoom, SourceContext
 from plutino.spi.limits import limits
 from plutino.spi.options import ssl_context
@@ -97,7 +98,7 @@ class WebSocketSession:
         sent = 0
         try:
             for message in messages:
-                if message.isascii() or _is_text(message):
+                if is_utf8(message):
                     await self._socket.send_str(message.decode())
                 else:
                     await self._socket.send_bytes(message)
@@ -139,11 +140,3 @@ def named(id: str, options: SessionOptions, context: SourceContext) -> WebSocket
     """A connection with a name."""
     check_session(options, options.endpoint)
     return WebSocketSession(options, options.endpoint, context.ingress, context.allow_file)
-
-
-def _is_text(payload: bytes) -> bool:
-    try:
-        payload.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

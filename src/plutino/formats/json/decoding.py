@@ -25,6 +25,7 @@ from plutino.formats.json.exact import Wanted, declared, read_records
 from plutino.model import Batch, DataType, RowError, TypeName, attribute, row_type
 from plutino.model.cast import to_bytea
 from plutino.model.row import from_dicts
+from plutino.model.text import is_utf8
 from plutino.spi import DecodePlan
 
 Refusal = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -79,7 +80,7 @@ class SchemalessDecoder:
 
     def decode(self, payloads: Sequence[bytes]) -> Batch:
         """One batch of all payloads."""
-        if self._whole and not all(map(bytes.isascii, payloads)) and not _all_text(payloads):
+        if self._whole and not all(map(bytes.isascii, payloads)) and not all(map(is_utf8, payloads)):
             return self._decode_each(payloads)
         ways = self._ways
         trying = ways.worth_trying()
@@ -107,7 +108,7 @@ class SchemalessDecoder:
     def decode_lines(self, block: bytes) -> Batch:
         """One batch of all lines of a block."""
         count = block.count(b"\n") + (not block.endswith(b"\n"))
-        if not self._whole or block.isascii() or _is_text(block):
+        if not self._whole or block.isascii() or is_utf8(block):
             ways = self._ways
             trying = ways.worth_trying()
             rows = _lines(ways.guarded, block, count) if trying else None
@@ -160,7 +161,7 @@ class SchemalessDecoder:
         try:
             is_list = payload.lstrip()[:1] == b"["
             texts = [bytes(element) for element in self._elements.decode(payload)] if is_list else (payload,)
-            if self._whole and not all(map(_is_text, texts)):
+            if self._whole and not all(map(is_utf8, texts)):
                 return self._read(payload)
             for way, typed in ((self._ways.guarded, True), (self._ways.plain, False)):
                 try:
@@ -267,19 +268,6 @@ def _split(block: bytes) -> list[bytes]:
     return [line.rstrip(b"\r") for line in lines] if b"\r" in block else lines
 
 
-def _is_text(payload: bytes) -> bool:
-    """Whether these are UTF-8 bytes; the fast decoder does not look into columns that are not in use."""
-    if payload.isascii():
-        return True
-    try:
-        payload.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _all_text(payloads: Sequence[bytes]) -> bool:
-    return all(map(_is_text, payloads))
 
 
 def _convert_rows(rows: list[Any], slot: str, kind: DataType) -> None:

@@ -16,6 +16,7 @@ from msgspec import Struct
 from plutino.errors import PlanError, UnsupportedError
 from plutino.planner.graph.rewriting import of_groups, plain_names, renamed, rewritten
 from plutino.planner.rule import PUSHED_WINDOWS
+from plutino.planner.select_list import derived_name
 from plutino.sql import tree
 
 N = TypeVar("N")
@@ -112,7 +113,7 @@ class Level:
             if isinstance(expr, tree.Wildcard):
                 star.append(tree.Field(expr))
                 continue
-            name = item.alias or _name_of(expr) or f"kuiper_field_{number}"
+            name = item.alias or derived_name(expr) or f"kuiper_field_{number}"
             if name in shown:
                 raise PlanError(f"duplicate field definition {name}")
             if not item.invisible:
@@ -362,15 +363,3 @@ def all_of(conditions: Sequence[tree.Expr]) -> tree.Expr | None:
     for condition in conditions:
         found = condition if found is None else tree.Binary("AND", found, condition)
     return found
-
-
-def _name_of(expr: tree.Expr | tree.ArrowLiteral) -> str | None:
-    match expr:
-        case tree.Column(name=name):
-            return name
-        case tree.TimeUnit(unit=unit):
-            return unit
-        case tree.Call(name=name):
-            return name.lower()
-        case _:
-            return None
