@@ -20,12 +20,15 @@ from plutino.control.encryption import read_passphrase
 from plutino.control.provisioning import Provisioning
 from plutino.control.secrecy import MODES
 from plutino.errors import OptionError, PlutinoError
+from plutino.model import Ref
+from plutino.model.duration import parse_nanoseconds
 from plutino.runtime import Engine
 from plutino.spi import Control, HttpIngress, Registry, SystemClock, discover
 from plutino.spi.access import Access
 from plutino.spi.discovery import resource_kinds
 from plutino.spi.discretion import declared_secrets
 from plutino.spi.limits import Limits, limits_from, use_limits
+from plutino.spi.plugin import PluginSettings
 
 if TYPE_CHECKING:
     from plutino.rest.configs import LogControl
@@ -52,6 +55,8 @@ class Settings(Struct, frozen=True):
     - ``secrets``: how exports show secrets when nobody says: plain, redact or encrypt; ``plain_secrets`` False: never plain, also not where
       single objects are shown; ``secrets_key_file``: a file with the passphrase for requests that bring none
     - ``etc_dir``: where configuration lies that is imported at the start; empty for ``<data_dir>/etc``
+    - ``python_bin``: the interpreter of portable plugins in Python, empty for that of the PATH; ``plugin_init_timeout``,
+      ``plugin_send_timeout``, ``plugin_recv_timeout``: how long they may take to start, to be there, and to answer, as ``5s``
     - ``trusted_keys``: files with public keys (Ed25519, PEM); when there are any, bundles must be signed by one of them
     - ``limits``: what is taken in at most, as ``NAME=VALUE`` (see ``spi.limits``)
     - ``keep_revisions``: how many revisions can be rolled back to; ``keep_audit``: how many the history tells of
@@ -76,6 +81,10 @@ class Settings(Struct, frozen=True):
     secrets_key_file: str = ""
     etc_dir: str = ""
     trusted_keys: tuple[str, ...] = ()
+    python_bin: str = ""
+    plugin_init_timeout: str = "60s"
+    plugin_send_timeout: str = "5s"
+    plugin_recv_timeout: str = "5s"
     keep_revisions: int = KEEP_REVISIONS
     keep_audit: int = KEEP_AUDIT
 
@@ -88,6 +97,15 @@ class Settings(Struct, frozen=True):
     def intake(self) -> Limits:
         """What is taken in at most; OptionError for what is no limit."""
         return limits_from(dict(_pair(text) for text in self.limits))
+
+    def plugins(self) -> PluginSettings:
+        """How portable plugins are run; OptionError for what is no duration."""
+        return PluginSettings(
+            self.python_bin,
+            _milliseconds("plugin_init_timeout", self.plugin_init_timeout),
+            _milliseconds("plugin_send_timeout", self.plugin_send_timeout),
+            _milliseconds("plugin_recv_timeout", self.plugin_recv_timeout),
+        )
 
     def policy(self) -> Policy:
         """How secrets are shown; PlutinoError when the key file cannot be read. Blocks."""
@@ -115,6 +133,10 @@ _VARIABLES = {
     "KUIPER__BASIC__LOGLEVEL": "log_level",
     "KUIPER__BASIC__ALLOWEXTERNALFILEACCESS": "external_files",
     "KUIPER__BASIC__ENABLEPRIVATENET": "private_net",
+    "KUIPER__PORTABLE__PYTHONBIN": "python_bin",
+    "KUIPER__PORTABLE__INITTIMEOUT": "plugin_init_timeout",
+    "KUIPER__PORTABLE__SENDTIMEOUT": "plugin_send_timeout",
+    "KUIPER__PORTABLE__RECVTIMEOUT": "plugin_recv_timeout",
     "PLUTINO__SECRETS__MODE": "secrets",
     "PLUTINO__SECRETS__PLAIN": "plain_secrets",
     "PLUTINO__SECRETS__KEYFILE": "secrets_key_file",
@@ -152,6 +174,16 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals:
         raise OptionError(f"limit {text}: no value; NAME=VALUE is expected", path=name)
     return name, value
+
+
+def _milliseconds(name: str, text: str) -> int:
+    try:
+        found = int(text) if text.isdecimal() else parse_nanoseconds(text) // 1_000_000
+    except ValueError as error:
+        raise OptionError(f"{name}: {error}; a duration such as 5s is expected", path=name) from None
+    if found <= 0:
+        raise OptionError(f"{name}: {text}; more than nothing is expected", path=name)
+    return found
 
 
 def _converted(variable: str, name: str, value: str) -> Any:
@@ -208,10 +240,12 @@ class Core:
                 allow_variable=access.variable,
                 log=log,
                 on_finished=finished,
+                plugins=settings.plugins(),
             )
             kinds = resource_kinds("plutino.resources")
             controller = Controller(catalog, engine, kinds, registry=found, settings=settings.for_checks(), policy=policy)
             finished.control = controller
+            engine.plugins.on_learned = _Learned(controller, log)
         except BaseException:
             await catalog.close()
             raise
@@ -349,6 +383,32 @@ class _Finished:
             await self.control.trigger([rule], False)
         except PlutinoError as error:
             self._log.warning("the end of a rule was not stored", rule=rule, error=error.message)
+
+
+class _Learned:
+    """Makes rules anew when a plugin has said that functions which they use are aggregates."""
+
+    def __init__(self, control: Control, log: Any) -> None:
+        self._control = control
+        self._log = log
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __call__(self, plugin: str) -> None:
+        task = asyncio.get_running_loop().create_task(self._follow(Ref("portable_plugin", plugin)))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _follow(self, plugin: Ref) -> None:
+        try:
+            await self._control.reactivate(plugin)
+        except PlutinoError as error:
+            self._log.warning("what a plugin brings was not taken over", plugin=plugin.name, error=error.message)
+            return
+        for user in self._control.users(plugin):
+            try:
+                await self._control.reactivate(user)
+            except PlutinoError as error:
+                self._log.warning("a rule cannot use the functions of a plugin", rule=user.name, error=error.message)
 
 
 def components() -> Registry:

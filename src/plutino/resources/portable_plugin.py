@@ -1,7 +1,8 @@
 """Portable plugins: the kind ``portable_plugin`` (rest reference §1.10, §5.2), programs beside the server in a language of their own.
 
 A plugin is its package: a zip with a manifest ``<name>.json``, the program and what its sources need. The package is kept as it came;
-nothing of it is unpacked or run while it is checked. This version declares what plugins bring, and does not run them.
+nothing of it is unpacked or run while it is checked. Once it is stored, the engine runs the program, and rules call its functions; its
+sources and sinks are declared only.
 """
 
 from __future__ import annotations
@@ -17,9 +18,24 @@ from msgspec import Struct
 
 from plutino.errors import ConflictError, DefinitionError, NotFoundError, PlutinoError
 from plutino.model import Definition, Ref
-from plutino.spi import Action, Answer, Area, Blob, Call, DeclaredConnector, Environment, FunctionSpec, Host, Mode, Origin
+from plutino.spi import (
+    Action,
+    Answer,
+    Area,
+    Arg,
+    Blob,
+    Call,
+    DeclaredConnector,
+    Environment,
+    FunctionKind,
+    FunctionSpec,
+    Host,
+    Mode,
+    Origin,
+)
 from plutino.spi.archive import Archive
 from plutino.spi.gojson import GoJsonError, Shape, bind, decode
+from plutino.spi.outside import OutsideFunction
 from plutino.spi.package import (
     INSTALL_SCRIPT,
     MANIFEST_LIMIT,
@@ -31,7 +47,6 @@ from plutino.spi.package import (
     check_symbols,
     check_url,
     check_yaml,
-    declared_function,
     fetch,
     not_executed,
     opened,
@@ -41,6 +56,7 @@ from plutino.spi.package import (
     request_text,
     secret_url,
 )
+from plutino.spi.plugin import PluginPackage, PluginStatus
 from plutino.spi.wire import json_answer, text_answer, with_prefix
 
 _SHAPE = request_shape("plugin.IOPlugin")
@@ -107,6 +123,10 @@ class PortablePluginKind:
     section = "portablePlugins"
     kept_when_present = True
 
+    def __init__(self) -> None:
+        self._host: Host | None = None
+        """The engine, once a plugin was brought to it: it knows which functions are aggregates."""
+
     @property
     def actions(self) -> Sequence[Action]:
         path, tags = "/plugins/portables", ("plugins",)
@@ -143,8 +163,12 @@ class PortablePluginKind:
 
     def functions(self, definition: Definition) -> tuple[FunctionSpec, ...]:
         content: PortableContent = definition.content
-        found = content.manifest.functions if content.manifest is not None else ()
-        return tuple(declared_function(name, definition.ref, content.digest, "Function of a portable plugin") for name in found)
+        if content.manifest is None:
+            return ()
+        plugin = definition.ref.name
+        status = self._host.plugin_status(plugin) if self._host is not None else None
+        aggregates = status.aggregates if status is not None and status.digest == content.digest else ()
+        return tuple(_function(name, plugin, content.digest, name in aggregates) for name in content.manifest.functions)
 
     def connectors(self, definition: Definition) -> tuple[DeclaredConnector, ...]:
         manifest: Manifest | None = definition.content.manifest
@@ -156,18 +180,25 @@ class PortablePluginKind:
     def depends_on(self, definition: Definition, env: Environment) -> Iterable[Ref]:
         return ()
 
-    def check(self, before: Definition | None, after: Definition | None, env: Environment, mode: Mode) -> None:
+    def check(self, before: Definition | None, after: Definition | None, env: Environment, mode: Mode) -> PluginPackage | None:
         """Names are free, and an installation script is allowed. Whether a plugin may be removed is up to who uses it: see the endpoint."""
-        if after is None or mode is Mode.BOOT:
-            return
-        if mode is Mode.CREATE and before is not None:
-            raise _duplicate(after.ref.name)
-        check_script(after.content.manifest.script, env.settings)
-        check_new_functions(after.content.manifest.functions, after.ref, env)
-        check_new_connectors(self.connectors(after), after.ref, env)
+        if after is None or after.content.manifest is None:
+            return None
+        if mode is not Mode.BOOT:
+            if mode is Mode.CREATE and before is not None:
+                raise _duplicate(after.ref.name)
+            check_script(after.content.manifest.script, env.settings)
+            check_new_functions(after.content.manifest.functions, after.ref, env)
+            check_new_connectors(self.connectors(after), after.ref, env)
+        return _package(after, env)
 
     async def activate(self, before: Definition | None, after: Definition | None, prepared: Any, host: Host) -> None:
-        """Nothing runs for a plugin in this version."""
+        """Its program runs from now on, or no more."""
+        self._host = host
+        if prepared is not None:
+            await host.install_plugin(prepared)
+        elif after is None and before is not None:
+            await host.remove_plugin(before.ref.name)
 
     def secrets(self, definition: Definition, env: Environment) -> Iterable[tuple[str, ...]]:
         return secret_url(definition.content.request)
@@ -203,6 +234,10 @@ class PortablePluginKind:
     async def _put(self, call: Call, name: str, text: str, mode: Mode, prefix: str) -> None:
         try:
             await call.control.put(Ref(self.kind, name), text, mode=mode, origin=Origin("rest", call.client))
+            status = call.control.host.plugin_status(name)
+            if status is not None and status.aggregates:
+                # The next rule must find its functions for what they are.
+                await call.control.reactivate(Ref(self.kind, name))
         except PlutinoError as error:
             with_prefix(error, prefix)
             raise
@@ -218,8 +253,8 @@ class PortablePluginKind:
         name = call.params["name"]
         if call.control.environment.get(Ref(self.kind, name)) is None:
             raise NotFoundError(f"portable plugin {name} not found: not found")
-        text = "portable plugins are declared, but not executed by this version"
-        return json_answer({"refCount": {}, "status": "stop", "errMsg": text})
+        found = call.control.host.plugin_status(name) or PluginStatus("stop")
+        return json_answer(found.wire())
 
     async def _delete(self, call: Call) -> Answer:
         name, control = call.params["name"], call.control
@@ -308,6 +343,38 @@ def _view(definition: Definition, env: Environment) -> PluginView:
         functions=found.functions,
         virtualEnvType=found.virtual_env_type,
         env=found.env,
+    )
+
+
+def _function(name: str, plugin: str, digest: str, aggregate: bool) -> FunctionSpec:
+    """A function that takes whatever it is given, as only its plugin knows better."""
+    return FunctionSpec(
+        name,
+        OutsideFunction(plugin, name, digest, aggregate),
+        "Function of a portable plugin",
+        args=(Arg("value"),),
+        optional=1,
+        variadic=True,
+        kind=FunctionKind.AGGREGATE if aggregate else FunctionKind.SCALAR,
+        pure=False,
+    )
+
+
+def _package(definition: Definition, env: Environment) -> PluginPackage:
+    content: PortableContent = definition.content
+    manifest = content.manifest
+    assert manifest is not None
+    return PluginPackage(
+        definition.ref.name,
+        content.digest,
+        env.blob(content.digest),
+        manifest.executable,
+        manifest.language,
+        manifest.env if manifest.virtual_env_type else "",
+        manifest.functions,
+        manifest.sources,
+        manifest.sinks,
+        content.request.shell_paras if manifest.script else None,
     )
 
 

@@ -17,11 +17,13 @@ from plutino.runtime.feeds import Feeds, common_format
 from plutino.runtime.intake import FeedOptions
 from plutino.runtime.lookups import Lookups
 from plutino.runtime.pending import Pending
+from plutino.runtime.plugins.beside import WORK, Beside
+from plutino.runtime.plugins.host import Plugins, RuleCaller
 from plutino.runtime.run import Keeper, Run
 from plutino.runtime.sinks import Outlet
 from plutino.runtime.status import NO_LINK, Link
 from plutino.runtime.transform import SinkPlan, compile_sink
-from plutino.spi import Deployment, FeedRequest, SinkRequest, Suspending
+from plutino.spi import Deployment, FeedRequest, Program, SinkRequest, Suspending
 from plutino.spi.options import decode_options
 
 R = TypeVar("R", FeedRequest, SinkRequest)
@@ -33,13 +35,14 @@ KEPT_PLANS = 4096
 class Assembler:
     """Builds runs; equal actions of different rules share their compiled plan."""
 
-    __slots__ = ("_facilities", "_feeds", "_lookups", "_plans", "_pool")
+    __slots__ = ("_facilities", "_feeds", "_lookups", "_plans", "_plugins", "_pool")
 
-    def __init__(self, facilities: Facilities, feeds: Feeds, lookups: Lookups, pool: ConnectionPool) -> None:
+    def __init__(self, facilities: Facilities, feeds: Feeds, lookups: Lookups, pool: ConnectionPool, plugins: Plugins) -> None:
         self._facilities = facilities
         self._feeds = feeds
         self._lookups = lookups
         self._pool = pool
+        self._plugins = plugins
         self._plans: dict[tuple[str, ...], SinkPlan] = {}
 
     async def assemble(self, deployment: Deployment, keeper: Keeper, reuse: Run | None = None) -> Run:
@@ -47,13 +50,13 @@ class Assembler:
 
         ``reuse``: an earlier version; outlets with equal actions stay with it until ``adopt``, and are listed in the new run already.
         """
-        run = Run(deployment.rule, deployment.program(), deployment.options.send_error, keeper, self._facilities, deployment.drawing)
+        run = Run(deployment.rule, self._program(deployment), deployment.options.send_error, keeper, self._facilities, deployment.drawing)
         source_format = common_format(deployment.feeds)
         old = list(reuse.outlets) if reuse is not None else []
         outlets: list[Outlet] = []
         fresh: list[Outlet] = []
         try:
-            if deployment.tables:
+            if deployment.tables or deployment.plugins:
                 run.pending = self._pending(run, deployment)
             for request in deployment.sinks:
                 plan = self.plan(self._facilities.references.sink(request), source_format)
@@ -80,12 +83,22 @@ class Assembler:
             run.checkpoints = Checkpoints(run, deployment.shape, deployment.options.checkpoint_interval, self._facilities)
         return run
 
+    def _program(self, deployment: Deployment) -> Program:
+        """A fresh program; one that calls functions of plugins works on threads."""
+        program: Program = deployment.program()
+        if not deployment.plugins:
+            return program
+        return Beside(program, self._plugins.threads, RuleCaller(deployment.rule, self._plugins))
+
     def _pending(self, run: Run, deployment: Deployment) -> Pending:
-        """What waits for the rule's lookup tables."""
+        """What waits for the rule's lookup tables, and for its own work on threads."""
         program = run.program
         assert isinstance(program, Suspending)
         kept = [request.stream for request in deployment.feeds if request.is_table]
         pending = Pending(run, program, {}, deployment.options.buffer_length, kept, self._lookups, self._facilities)
+        if isinstance(program, Beside):
+            pending.tables[WORK] = program
+            program.moved = run.rearm
         try:
             for request in deployment.tables:
                 pending.tables[request.table] = self._lookups.acquire(request, deployment.rule)

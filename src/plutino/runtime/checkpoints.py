@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from plutino.errors import TransportError
 from plutino.runtime.acks import Receipt
 from plutino.runtime.deadlines import Timer
 from plutino.runtime.facilities import Facilities, settle
+from plutino.runtime.plugins.beside import Beside
 
 if TYPE_CHECKING:
     from plutino.runtime.run import Run
@@ -35,10 +37,11 @@ class Stored(Struct, frozen=True):
 
 
 class Taken(Struct):
-    """A checkpoint on its way to the store, with the deliveries that it covers."""
+    """A checkpoint on its way to the store, with the deliveries that it covers. ``later`` gives the state where it is not there yet."""
 
     stored: Stored
     held: list[Receipt]
+    later: asyncio.Future[bytes] | None = None
 
 
 class Checkpoints:
@@ -100,6 +103,8 @@ class Checkpoints:
         run, held = self._run, self._held
         self._held, self._rows = [], 0
         positions = {place.feed.request.stream: place.feed.position for place in run.places if place.feed.position is not None}
+        if isinstance(run.program, Beside):
+            return Taken(Stored(self._shape, b"", positions), held, run.program.state_after())
         return Taken(Stored(self._shape, run.program.snapshot(), positions), held)
 
     async def _store(self, taken: Taken, patience: float | None = None) -> None:
@@ -109,6 +114,8 @@ class Checkpoints:
         """
         saved = False
         try:
+            if taken.later is not None:
+                taken.stored = replace(taken.stored, state=await _state(taken.later, patience))
             if taken.stored.state or taken.stored.positions:
                 await self._delivered(patience)
                 await self._facilities.state.save(self._run.rule, {KEY: msgspec.msgpack.encode(taken.stored)})
@@ -164,6 +171,14 @@ class Checkpoints:
         if self._saving is None:
             self._saving = self._facilities.spawn(self._save_alone())
         self._facilities.deadlines.arm(self._timer, now + self._interval)
+
+
+async def _state(later: asyncio.Future[bytes], patience: float | None) -> bytes:
+    """A state that comes later; TransportError when it does not."""
+    await asyncio.wait((later,), timeout=patience)
+    if not later.done() or later.cancelled():
+        raise TransportError("the rule has not done its work in time")
+    return later.result()
 
 
 async def _wait(event: asyncio.Event) -> None:

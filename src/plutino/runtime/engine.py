@@ -23,11 +23,15 @@ from plutino.runtime.lifecycle import Lifecycle
 from plutino.runtime.lookups import Lookups
 from plutino.runtime.ping import ping
 from plutino.runtime.pipeline import Pipeline
+from plutino.runtime.plugins.host import Plugins
 from plutino.runtime.states import CANCELED, UPDATED, State
 from plutino.runtime.trace_export import TraceExport
 from plutino.runtime.trials import Trials
 from plutino.spi import Clock, Deployment, HttpIngress, LookupRequest, Registry, Scanning, SourceContext, StateStore, Tap
 from plutino.spi.bus import Bus
+from plutino.spi.plugin import PluginPackage, PluginSettings, PluginStatus
+
+PLUGIN_SETTINGS = PluginSettings()
 
 
 class Engine:
@@ -51,6 +55,7 @@ class Engine:
         log: Log | None = None,
         on_finished: Callable[[str], None] = lambda _: None,
         random: Callable[[], float] = random_module.random,
+        plugins: PluginSettings = PLUGIN_SETTINGS,
     ) -> None:
         channels: dict[str, Channel] = {}
         self._facilities = Facilities(
@@ -70,7 +75,8 @@ class Engine:
         self._pool = ConnectionPool(self._facilities, self._connection_context)
         self._feeds = Feeds(self._facilities, self._pool)
         self._lookups = Lookups(self._facilities, self._pool)
-        assembler = Assembler(self._facilities, self._feeds, self._lookups, self._pool)
+        self.plugins = Plugins(self._facilities, plugins)
+        assembler = Assembler(self._facilities, self._feeds, self._lookups, self._pool, self.plugins)
         self._life = Lifecycle(self._facilities, self._feeds, assembler, self._finished)
         self._on_finished = on_finished
         self._trials = Trials(self._facilities, channels, self)
@@ -255,6 +261,20 @@ class Engine:
         """Close a lookup table as soon as no rule uses it."""
         await self._lookups.close(table)
 
+    # -- plugins
+
+    async def install_plugin(self, package: PluginPackage) -> None:
+        """Run a portable plugin."""
+        await self.plugins.install(package)
+
+    async def remove_plugin(self, name: str) -> None:
+        """End a portable plugin."""
+        await self.plugins.remove(name)
+
+    def plugin_status(self, name: str) -> PluginStatus | None:
+        """How the process of a portable plugin is."""
+        return self.plugins.status(name)
+
     # -- connections
 
     async def connect(self, id: str, connector: str, properties: Mapping[str, Any]) -> None:
@@ -298,6 +318,7 @@ class Engine:
         for pipeline in list(self._pipelines.values()):
             pipeline.wanted = False
         await asyncio.gather(*(self._close(pipeline) for pipeline in list(self._pipelines.values()) if pipeline.active))
+        await self.plugins.close()
         await self._lookups.shut()
         await self._pool.close()
         self._facilities.deadlines.close()

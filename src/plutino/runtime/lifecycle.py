@@ -20,6 +20,7 @@ from plutino.runtime.facilities import Facilities
 from plutino.runtime.feed import Feed
 from plutino.runtime.feeds import Feeds
 from plutino.runtime.pipeline import Pipeline
+from plutino.runtime.plugins.beside import Beside, hand_over
 from plutino.runtime.run import Run
 from plutino.runtime.schedule import schedule_of
 from plutino.runtime.states import CANCELED, DONE, DURATION_ENDED, SCHEDULE_ENDED, UPDATED, State
@@ -203,10 +204,13 @@ class Lifecycle:
         fresh = [run.place(feed) for feed in feeds]
         previous = pipeline.deployment
         if previous is not None and previous.shape == deployment.shape and old.stateful and run.stateful:
-            run.program.restore(old.program.snapshot())
-            if run.pending is not None and old.pending is not None:
-                run.pending.inherit(old.pending)
-                old.let_go(release=False)
+            if isinstance(run.program, Beside) or isinstance(old.program, Beside):
+                hand_over(old.program, run.program, run.begin)
+            else:
+                run.program.restore(old.program.snapshot())
+                if run.pending is not None and old.pending is not None:
+                    run.pending.inherit(old.pending)
+                    old.let_go(release=False)
             if run.checkpoints is not None and old.checkpoints is not None:
                 run.checkpoints.inherit(old.checkpoints)
         for place in old.places:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from plutino.model import Batch, RowError
 from plutino.runtime.acks import Receipt
 from plutino.runtime.facilities import Facilities
 from plutino.runtime.lookups import Lookups, Table
+from plutino.runtime.plugins.beside import Beside
 from plutino.spi import LookupAnswer, LookupCall, Suspended, Suspending
 
 
@@ -26,6 +27,12 @@ class Owner(Protocol):
     def crowded(self, full: bool) -> None: ...
 
     def failed(self, error: BaseException) -> None: ...
+
+
+class Asked(Protocol):
+    """What answers queries: a table, or the work of a program beside the engine."""
+
+    def ask(self, call: LookupCall, take: Callable[[int, LookupAnswer], None]) -> None: ...
 
 
 class Ticket:
@@ -45,7 +52,7 @@ class Ticket:
         """Whether every query is answered."""
         return self._left == 0
 
-    def ask(self, number: int, call: LookupCall, table: Table) -> None:
+    def ask(self, number: int, call: LookupCall, table: Asked) -> None:
         """Ask a table for one of the calls."""
         answers = self.answers[number]
 
@@ -71,7 +78,7 @@ class Pending:
         self,
         owner: Owner,
         program: Suspending,
-        tables: dict[str, Table],
+        tables: dict[str, Asked],
         limit: int,
         kept: Collection[str],
         lookups: Lookups,
@@ -168,7 +175,10 @@ class Pending:
             if receipt is not None and release:
                 receipt.release()
         for table in self.tables.values():
-            self._lookups.release(table, self._owner.rule)
+            if isinstance(table, Table):
+                self._lookups.release(table, self._owner.rule)
+            elif isinstance(table, Beside):
+                table.close()
         self._count()
 
     # -- inside

@@ -418,17 +418,21 @@ class Run:
     def _push_stateful(self, stream: str, batch: Batch) -> Batch | None:
         pending = self.pending
         if pending is not None and pending.refuses(stream):
-            kind, count = pending.place, len(batch.rows)
+            kind, count = pending.place if pending.place in self.operators else self.operators[0], len(batch.rows)
             self._note(kind, f"buffer full, drop {count} messages in front of {kind}", count)
             return None
         made = self.program.push(stream, batch)
         out = at_once(made) if pending is None else pending.settle(made)
-        timer = self._timer
-        if timer is not None and self.program.next_deadline() != timer.due:
-            self._rearm(timer)
+        self.rearm()
         if self.checkpoints is not None:
             self.checkpoints.absorbed(self._facilities.flow.receipt, len(batch.rows))
         return out
+
+    def rearm(self) -> None:
+        """The program's next deadline may be another."""
+        timer = self._timer
+        if timer is not None and self.program.next_deadline() != timer.due:
+            self._rearm(timer)
 
     def _rearm(self, timer: Timer) -> None:
         if not self.dead:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from plutino.model import Duration, Schema
+from plutino.spi.plugin import PluginPackage, PluginStatus
 
 
 class RestartStrategy(Struct, frozen=True):
@@ -126,6 +127,8 @@ class Deployment(Struct, frozen=True):
     shape: str = ""
     tables: tuple[LookupRequest, ...] = ()
     drawing: Drawing | None = None
+    plugins: tuple[str, ...] = ()
+    """Those whose functions the program calls (``spi.outside``): it must not run on the event loop."""
 
 
 IngressHandler = Callable[[bytes, Mapping[str, str]], Awaitable[tuple[int, bytes]]]
@@ -277,6 +280,21 @@ class Host(Protocol):
 
     async def close_table(self, table: str) -> None:
         """Close a lookup table as soon as no rule uses it; unknown ones are ignored."""
+        ...
+
+    async def install_plugin(self, package: PluginPackage) -> None:
+        """Run a portable plugin in the place of an earlier one; an equal one is left alone. Trouble shows in its status.
+
+        Waits a moment for its first start.
+        """
+        ...
+
+    async def remove_plugin(self, name: str) -> None:
+        """End a portable plugin; unknown ones are ignored."""
+        ...
+
+    def plugin_status(self, name: str) -> PluginStatus | None:
+        """How the process of a portable plugin is, None for an unknown one."""
         ...
 
     def readers(self, stream: str) -> tuple[str, ...]:

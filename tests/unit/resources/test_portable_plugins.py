@@ -12,7 +12,7 @@ import pytest
 from plutino.errors import DefinitionError
 from plutino.model import Definition, Ref
 from plutino.resources.portable_plugin import Manifest, PortableContent, PortablePluginKind, check_name
-from plutino.spi import Mode, Origin
+from plutino.spi import FunctionKind, Mode, Origin
 from plutino.spi.package import Request
 from plutino.testing import FakeEnvironment
 from unit.resources.archives import packed, portable
@@ -20,7 +20,6 @@ from unit.rest.kit import Api, Reply
 
 PATH = "/plugins/portables"
 CREATE = "portable plugin create command error: "
-NOT_EXECUTED = "function plus of portable plugin adder: portable plugins are declared, but not executed by this version"
 
 
 async def install(api: Api, url: str, name: str = "adder", **fields: Any) -> Reply:
@@ -52,14 +51,19 @@ async def test_life_of_a_plugin(api: Api, url: str, tmp_path: Path) -> None:
     }
     assert (await api.ask("GET", PATH)).json == [view]
     assert (await api.ask("GET", f"{PATH}/adder")).json == view
-    assert (await api.ask("GET", f"{PATH}/adder/status")).json["status"] == "stop"
+    assert (await api.ask("GET", f"{PATH}/adder/status")).json == {"refCount": {}, "status": "running", "errMsg": ""}
+    package = api.host.plugins["adder"]
+    assert (package.executable, package.language, package.functions, package.script_args) == ("main.py", "python", ("plus",), None)
+    assert hashlib.sha256(Path(package.archive).read_bytes()).hexdigest() == package.digest
     duplicate = await install(api, url)
     assert duplicate.json["message"] == f"{CREATE}invalid name adder: duplicate"
     packed(tmp_path / "packages" / "adder.zip", portable(version="v2.0.0"))
     updated = await api.ask("PUT", f"{PATH}/adder", {"name": "adder", "file": url})
     assert updated.text == "portable plugin adder is updated"
     assert (await api.ask("GET", f"{PATH}/adder")).json["version"] == "v2.0.0"
+    assert api.host.plugins["adder"].digest != package.digest
     assert (await api.ask("DELETE", f"{PATH}/adder")).text == "portable plugin adder is deleted"
+    assert api.host.plugins == {}
     assert (await api.ask("GET", PATH)).json == []
     assert (await api.ask("GET", "/data/export")).json["portablePlugins"] == {}
 
@@ -170,16 +174,32 @@ async def test_a_package_can_be_uploaded(api: Api, tmp_path: Path) -> None:
     assert refused.status == 400
 
 
-async def test_a_rule_with_its_function_says_why_it_does_not_run(api: Api, url: str) -> None:
-    """It is checked like any other, and its status tells."""
+async def test_a_rule_with_its_function_runs_beside_the_event_loop(api: Api, url: str) -> None:
+    """It is checked like any other, and its deployment tells that it waits for a plugin."""
     await install(api, url)
     await api.stream()
     unknown = await api.rule("r0", "SELECT minus(a, 1) AS s FROM demo")
     assert "function minus not found" in unknown.json["message"]
     assert (await api.rule("r1", "SELECT plus(a, 1) AS s FROM demo")).status == 201
-    assert api.host.status("r1") == {"status": "stopped by error", "message": NOT_EXECUTED}
-    started = await api.ask("POST", "/rules/r1/start")
-    assert started.json["message"] == f"start rule error: {NOT_EXECUTED}"
+    assert api.host.deployed["r1"].plugins == ("adder",)
+    assert (await api.rule("r2", "SELECT a FROM demo")).status == 201
+    assert api.host.deployed["r2"].plugins == ()
+
+
+async def test_a_new_package_makes_its_rules_anew(api: Api, url: str, tmp_path: Path) -> None:
+    """Rules that use it; what a plugin has said about its functions counts for the next rule."""
+    await install(api, url)
+    await api.stream()
+    await api.rule("r1", "SELECT plus(a, 1) AS s FROM demo")
+    await api.rule("r2", "SELECT a FROM demo")
+    api.host.calls.clear()
+    packed(tmp_path / "packages" / "adder.zip", portable(version="v2.0.0"))
+    api.host.aggregates = ("plus",)
+    assert (await api.ask("PUT", f"{PATH}/adder", {"name": "adder", "file": url})).status == 200
+    assert [call for call in api.host.calls if call[0] == "deploy"] == [("deploy", "r1")]
+    found = api.controller.environment.function("plus")
+    assert found is not None
+    assert found.spec.kind is FunctionKind.AGGREGATE
 
 
 async def test_a_rule_with_its_source_or_sink_says_why_it_does_not_run(api: Api, tmp_path: Path) -> None:
@@ -236,7 +256,7 @@ async def test_plugin_and_rule_come_in_one_document(api: Api, url: str) -> None:
     }
     assert (await api.ask("GET", PATH)).json == []
     assert (await api.ask("POST", "/data/import", {"content": json.dumps(content)})).json["ErrorMsg"] == ""
-    assert api.host.messages["r1"] == NOT_EXECUTED
+    assert api.host.deployed["r1"].plugins == ("adder",)
     partial = await api.ask("POST", "/data/import?partial=1", {"content": json.dumps({"portablePlugins": {"adder": plugin + " "}})})
     assert partial.status == 200
     without = await api.ask("POST", "/data/import", {"content": json.dumps({k: v for k, v in content.items() if k != "portablePlugins"})})

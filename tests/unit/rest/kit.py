@@ -25,6 +25,7 @@ from plutino.spi import Clock, Deployment, LookupRequest, Registry, SystemClock,
 from plutino.spi.access import Access
 from plutino.spi.discovery import resource_kinds
 from plutino.spi.discretion import declared_secrets
+from plutino.spi.plugin import PluginPackage, PluginStatus
 
 
 class MemoryLog:
@@ -73,6 +74,8 @@ class FakeHost:
     strategies: dict[str, str] = field(default_factory=dict)
     trials: dict[str, Deployment] = field(default_factory=dict)
     kept_traces: dict[str, dict[str, Any]] = field(default_factory=dict)
+    plugins: dict[str, PluginPackage] = field(default_factory=dict)
+    aggregates: tuple[str, ...] = ()
 
     async def deploy(self, deployment: Deployment) -> None:
         self.calls.append(("deploy", deployment.rule))
@@ -142,6 +145,16 @@ class FakeHost:
 
     async def keep_traces(self) -> None:
         self.calls.append(("keep traces", ""))
+
+    async def install_plugin(self, package: PluginPackage) -> None:
+        self.plugins[package.name] = package
+
+    async def remove_plugin(self, name: str) -> None:
+        self.plugins.pop(name, None)
+
+    def plugin_status(self, name: str) -> PluginStatus | None:
+        package = self.plugins.get(name)
+        return None if package is None else PluginStatus("running", digest=package.digest, aggregates=self.aggregates)
 
     async def try_out(self, trial: str, deployment: Deployment) -> int:
         self.trials[trial] = deployment

@@ -28,6 +28,7 @@ from plutino.spi.gojson import decode
 from plutino.spi.layers import SELECTOR, brought_connector
 from plutino.spi.linting import Advice, format_models, property_advice
 from plutino.spi.options import secret_paths
+from plutino.spi.outside import OutsideFunction
 from plutino.spi.wire import with_prefix
 from plutino.sql import sources_of
 
@@ -251,6 +252,7 @@ class RuleKind:
             shape=compiled.shape,
             tables=tables,
             drawing=drawn.drawing if drawn is not None else None,
+            plugins=tuple(sorted({function.call.plugin for function in functions if isinstance(function.call, OutsideFunction)})),
         )
         return Prepared(deployment, made_of, compiled.columns, _obstacle(made_of, env))
 
