@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -165,7 +166,7 @@ commands: Sequence[click.Command] = (status, explain, tail, start, stop, restart
 
 
 def _trouble(client: Client, rule: str) -> str:
-    """Why a rule does not run, or which of its ends is not connected; empty when all is well."""
+    """Why a rule does not run, which of its ends is not connected, or else when it had its last error; empty when all is well."""
     try:
         found = client.call("GET", f"/rules/{segment(rule)}/status").json()
     except Refusal:
@@ -174,7 +175,12 @@ def _trouble(client: Client, rule: str) -> str:
         return str(found.get("message") or "")
     suffix = "_0_connection_status"
     ends = [name.removesuffix(suffix) for name, value in found.items() if name.endswith(suffix) and value == -1]
-    return "; ".join(f"{end} is not connected: {found.get(f'{end}_0_connection_last_disconnected_message')}" for end in ends)
+    if ends:
+        return "; ".join(f"{end} is not connected: {found.get(f'{end}_0_connection_last_disconnected_message')}" for end in ends)
+    suffix = "_last_exception_time"
+    at, name = max((value, name.removesuffix("_time")) for name, value in ((suffix, 0), *found.items()) if name.endswith(suffix))
+    # Said with its time, because it may be over: a broker that is back, a payload of yesterday.
+    return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M:%SZ}: {found.get(name)}" if at else ""
 
 
 def _span(seconds: int) -> str:

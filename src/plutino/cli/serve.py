@@ -22,6 +22,7 @@ _COLLECT_AFTER = 50_000
 """Allocations between runs of the collector: rows are structs it does not see, so there is little for it to find."""
 
 _STORE_OF_EKUIPER = "sqliteKV.db"
+_ALL_ADDRESSES = ("0.0.0.0", "::", "")
 
 
 @click.command()
@@ -80,7 +81,8 @@ async def _serve(settings: Settings) -> int:
     try:
         await server.start()
         settle()
-        click.echo(f"plutino serves {server.url} (push on {server.push_url}, data in {settings.data_dir})")
+        everywhere = "on all addresses, " if settings.host in _ALL_ADDRESSES else ""
+        click.echo(f"plutino serves {server.url} ({everywhere}push on {server.push_url}, data in {settings.data_dir})")
         stopped, asked = loop.create_task(signalled.wait()), loop.create_task(server.end.wait())
         await asyncio.wait((stopped, asked), return_when=asyncio.FIRST_COMPLETED)
         code = asked.result() if asked.done() else 0

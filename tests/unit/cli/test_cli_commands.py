@@ -233,18 +233,26 @@ def test_status(fake: Fake, plutino: Run, capsys: Output) -> None:
         "GET /": {"version": "1", "upTimeSeconds": 7300},
         "GET /streams": ["s"],
         "GET /tables": [],
-        "GET /rules": [{"id": "a", "status": "running"}, {"id": "b", "status": "stopped"}],
+        "GET /rules": [{"id": "a", "status": "running"}, {"id": "b", "status": "stopped"}, {"id": "c", "status": "running"}],
         "GET /rules/status/all": {"a": {"status": "running", "exceptions_total": 2, "last_exception": "bad [row]"}},
+        "GET /rules/c/status": {
+            "status": "running",
+            "source_s_0_last_exception": "was refused",
+            "source_s_0_last_exception_time": 1795638589237,
+            "sink_x_0_0_last_exception": "",
+            "sink_x_0_0_last_exception_time": 0,
+        },
         "GET /rules/a/status": {"status": "running", "source_s_0_connection_status": 1, "sink_nop_0_0_connection_status": 0},
         "GET /rules/b/status": {"status": "running", "sink_x_0_0_connection_status": -1} | {LOST: "refused"},
     }
     assert plutino("status") == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines[0] == [fake.url, "version", "1,", "up", "2", "h:", "1", "stream,", "0", "tables,", "2", "rules"]
+    assert lines[0] == [fake.url, "version", "1,", "up", "2", "h:", "1", "stream,", "0", "tables,", "3", "rules"]
     assert lines[2:] == [
         ["RULE", "STATUS", "ERRORS", "MESSAGE"],
         ["a", "running", "2", "bad", "[row]"],
         ["b", "stopped", "0", *REFUSED],
+        ["c", "running", "0", "2026-11-25", "20:29:49Z:", "was", "refused"],
     ]
 
 
