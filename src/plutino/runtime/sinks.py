@@ -15,9 +15,9 @@ from plutino.model import Batch
 from plutino.runtime.acks import Receipt
 from plutino.runtime.backlog import Backlog, Parcel
 from plutino.runtime.connections import Access
-from plutino.runtime.deadlines import Timer
 from plutino.runtime.errorlog import mask_text
 from plutino.runtime.facilities import Facilities, settle
+from plutino.runtime.holding import Holding
 from plutino.runtime.status import CONNECTED, NO_LINK, Link, Node, Trouble, node
 from plutino.runtime.transform import Fault, Message, Plain, SinkPlan
 from plutino.spi import Encoder, Sink
@@ -61,14 +61,13 @@ class Outlet:
         "_encoder",
         "_facilities",
         "_flow",
-        "_held",
+        "_holding",
         "_loose",
         "_owner",
         "_plain",
         "_shares",
         "_slow",
         "_task",
-        "_timer",
         "_write",
         "encode_trouble",
         "last",
@@ -101,10 +100,9 @@ class Outlet:
         self._facilities = facilities
         self._loose: Collection[str] | None = ()
         self._backlog = Backlog(plan.options.limit, self._crowd)
-        self._held: Parcel | None = None
+        self._holding = Holding(plan, encoder, facilities, self._dispatch, self._fail) if plan.batched else None
         self._current: Parcel | None = None
         self._task: asyncio.Task[None] | None = None
-        self._timer: Timer | None = None
         self._busy = True
         self._slow = True
         self.taken = self.made = self.sent = 0
@@ -190,18 +188,18 @@ class Outlet:
 
     def flush(self) -> None:
         """Send what waits for a batch to fill."""
-        self._flush_held()
+        if self._holding is not None:
+            self._holding.flush()
 
     @property
     def waiting(self) -> int:
         """Messages that wait for the sink."""
-        return self._backlog.count + (len(self._held.items) if self._held is not None else 0)
+        return self._backlog.count + self._held
 
     def when_sent(self, receipt: Receipt) -> None:
         """Hold a receipt until everything that waits now is sent or dropped."""
-        if self._held is not None:
-            receipt.hold()
-            self._held.receipts.append(receipt)
+        if self._holding is not None:
+            self._holding.when_sent(receipt)
         last = self._backlog.last or self._current
         if last is not None:
             receipt.hold()
@@ -209,9 +207,8 @@ class Outlet:
 
     async def close(self, *, release: bool) -> None:
         """Send what can be sent, drop the rest, close the sink. ``release``: what was dropped counts as acknowledged."""
-        self._flush_held()
-        if self._timer is not None:
-            self._facilities.deadlines.arm(self._timer, None)
+        if self._holding is not None:
+            self._holding.close()
         task = self._task
         if task is not None and self.link.status == CONNECTED:
             await asyncio.wait((task,), timeout=DRAIN_SECONDS)
@@ -236,7 +233,7 @@ class Outlet:
             latency = self.latency_us if kind == "transform" else 0
             counted = numbers.get(kind, (self.made, self.made))
             ops.append(node("op", f"{name}_{step}_{kind}", counted, last, latency, troubles.get(kind), buffered=waiting))
-        into = self.made - (len(self._held.items) if self._held is not None else 0)
+        into = self.made - self._held
         waiting = 0 if self.plan.options.enable_cache else self._backlog.count
         end = node("sink", name, (into, self.sent), last, 0, self.sink_trouble, buffered=waiting, link=self.link)
         return ops, end
@@ -264,7 +261,8 @@ class Outlet:
         self.made += len(items)
         self.last = self._flow.now
         if items:
-            self._hand(items, properties if dynamic else None)
+            hand = self._dispatch if self._holding is None else self._holding.add
+            hand(items, properties if dynamic else None, self._receipts())
 
     def _messages(self, out: Batch) -> Sequence[Message | Fault]:
         plain = self.plan.plain
@@ -289,59 +287,6 @@ class Outlet:
             trouble = self.transform_trouble = self.transform_trouble or Trouble()
         trouble.add(now, fault.text)
         self._facilities.errors.add(self._owner.rule, now, f"{self.plan.request.name}_{fault.stage}", fault.text)
-
-    # -- batches
-
-    def _hand(self, items: list[Any], properties: list[Any] | None) -> None:
-        if not self.plan.batched:
-            self._dispatch(items, properties, self._receipts())
-            return
-        held = self._held
-        if held is None:
-            held = self._held = Parcel([], None if properties is None else [], [])
-            self._arm_linger()
-        held.items += items
-        if held.properties is not None and properties is not None:
-            held.properties += properties
-        held.receipts += self._receipts()
-        size = self.plan.options.batch_size
-        while size and len(held.items) >= size:
-            self._send_held(size)
-
-    def _send_held(self, count: int) -> None:
-        """Send the first ``count`` held messages as one; the properties are those of its last row."""
-        held = self._held
-        if held is None:
-            return
-        items, held.items = held.items[:count], held.items[count:]
-        properties = None
-        if held.properties is not None:
-            properties, held.properties = [held.properties[count - 1]], held.properties[count:]
-        receipts: list[Receipt] = []
-        if not held.items:
-            receipts, self._held = held.receipts, None
-            if self._timer is not None:
-                self._facilities.deadlines.arm(self._timer, None)
-        self._dispatch([self.plan.combine(self._encoder, items)], properties, receipts)
-
-    def _arm_linger(self) -> None:
-        interval = self.plan.options.linger_interval
-        if interval:
-            if self._timer is None:
-                self._timer = Timer(self._lingered)
-            self._facilities.deadlines.arm(self._timer, self._facilities.clock.now_ms() + interval)
-
-    def _lingered(self, now: int) -> None:
-        flow = self._facilities.flow
-        flow.lossy, flow.receipt, flow.now = True, None, now
-        try:
-            self._flush_held()
-        except Exception as error:  # supervisor: a defect in one sink stops its rule, nothing else
-            self._owner.failed(error)
-
-    def _flush_held(self) -> None:
-        if self._held is not None:
-            self._send_held(len(self._held.items))
 
     # -- into the sink
 
@@ -378,8 +323,16 @@ class Outlet:
             parcel.keep(0, room)
         self._backlog.add(parcel)
 
+    @property
+    def _held(self) -> int:
+        """Messages that wait for a batch to fill."""
+        return 0 if self._holding is None else self._holding.count
+
     def _crowd(self, full: bool) -> None:
         self._owner.crowded(full)
+
+    def _fail(self, error: BaseException) -> None:
+        self._owner.failed(error)
 
     def _delivered(self, parcel: Parcel) -> None:
         self.sent += len(parcel.items)
