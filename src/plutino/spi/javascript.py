@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import threading
 from collections.abc import Sequence
 from datetime import datetime
 from math import isinf, isnan
@@ -42,15 +43,17 @@ class JavaScript:
     """The function of a script as SQL calls it; equal to another with the same text. Values go in and out as JavaScript sees them.
 
     An aggregate gets the values of its group as an array, and each further argument, which must be constant, as an array of that length.
+    May be called from several threads: a machine does one call at a time, and none takes long.
     """
 
-    __slots__ = ("_aggregate", "_id", "_machine", "_text")
+    __slots__ = ("_aggregate", "_id", "_machine", "_text", "_turn")
 
     def __init__(self, id: str, text: str, aggregate: bool) -> None:
         self._id = id
         self._text = text
         self._aggregate = aggregate
         self._machine: Machine | None = None
+        self._turn = threading.Lock()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, JavaScript) and self._source == other._source
@@ -64,17 +67,18 @@ class JavaScript:
 
     def __call__(self, *args: Any) -> Any:
         """EvaluationError when the script throws, takes too long, needs too much, or gives what is no value."""
-        machine = self._machine
-        try:
-            if machine is None:
-                machine = self._machine = Machine(self._id, self._text)
-            if self._aggregate and args:
-                args = (args[0], *([other] * len(args[0]) for other in args[1:]))
-            return machine.call(args)
-        except _ScriptError as error:
-            if error.spent:
-                self._machine = None
-            raise EvaluationError(error.message) from None
+        if self._aggregate and args:
+            args = (args[0], *([other] * len(args[0]) for other in args[1:]))
+        with self._turn:
+            machine = self._machine
+            try:
+                if machine is None:
+                    machine = self._machine = Machine(self._id, self._text)
+                return machine.call(args)
+            except _ScriptError as error:
+                if error.spent:
+                    self._machine = None
+                raise EvaluationError(error.message) from None
 
 
 class _ScriptError(DefinitionError):

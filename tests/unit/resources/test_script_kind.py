@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -319,3 +320,10 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
         ScriptKind().parse(Ref("script", "f"), '{"id":"f","script":"function f(){}"}')
     with pytest.raises(DefinitionError, match="does not match the key"):
         ScriptKind().parse(Ref("script", "g"), '{"id":"f","script":"function f(){}"}')
+
+
+def test_threads_take_turns() -> None:
+    """Rules that call plugins run on threads, and share the machine with those of the event loop."""
+    function = JavaScript("f", "let n = 0; function f(x) { n++; let s = 0; for (let i = 0; i < 50; i++) s += x; return s }", False)
+    with ThreadPoolExecutor(4) as threads:
+        assert set(threads.map(lambda _: function(2), range(2000))) == {100}
