@@ -18,8 +18,9 @@ from plutino.control.revelation import Revelation
 from plutino.control.secrecy import concealed, redact, sealing, shown
 from plutino.errors import DefinitionError
 from plutino.model import Definition, Ref
-from plutino.spi.discovery import Registry, resource_kinds
+from plutino.spi.discovery import resource_kinds
 from plutino.spi.discretion import declared_secrets, discreet
+from plutino.spi.registry import Registry
 from plutino.spi.secrets import MASK, masked_text, replaced, scrubbed, secret_spans
 from plutino.testing.environment import FakeEnvironment
 

@@ -4,19 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from plutino.model import Batch, RowError, row_type
 from plutino.model.row import from_dicts
+from plutino.runtime.facilities import Facilities
 from plutino.runtime.guards import Call, pick
 from plutino.runtime.index import PredicateIndex
-from plutino.runtime.intake import InnerPayload
+from plutino.runtime.intake import InnerPayload, Pipe
+from plutino.runtime.reader import Reader
 from plutino.runtime.validation import EventTimes, StrictCheck
-from plutino.spi import DecodePlan, Decoder, Delivery, common_kind
+from plutino.spi import DecodePlan, Decoder, Delivery, FeedRequest, common_kind
 
-if TYPE_CHECKING:
-    from plutino.runtime.feed import Feed
-    from plutino.runtime.run import Place
+
+class Upstream(Protocol):
+    """The feed behind a branch."""
+
+    request: FeedRequest
+    pipe: Pipe
+    facilities: Facilities
+    latency_us: int
+
+    def decoder(self, plan: DecodePlan) -> Decoder:
+        """What turns payloads into rows."""
+        ...
+
+    def report(self, errors: Sequence[RowError], delivery: Delivery) -> None:
+        """Payloads that did not decode."""
+        ...
 
 
 class Branch:
@@ -42,7 +57,7 @@ class Branch:
         "places",
     )
 
-    def __init__(self, feed: Feed, places: Sequence[Place]) -> None:
+    def __init__(self, feed: Upstream, places: Sequence[Reader]) -> None:
         self.places = tuple(places)
         self._feed = feed
         self._stream = feed.request.stream
@@ -190,7 +205,7 @@ class Branch:
     def _run_apart(self, delivery: Delivery, now: int) -> tuple[int, int]:
         """A declared type did not hold: each column set decodes for itself, as a bad value spoils only the rules that read it."""
         if self._apart is None:
-            groups: dict[frozenset[str], list[Place]] = {}
+            groups: dict[frozenset[str], list[Reader]] = {}
             for place in self.places:
                 groups.setdefault(frozenset(place.need.columns), []).append(place)
             self._apart = tuple(Branch(self._feed, group) for group in groups.values())
@@ -240,12 +255,12 @@ class Branch:
         )
 
 
-def branches_of(feed: Feed, places: Sequence[Place]) -> list[Branch]:
+def branches_of(feed: Upstream, places: Sequence[Reader]) -> list[Branch]:
     """How the rules of a feed share its decoding."""
     if not places:
         return []
     strict = feed.request.strict and bool(feed.request.schema)
-    groups: dict[Any, list[Place]] = {}
+    groups: dict[Any, list[Reader]] = {}
     for place in places:
         need = place.need
         groups.setdefault((frozenset(need.columns), need.whole, need.times) if strict else need.times, []).append(place)

@@ -10,9 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
-
-from msgspec import Struct
+from typing import Any
 
 from plutino.errors import PlutinoError, TransportError
 from plutino.model import RowError
@@ -23,12 +21,10 @@ from plutino.runtime.connections import Access
 from plutino.runtime.errorlog import mask_text
 from plutino.runtime.facilities import Facilities, settle
 from plutino.runtime.intake import Pipe, Throttle
+from plutino.runtime.reader import Counts, Reader
 from plutino.runtime.status import DISCONNECTED, Link, Node, Trouble, node
 from plutino.spi import DecodePlan, Decoder, Delivery, FeedRequest, Source
 from plutino.spi.options import decode_options
-
-if TYPE_CHECKING:
-    from plutino.runtime.run import Place
 
 SLICE_SECONDS = 0.005
 """A source that can always go on lets others run after this time."""
@@ -47,15 +43,6 @@ NESTED = 12
 
 DEFERRED = 1024
 """Deliveries that wait because their feed is at work already (a rule that feeds itself)."""
-
-
-class Counts(Struct, frozen=True):
-    """Counters of a feed at some time."""
-
-    received: int
-    decoded: int
-    troubles: int
-    decode_troubles: int
 
 
 class Feed:
@@ -102,7 +89,7 @@ class Feed:
         self.facilities = facilities
         self.link = Link()
         self.access: Access | None = None
-        self.places: dict[Place, None] = {}
+        self.places: dict[Reader, None] = {}
         self.received = self.decoded = 0
         self.trouble: Trouble | None = None
         self.decode_trouble: Trouble | None = None
@@ -153,14 +140,14 @@ class Feed:
             self.access.release()
             self.access = None
 
-    def attach(self, place: Place) -> None:
+    def attach(self, place: Reader) -> None:
         """A rule reads from now on."""
         self.places[place] = None
         self.congested += place.run.congested
         self.wants_meta = self.wants_meta or place.need.meta
         self._stale = True
 
-    def detach(self, place: Place) -> None:
+    def detach(self, place: Reader) -> None:
         """A rule reads no more."""
         del self.places[place]
         self._stale = True
@@ -239,7 +226,7 @@ class Feed:
         """Under which the error log keeps what all readers share."""
         return f"stream {self.request.stream} {self.rule}"
 
-    def nodes(self, place: Place, index: int) -> list[Node]:
+    def nodes(self, place: Reader, index: int) -> list[Node]:
         """The source and its operators as the rule's status shows them, numbered from ``index`` on."""
         stream, before = self.request.label or self.request.stream, place.before
         received, decoded = self.received - before.received, self.decoded - before.decoded
@@ -262,7 +249,7 @@ class Feed:
 
     # -- inside
 
-    def _failing_operator(self, place: Place) -> str:
+    def _failing_operator(self, place: Reader) -> str:
         """The operator at which errors of decoding and validation are shown."""
         return next((kind for kind in ("decoder", "preprocessor", "payload_decoder") if kind in place.operators), "")
 

@@ -18,7 +18,7 @@ from plutino.spi.connector import (
     SourceContext,
     SourceSpec,
 )
-from plutino.spi.discovery import Registry, discover
+from plutino.spi.discovery import discover
 from plutino.spi.format import DecodePlan, Decoder, Encoder, FormatSpec
 from plutino.spi.function import Arg, ArgCheck, FunctionKind, FunctionSpec, Nulls
 from plutino.spi.host import (
@@ -37,6 +37,7 @@ from plutino.spi.host import (
 )
 from plutino.spi.program import Guard, InputNeed, Program, Scanning, common_kind
 from plutino.spi.python_functions import sql_function
+from plutino.spi.registry import Registry
 from plutino.spi.resource import (
     Action,
     Answer,

@@ -8,30 +8,19 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import entry_points
 from types import ModuleType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from plutino.errors import PlutinoError
-
-if TYPE_CHECKING:
-    from plutino.spi.connector import ConnectorSpec
-    from plutino.spi.format import FormatSpec
-    from plutino.spi.function import FunctionSpec
-    from plutino.spi.resource import ResourceSpec
+from plutino.spi.connector import ConnectorSpec
+from plutino.spi.format import FormatSpec
+from plutino.spi.function import FunctionSpec
+from plutino.spi.registry import Registry
+from plutino.spi.resource import ResourceSpec
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Registry:
-    """All components of this process, by name (functions also by synonym)."""
-
-    connectors: Mapping[str, ConnectorSpec] = field(default_factory=dict)
-    formats: Mapping[str, FormatSpec] = field(default_factory=dict)
-    functions: Mapping[str, FunctionSpec] = field(default_factory=dict)
 
 
 def specs_in(module: ModuleType, kind: type[T]) -> Iterator[T]:
@@ -67,10 +56,6 @@ def discover(connectors: str, formats: str, functions: str) -> Registry:
 
     A name that appears twice is an error, so that no component hides another.
     """
-    from plutino.spi.connector import ConnectorSpec
-    from plutino.spi.format import FormatSpec
-    from plutino.spi.function import FunctionSpec
-
     return Registry(
         _by_name((*scan(connectors, ConnectorSpec), *installed("plutino.connectors", ConnectorSpec)), lambda s: (s.name,)),
         _by_name((*scan(formats, FormatSpec), *installed("plutino.formats", FormatSpec)), lambda s: (s.name,)),

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from plutino.errors import PlutinoError
-from plutino.spi.discovery import Registry
 from plutino.spi.json_text import DEEPEST, Path, decoded
 from plutino.spi.option_model import Option, flat_options
+from plutino.spi.registry import Registry
 from plutino.spi.rewriting import rewritten_json
 from plutino.spi.secrets import (
     holds_headers,

@@ -9,10 +9,10 @@ from typing import Any, Protocol, runtime_checkable
 from msgspec import Struct
 
 from plutino.model import Definition
-from plutino.spi.discovery import Registry
 from plutino.spi.json_text import Path
 from plutino.spi.option_model import flat_options, unknown_options
 from plutino.spi.option_views import secret_paths
+from plutino.spi.registry import Registry
 from plutino.spi.resource import Environment
 from plutino.spi.wire import current_spelling
 

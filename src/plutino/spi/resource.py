@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from plutino.errors import Fault
 from plutino.model import Definition, Ref
-from plutino.spi.discovery import Registry
 from plutino.spi.function import FunctionSpec
 from plutino.spi.host import Host
+from plutino.spi.registry import Registry
 from plutino.spi.staging import DeclaredConnector
 
 
