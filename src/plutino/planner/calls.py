@@ -16,6 +16,8 @@ from plutino.sql.windows import WINDOWS
 
 _BOOLEAN_OPS = frozenset(("AND", "OR", "=", "!=", "<", "<=", ">", ">="))
 
+_NOWHERE = "it is not built in, and no script, plugin, service or installed package that is here brings it"
+
 
 def find_function(call: tree.Call, env: Environment) -> FunctionSpec:
     """The spec a call names: built-ins in any case, those of stored objects as written. SqlSyntaxError when there is none."""
@@ -26,7 +28,7 @@ def find_function(call: tree.Call, env: Environment) -> FunctionSpec:
         if own is not None:
             return own.spec
         near = get_close_matches(call.name.lower(), [*functions, *WINDOWS, *env.functions()], 1)
-        raise SqlSyntaxError(f"function {call.name} not found", suggestion=near[0] if near else None)
+        raise SqlSyntaxError(f"function {call.name} not found", suggestion=near[0] if near else None, advice=None if near else _NOWHERE)
     return spec
 
 

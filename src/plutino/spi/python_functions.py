@@ -159,4 +159,6 @@ def _calling(function: Callable[..., Any], args: Sequence[Any]) -> Any:
     except EvaluationError:
         raise
     except Exception as error:  # foreign code: whatever it raises is an error of the row and of nothing else
-        raise EvaluationError(str(error) or type(error).__name__) from error
+        # What str() of a KeyError or an empty error says is not enough to find it by.
+        text = str(error)
+        raise EvaluationError(f"{type(error).__name__}: {text}" if text else type(error).__name__) from error

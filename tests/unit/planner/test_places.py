@@ -50,3 +50,11 @@ def test_an_error_underlines_its_place(sql: str, message: str, underlined: str, 
     shown = explanation(error)
     assert shown is not None
     assert "^" * len(underlined) in shown
+
+
+def test_a_function_from_nowhere_says_where_functions_come_from() -> None:
+    """When no name is near: a document may have left out the script or plugin that brings it."""
+    with pytest.raises(SqlSyntaxError) as caught:
+        plan_rule(parse_select("select heatidx(temperature) from demo"), _environment(), RuleOptions(), rule_id="r")
+    assert caught.value.suggestion is None
+    assert "no script, plugin, service or installed package" in (caught.value.advice or "")
