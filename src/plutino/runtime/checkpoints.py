@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -14,10 +14,10 @@ from plutino.errors import TransportError
 from plutino.runtime.acks import Receipt
 from plutino.runtime.deadlines import Timer
 from plutino.runtime.facilities import Facilities, settle
+from plutino.runtime.place import Place
 from plutino.runtime.plugins.beside import Beside
-
-if TYPE_CHECKING:
-    from plutino.runtime.run import Run
+from plutino.runtime.sinks import Outlet
+from plutino.spi import Program
 
 KEY = "checkpoint"
 
@@ -44,12 +44,21 @@ class Taken(Struct):
     later: asyncio.Future[bytes] | None = None
 
 
+class Kept(Protocol):
+    """The run whose state and positions are kept."""
+
+    rule: str
+    program: Program
+    places: list[Place]
+    outlets: list[Outlet]
+
+
 class Checkpoints:
     """Takes the checkpoints of one run, at its interval, at its stop, and when too many deliveries wait for one."""
 
     __slots__ = ("_facilities", "_held", "_interval", "_rows", "_run", "_saving", "_shape", "_timer", "_wanted")
 
-    def __init__(self, run: Run, shape: str, interval: int, facilities: Facilities) -> None:
+    def __init__(self, run: Kept, shape: str, interval: int, facilities: Facilities) -> None:
         self._run = run
         self._shape = shape
         self._interval = interval

@@ -402,7 +402,7 @@ class Feed:
         self.ended = True
         for place in tuple(self.places):
             if error is None:
-                place.run.source_ended(place)
+                place.end()
             else:
                 place.run.failed(error)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -51,8 +51,8 @@ class Reading(Protocol):
         """The feed's source has come to another position."""
         ...
 
-    def source_ended(self, place: Any, /) -> None:
-        """The source of a place (a ``Reader`` of this run) has come to its end."""
+    def source_ended(self) -> None:
+        """The source of one of its places has come to its end."""
         ...
 
     def failed(self, error: BaseException) -> None:
@@ -93,4 +93,8 @@ class Reader(Protocol):
     @property
     def operators(self) -> Sequence[str]:
         """What stands between the source and the program."""
+        ...
+
+    def end(self) -> None:
+        """The source gives no more."""
         ...

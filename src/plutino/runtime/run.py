@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from itertools import accumulate
 from typing import Any, Protocol, cast
-
-from msgspec.structs import replace
 
 from plutino.model import Batch, RowError
 from plutino.runtime.checkpoints import Checkpoints
 from plutino.runtime.deadlines import Timer
 from plutino.runtime.facilities import Facilities
 from plutino.runtime.feed import Feed
+from plutino.runtime.operators import Operators
 from plutino.runtime.pending import Pending, at_once
+from plutino.runtime.place import Emit, Place, Push
 from plutino.runtime.sinks import Outlet
-from plutino.runtime.status import Node, Trouble, drawn_topology
+from plutino.runtime.status import Node, drawn_topology
 from plutino.runtime.status import topology as wire_topology
 from plutino.runtime.tracer import Tracer
 from plutino.runtime.twins import share_of
-from plutino.spi import Drawing, InputNeed, Program, Tap
+from plutino.spi import Drawing, Program, Tap
 
 DECODER = "decoder"
 """Stage of errors that come from the feed."""
-
-Emit = Callable[[Batch], None]
-Push = Callable[[str, Batch], Batch | None]
 
 
 class Keeper(Protocol):
@@ -41,37 +38,10 @@ class Keeper(Protocol):
         ...
 
 
-class Place:
-    """The place of a run on a feed; ``credited`` rows were processed by a twin in its stead."""
-
-    __slots__ = ("before", "credited", "emit", "ended", "feed", "need", "operators", "push", "run")
-
-    def __init__(self, run: Run, feed: Feed, need: InputNeed, push: Push) -> None:
-        self.run = run
-        self.feed = feed
-        self.need = need
-        self.push = push
-        self.emit: Emit = run.way_out
-        self.ended = False
-        self.credited = 0
-        self.before = feed.counts()
-        checks = need.times or feed.pipe.checks
-        self.operators = (*feed.pipe.operators, "preprocessor") if checks else feed.pipe.operators
-
-    def follow(self, tracer: Tracer | None) -> None:
-        """Let a tracer see every row with its metadata, also those that the guard would keep away; None ends that."""
-        need, push = self.run.program.inputs[self.feed.request.stream], self.run.way_in
-        if tracer is None:
-            self.need, self.push = need, push
-        else:
-            self.need, self.push = replace(need, guard=None, twin=None, meta=True), tracer.way_in(push)
-
-
 class Run:
     """A program at work.
 
-    ``stateful`` is false for programs without state, which never have deadlines: nothing but the call is spent on them. ``push_us`` is the
-    last time measured.
+    ``stateful`` is false for programs without state, which never have deadlines: nothing but the call is spent on them.
     """
 
     __slots__ = (
@@ -80,7 +50,6 @@ class Run:
         "_keeper",
         "_takes",
         "_timer",
-        "_troubles",
         "checkpoints",
         "crowd",
         "dead",
@@ -90,7 +59,6 @@ class Run:
         "pending",
         "places",
         "program",
-        "push_us",
         "rule",
         "sends_errors",
         "stateful",
@@ -108,7 +76,7 @@ class Run:
     ) -> None:
         self.rule = rule
         self.program = program
-        self.operators = tuple(map(_kind, program.operators))
+        self.operators = Operators(program, drawing)
         self.sends_errors = sends_errors
         self.outlets: list[Outlet] = []
         self.places: list[Place] = []
@@ -117,7 +85,6 @@ class Run:
         self.crowd = 0
         self.dead = False
         self.frozen: tuple[Node, ...] | None = None
-        self.push_us = 0
         self.stateful = bool(program.snapshot())
         self.tracer: Tracer | None = None
         self._drawing = drawing
@@ -125,14 +92,13 @@ class Run:
         self._facilities = facilities
         self._takes: tuple[Emit, ...] = ()
         self._timer = Timer(self._advance) if self.stateful else None
-        self._troubles: dict[str, Trouble] | None = None
 
     # -- wiring
 
     def place(self, feed: Feed) -> Place:
         """A place on a feed; the feed does not know of it yet."""
         need = self.program.inputs[feed.request.stream]
-        place = Place(self, feed, need, self.way_in)
+        place = Place(self, feed, need, self.way_in, self.way_out)
         self.places.append(place)
         return place
 
@@ -155,7 +121,7 @@ class Run:
         """Trace rows from now on; an empty strategy ends that."""
         self.tracer = Tracer(self, strategy, self._facilities) if strategy else None
         for place in self.places:
-            place.follow(self.tracer)
+            place.follow(self.program.inputs[place.feed.request.stream], self.way_in, self.tracer)
         self.show_to(listeners)
 
     def part_for(self, number: int, out: Batch) -> Batch | None:
@@ -196,8 +162,7 @@ class Run:
     @property
     def operator_names(self) -> list[str]:
         """The program's operators as the status calls them."""
-        index = sum(1 + len(place.operators) for place in self.places)
-        return [self._operator_name(k, index) for k in range(len(self.operators))]
+        return self.operators.names(sum(1 + len(place.operators) for place in self.places))
 
     @property
     def congested(self) -> int:
@@ -226,23 +191,17 @@ class Run:
 
     def report(self, errors: Sequence[RowError]) -> None:
         """Rows (or windows) that failed in the program: counted at their operator, sampled to the error log."""
-        fallback = self.operators[-1] if self.operators else ""
         for error in errors:
-            self._note(error.stage if error.stage in self.operators else fallback, error.text)
+            self._note(self.operators.known(error.stage, -1), error.text)
 
     def _note(self, kind: str, text: str, count: int = 1) -> None:
         now = self._facilities.flow.now
-        if self._troubles is None:
-            self._troubles = {}
-        trouble = self._troubles.get(kind)
-        if trouble is None:
-            trouble = self._troubles[kind] = Trouble()
-        trouble.add(now, text, count)
+        self.operators.note(kind, now, text, count)
         self._facilities.errors.add(self.rule, now, kind, text)
 
     def measured(self, push_us: int, emit_us: int) -> None:
         """Times of one batch in microseconds."""
-        self.push_us = push_us
+        self.operators.push_us = push_us
         for outlet in self.outlets:
             outlet.latency_us = emit_us
 
@@ -260,9 +219,8 @@ class Run:
             else:
                 place.feed.relieve()
 
-    def source_ended(self, place: Place) -> None:
+    def source_ended(self) -> None:
         """A source gives no more."""
-        place.ended = True
         if not self.dead and all(each.ended for each in self.places):
             self._keeper.run_finished(self)
 
@@ -320,7 +278,7 @@ class Run:
             sources.append(source)
             operators += ops
             index += 1 + len(ops)
-        operators += self._operator_nodes(index)
+        operators += self.operators.nodes(self.places, index)
         sinks = []
         for outlet in self.outlets:
             ops, sink = outlet.nodes()
@@ -340,7 +298,7 @@ class Run:
             chain = [item.full_name for item in place.feed.nodes(place, index + 1)]
             chains.append(chain)
             index += len(chain)
-        operators = [item.full_name for item in self._operator_nodes(index)]
+        operators = [item.full_name for item in self.operators.nodes(self.places, index)]
         sinks: list[list[str]] = []
         for outlet in self.outlets:
             ops, sink = outlet.nodes()
@@ -350,75 +308,12 @@ class Run:
             return drawn_topology(self._drawing, dict(zip(streams, chains, strict=True)), sinks)
         return wire_topology(chains, operators, sinks)
 
-    def _operator_nodes(self, index: int) -> list[Node]:
-        """The operators, or the nodes of a drawing with the numbers of the operators that do their work."""
-        counted = self._counted_operators(index)
-        if self._drawing is None:
-            return counted
-        rows = sum(place.feed.decoded - place.before.decoded for place in self.places)
-        last = max((item.last_invocation for item in counted), default=0)
-        # what fails in an operator shows at one node, the first that works in it
-        failing: dict[int, int] = {}
-        for number, (_, _, at) in enumerate(self._drawing.operators):
-            if at.failing is not None:
-                failing.setdefault(at.failing, number)
-        found = []
-        for number, (_, shown, at) in enumerate(self._drawing.operators):
-            item = _drawn_node(shown, [counted[k] for k in at.operators], at.passes, rows, last)
-            fails = at.failing
-            trouble = counted[fails] if fails is not None and failing[fails] == number else _NO_TROUBLE
-            found.append(
-                replace(
-                    item,
-                    exceptions=trouble.exceptions,
-                    last_exception=trouble.last_exception,
-                    last_exception_at=trouble.last_exception_at,
-                )
-            )
-        return found
-
-    def _counted_operators(self, index: int) -> list[Node]:
-        found = []
-        credited = sum(place.credited for place in self.places)
-        last = max((place.feed.last for place in self.places), default=0) if self._counted() else 0
-        for k, (kind, counter) in enumerate(zip(self.operators, self.program.counters, strict=True)):
-            rows_in, rows_out, errors = counter
-            rows_in, rows_out = rows_in + credited, rows_out + credited
-            if k == 0 and len(self.places) == 1 and self.program.inputs[self.places[0].feed.request.stream].guard is not None:
-                # rows that the guard already told apart never reach the program, but they did reach the rule
-                rows_in = max(rows_in, self.places[0].feed.decoded - self.places[0].before.decoded)
-            trouble = self._troubles.get(kind) if self._troubles is not None else None
-            found.append(
-                Node(
-                    "op",
-                    self._operator_name(k, index),
-                    rows_in,
-                    rows_out,
-                    latency_us=self.push_us if k == 0 else 0,
-                    last_invocation=last,
-                    exceptions=max(errors, trouble.count if trouble is not None else 0),
-                    last_exception=trouble.text if trouble is not None else "",
-                    last_exception_at=trouble.at if trouble is not None else 0,
-                )
-            )
-        return found
-
     # -- inside
-
-    def _operator_name(self, k: int, index: int) -> str:
-        """The name of an operator that ``index`` others stand before; a lookup is called like its table."""
-        kind = self.operators[k]
-        if kind == self.program.operators[k]:
-            return kind
-        return f"{index + 1 + k - self.operators[:k].count(_WINDOW_FILTER)}_{kind}"
-
-    def _counted(self) -> bool:
-        return any(place.feed.received > place.before.received for place in self.places)
 
     def _push_stateful(self, stream: str, batch: Batch) -> Batch | None:
         pending = self.pending
         if pending is not None and pending.refuses(stream):
-            kind, count = pending.place if pending.place in self.operators else self.operators[0], len(batch.rows)
+            kind, count = self.operators.known(pending.place, 0), len(batch.rows)
             self._note(kind, f"buffer full, drop {count} messages in front of {kind}", count)
             return None
         made = self.program.push(stream, batch)
@@ -478,22 +373,3 @@ def _show(listeners: Sequence[Tap], errors: bool, out: Batch) -> None:
             rows.insert(error.at, {"error": error.text})
     for listener in listeners:
         listener(rows)
-
-
-def _drawn_node(name: str, operators: Sequence[Node], passes: bool, rows: int, last: int) -> Node:
-    """A node of a drawing; ``rows``: how many came to the program."""
-    given = sum(operator.records_out for operator in operators) if operators else rows
-    if passes or not operators:
-        return Node("op", name, given, given, last_invocation=last)
-    return replace(operators[0], name=name, records_out=given)
-
-
-_NO_TROUBLE = Node("op", "")
-_WINDOW_FILTER = "windowFilter"
-"""Has the number of the window behind it."""
-
-
-def _kind(name: str) -> str:
-    """The kind of an operator without its number (``3_filter``)."""
-    head, _, rest = name.partition("_")
-    return rest if head.isdigit() and rest else name
