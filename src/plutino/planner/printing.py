@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
 from plutino.planner.bound import (
@@ -71,6 +71,19 @@ def printed(expr: Bound, aggregates: Mapping[int, str] | None = None, aliases: M
             return "Call:{ name:row_number }"
         case HitValue(time=time):
             return f"Call:{{ name:{'last_hit_time' if time else 'last_hit_count'} }}"
+        case Member() | Range() | Match() | Choice():
+            return _condition(expr, show)
+        case MetaRef(source=source, path=path):
+            return f"Call:{{ name:meta, args:[{source}.{'->'.join(path) or '*'}] }}"
+        case WholeRow():
+            return "*"
+        case _:
+            assert_never(expr)
+
+
+def _condition(expr: Member | Range | Match | Choice, show: Callable[[Bound], str]) -> str:
+    """What tells cases apart: IN, BETWEEN, LIKE and CASE."""
+    match expr:
         case Member():
             return _member(expr, [show(c) for c in expr.choices], show(expr.operand), None if expr.among is None else show(expr.among))
         case Range(operand=operand, low=first, high=last, negated=negated):
@@ -83,10 +96,6 @@ def printed(expr: Bound, aggregates: Mapping[int, str] | None = None, aliases: M
             value = "" if subject is None else f"value:{{ {show(subject)} }}, "
             clauses = ", ".join(f"{{ whenClause:{{ {show(condition)} }} }}" for condition, _ in branches)
             return f"caseExprValue:{{ {value}whenClauses:[{clauses}] }}"
-        case MetaRef(source=source, path=path):
-            return f"Call:{{ name:meta, args:[{source}.{'->'.join(path) or '*'}] }}"
-        case WholeRow():
-            return "*"
         case _:
             assert_never(expr)
 

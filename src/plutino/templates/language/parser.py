@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final
 
-from plutino.errors import TemplateError
 from plutino.templates.go.quoting import quote
+from plutino.templates.language.cursor import Cursor
 from plutino.templates.language.lexer import Kind, Token, tokens
 from plutino.templates.language.literals import LiteralError, Number, character, parse_number, parse_pair, unquote
 from plutino.templates.language.syntax import (
@@ -78,109 +78,57 @@ class Parsed:
 def parse(text: str, name: str, functions: Collection[str]) -> Parsed:
     """Parse ``text``; ``name`` is the main template's. Raises TemplateError."""
     parsed = Parsed({}, set())
-    _Parser(tokens(text), name, name, functions, parsed).main()
+    _Parser(Cursor(tokens(text), name), name, functions, parsed).main()
     return parsed
 
 
 class _Parser:
     """One template being read; ``define`` and ``block`` start one of their own on the same tokens."""
 
-    def __init__(self, source: Iterator[Token], name: str, main_name: str, functions: Collection[str], parsed: Parsed) -> None:
-        self.source = source
+    def __init__(self, cursor: Cursor, name: str, functions: Collection[str], parsed: Parsed) -> None:
+        self.cursor = cursor
         self.name = name
-        self.main_name = main_name
         self.functions = functions
         self.parsed = parsed
         self.definitions = parsed.definitions
-        self.ahead: list[Token] = []
-        self.line = 0
-        self.action_line = 0
         self.variables = ["$"]
         self.ranges = 0
         self.depth = 0
         self.branches = 0
 
-    # Tokens
-
-    def next(self) -> Token:
-        if self.ahead:
-            return self.ahead.pop()
-        token = next(self.source, Token(Kind.EOF, 0, "EOF", self.line))
-        self.line = token.line
-        return token
-
-    def back(self, *read: Token) -> None:
-        """Give tokens back, the last one read first."""
-        self.ahead.extend(read)
-
-    def peek(self) -> Token:
-        token = self.next()
-        self.back(token)
-        return token
-
-    def next_word(self) -> Token:
-        token = self.next()
-        while token.kind is Kind.SPACE:
-            token = self.next()
-        return token
-
-    def peek_word(self) -> Token:
-        token = self.next_word()
-        self.back(token)
-        return token
-
-    def fail(self, message: str) -> NoReturn:
-        raise TemplateError(f"template: {self.main_name}:{self.line}: {message}")
-
-    def unexpected(self, token: Token, context: str) -> NoReturn:
-        if token.kind is Kind.ERROR:
-            where = ""
-            if self.action_line not in (0, token.line):
-                where = f" started at {self.main_name}:{self.action_line}"
-                if not token.text.endswith(" action"):
-                    where = " in action" + where
-            self.fail(f"{token}{where}")
-        self.fail(f"unexpected {token} in {context}")
-
-    def expect(self, kind: Kind, context: str) -> Token:
-        token = self.next_word()
-        if token.kind is not kind:
-            self.unexpected(token, context)
-        return token
-
     def count(self, parts: int) -> None:
         self.parsed.parts += parts
         if self.parsed.parts > MAX_PARTS:
-            self.fail("too large")
+            self.cursor.fail("too large")
 
     # Bodies
 
     def main(self) -> None:
         body: list[Node] = []
-        while (token := self.peek()).kind is not Kind.EOF:
+        while (token := self.cursor.peek()).kind is not Kind.EOF:
             if token.kind is Kind.LEFT_DELIMITER:
-                self.next()
-                word = self.next_word()
+                self.cursor.next()
+                word = self.cursor.next_word()
                 if word.kind is Kind.DEFINE:
                     self._inner("definition").define()
                     continue
-                self.back(word, token)
+                self.cursor.back(word, token)
             node = self.text_or_action()
             if isinstance(node, End | Else):
-                self.fail(f"unexpected {node}")
+                self.cursor.fail(f"unexpected {node}")
             body.append(node)
         self.add(body)
 
     def define(self) -> None:
         context = "define clause"
-        token = self.next_word()
+        token = self.cursor.next_word()
         if token.kind not in (Kind.STRING, Kind.RAW_STRING):
-            self.unexpected(token, context)
+            self.cursor.unexpected(token, context)
         self.name = self.literal(token)
-        self.expect(Kind.RIGHT_DELIMITER, context)
+        self.cursor.expect(Kind.RIGHT_DELIMITER, context)
         body, closing = self.body()
         if not isinstance(closing, End):
-            self.fail(f"unexpected {closing} in {context}")
+            self.cursor.fail(f"unexpected {closing} in {context}")
         self.add(body)
 
     def add(self, body: list[Node]) -> None:
@@ -188,36 +136,36 @@ class _Parser:
         if known is None or is_empty(known):
             self.definitions[self.name] = body
         elif not is_empty(body):
-            self.fail(f"template: multiple definition of template {quote(self.name)}")
+            self.cursor.fail(f"template: multiple definition of template {quote(self.name)}")
 
     def body(self) -> tuple[list[Node], _Closing]:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            self.fail("max nesting depth exceeded")
+            self.cursor.fail("max nesting depth exceeded")
         found: list[Node] = []
-        while self.peek_word().kind is not Kind.EOF:
+        while self.cursor.peek_word().kind is not Kind.EOF:
             node = self.text_or_action()
             if isinstance(node, End | Else):
                 self.depth -= 1
                 return found, node
             found.append(node)
-        self.fail("unexpected EOF")
+        self.cursor.fail("unexpected EOF")
 
     def text_or_action(self) -> Node | _Closing:
-        token = self.next_word()
+        token = self.cursor.next_word()
         if token.kind is Kind.TEXT:
             return Text(token.position, token.text)
         if token.kind is not Kind.LEFT_DELIMITER:
-            self.unexpected(token, "input")
+            self.cursor.unexpected(token, "input")
         self.count(_ACTION_PARTS)
-        self.action_line = token.line
+        self.cursor.action_line = token.line
         try:
             return self.action()
         finally:
-            self.action_line = 0
+            self.cursor.action_line = 0
 
     def action(self) -> Node | _Closing:
-        token = self.next_word()
+        token = self.cursor.next_word()
         match token.kind:
             case Kind.BLOCK:
                 return self.block()
@@ -228,12 +176,12 @@ class _Parser:
                 self.loop_control("{{continue}}")
                 return Continue(token.position)
             case Kind.ELSE:
-                word = self.peek_word()
+                word = self.cursor.peek_word()
                 if word.kind in (Kind.IF, Kind.WITH):
                     return Else(word.position)
-                return Else(self.expect(Kind.RIGHT_DELIMITER, "else").position)
+                return Else(self.cursor.expect(Kind.RIGHT_DELIMITER, "else").position)
             case Kind.END:
-                return End(self.expect(Kind.RIGHT_DELIMITER, "end").position)
+                return End(self.cursor.expect(Kind.RIGHT_DELIMITER, "end").position)
             case Kind.IF:
                 return If(*self.control("if"))
             case Kind.RANGE:
@@ -242,37 +190,37 @@ class _Parser:
                 return self.call()
             case Kind.WITH:
                 return With(*self.control("with"))
-        self.back(token)
+        self.cursor.back(token)
         return Action(token.position, self.pipeline("command", Kind.RIGHT_DELIMITER))
 
     def loop_control(self, name: str) -> None:
-        token = self.next_word()
+        token = self.cursor.next_word()
         if token.kind is not Kind.RIGHT_DELIMITER:
-            self.unexpected(token, name)
+            self.cursor.unexpected(token, name)
         if not self.ranges:
-            self.fail(f"{name} outside {{{{range}}}}")
+            self.cursor.fail(f"{name} outside {{{{range}}}}")
 
     def control(self, context: str) -> tuple[int, Pipe, list[Node], list[Node] | None]:
         known = len(self.variables)
         pipe = self.pipeline(context, Kind.RIGHT_DELIMITER)
         self.ranges += context == "range"
         if self.ranges > MAX_RANGES:
-            self.fail("max nesting depth exceeded")
+            self.cursor.fail("max nesting depth exceeded")
         body, closing = self.body()
         self.ranges -= context == "range"
         otherwise: list[Node] | None = None
         if isinstance(closing, Else):
-            following = self.peek().kind
+            following = self.cursor.peek().kind
             if context == "if" and following is Kind.IF:
-                self.next()
+                self.cursor.next()
                 otherwise = [If(*self.branch("if"))]
             elif context == "with" and following is Kind.WITH:
-                self.next()
+                self.cursor.next()
                 otherwise = [With(*self.branch("with"))]
             else:
                 otherwise, last = self.body()
                 if not isinstance(last, End):
-                    self.fail(f"expected end; found {last}")
+                    self.cursor.fail(f"expected end; found {last}")
         del self.variables[known:]
         return pipe.position, pipe, body, otherwise
 
@@ -280,83 +228,82 @@ class _Parser:
         """The rest of an ``else if`` or ``else with``; its ``end`` closes the whole chain."""
         self.branches += 1
         if self.branches > MAX_CHAIN:
-            self.fail("max number of branches exceeded")
+            self.cursor.fail("max number of branches exceeded")
         found = self.control(context)
         self.branches -= 1
         return found
 
     def block(self) -> Call:
         context = "block clause"
-        token = self.next_word()
+        token = self.cursor.next_word()
         name = self.template_name(token, context)
         pipe = self.pipeline(context, Kind.RIGHT_DELIMITER)
         inner = self._inner(name)
         body, closing = inner.body()
         if not isinstance(closing, End):
-            self.fail(f"unexpected {closing} in {context}")
+            self.cursor.fail(f"unexpected {closing} in {context}")
         inner.add(body)
         return Call(token.position, name, pipe)
 
     def call(self) -> Call:
         context = "template clause"
-        token = self.next_word()
+        token = self.cursor.next_word()
         name = self.template_name(token, context)
         pipe: Pipe | None = None
-        following = self.next_word()
+        following = self.cursor.next_word()
         if following.kind is not Kind.RIGHT_DELIMITER:
-            self.back(following)
+            self.cursor.back(following)
             pipe = self.pipeline(context, Kind.RIGHT_DELIMITER)
         return Call(token.position, name, pipe)
 
     def template_name(self, token: Token, context: str) -> str:
         if token.kind not in (Kind.STRING, Kind.RAW_STRING):
-            self.unexpected(token, context)
+            self.cursor.unexpected(token, context)
         return self.literal(token)
 
     def _inner(self, name: str) -> _Parser:
-        inner = _Parser(self.source, name, self.main_name, self.functions, self.parsed)
-        inner.ahead = self.ahead
+        inner = _Parser(self.cursor.fork(), name, self.functions, self.parsed)
         inner.depth = self.depth
         return inner
 
     # Pipelines
 
     def pipeline(self, context: str, end: Kind) -> Pipe:
-        pipe = Pipe(self.peek_word().position)
+        pipe = Pipe(self.cursor.peek_word().position)
         self.declarations(pipe, context)
         while True:
-            token = self.next_word()
+            token = self.cursor.next_word()
             if token.kind is end:
                 self.check_pipeline(pipe, context)
                 return pipe
             if token.kind not in _OPERANDS:
-                self.unexpected(token, context)
-            self.back(token)
+                self.cursor.unexpected(token, context)
+            self.cursor.back(token)
             pipe.commands.append(self.command())
 
     def declarations(self, pipe: Pipe, context: str) -> None:
-        while (variable := self.peek_word()).kind is Kind.VARIABLE:
-            self.next()
-            after = self.peek()
-            following = self.peek_word()
+        while (variable := self.cursor.peek_word()).kind is Kind.VARIABLE:
+            self.cursor.next()
+            after = self.cursor.peek()
+            following = self.cursor.peek_word()
             if following.kind in (Kind.ASSIGN, Kind.DECLARE):
                 pipe.assigns = following.kind is Kind.ASSIGN
-                self.next_word()
+                self.cursor.next_word()
                 self.declare(pipe, variable)
                 return
             if following.kind is Kind.CHARACTER and following.text == ",":
-                self.next_word()
+                self.cursor.next_word()
                 self.declare(pipe, variable)
                 if context == "range" and len(pipe.variables) < 2:
-                    if self.peek_word().kind in (Kind.VARIABLE, Kind.RIGHT_DELIMITER, Kind.RIGHT_PAREN):
+                    if self.cursor.peek_word().kind in (Kind.VARIABLE, Kind.RIGHT_DELIMITER, Kind.RIGHT_PAREN):
                         continue
-                    self.fail("range can only initialize variables")
-                self.fail(f"too many declarations in {context}")
+                    self.cursor.fail("range can only initialize variables")
+                self.cursor.fail(f"too many declarations in {context}")
             if after.kind is Kind.SPACE:
                 # The space was read over; put it back between the variable and what follows.
-                self.back(after, variable)
+                self.cursor.back(after, variable)
             else:
-                self.back(variable)
+                self.cursor.back(variable)
             return
 
     def declare(self, pipe: Pipe, token: Token) -> None:
@@ -365,59 +312,59 @@ class _Parser:
 
     def check_pipeline(self, pipe: Pipe, context: str) -> None:
         if not pipe.commands:
-            self.fail(f"missing value for {context}")
+            self.cursor.fail(f"missing value for {context}")
         for stage, command in enumerate(pipe.commands[1:], start=2):
             if isinstance(command.operands[0], Bool | Dot | Nil | NumberLiteral | StringLiteral):
-                self.fail(f"non executable command in pipeline stage {stage}")
+                self.cursor.fail(f"non executable command in pipeline stage {stage}")
         if len(pipe.commands) > MAX_DEPTH:
-            self.fail("max pipeline length exceeded")
+            self.cursor.fail("max pipeline length exceeded")
 
     def command(self) -> Command:
-        command = Command(self.peek_word().position)
+        command = Command(self.cursor.peek_word().position)
         while True:
-            self.peek_word()
+            self.cursor.peek_word()
             operand = self.operand()
             if operand is not None:
                 command.operands.append(operand)
                 self.count(1)
-            token = self.next()
+            token = self.cursor.next()
             if token.kind is Kind.SPACE:
                 continue
             if token.kind in (Kind.RIGHT_DELIMITER, Kind.RIGHT_PAREN):
-                self.back(token)
+                self.cursor.back(token)
             elif token.kind is not Kind.PIPE:
-                self.unexpected(token, "operand")
+                self.cursor.unexpected(token, "operand")
             break
         if not command.operands:
-            self.fail("empty command")
+            self.cursor.fail("empty command")
         return command
 
     def operand(self) -> Operand | None:
         node = self.term()
-        if node is None or self.peek().kind is not Kind.FIELD:
+        if node is None or self.cursor.peek().kind is not Kind.FIELD:
             return node
-        position = self.peek().position
+        position = self.cursor.peek().position
         names: list[str] = []
-        while self.peek().kind is Kind.FIELD:
-            names.append(self.next().text[1:])
+        while self.cursor.peek().kind is Kind.FIELD:
+            names.append(self.cursor.next().text[1:])
         if len(names) > MAX_DEPTH:
-            self.fail("max field chain length exceeded")
+            self.cursor.fail("max field chain length exceeded")
         match node:
             case Field():
                 return Field(position, [*node.names, *names])
             case Variable():
                 return Variable(position, [*node.names, *names])
             case Bool() | StringLiteral() | NumberLiteral() | Nil() | Dot():
-                self.fail(f"unexpected . after term {quote(str(node))}")
+                self.cursor.fail(f"unexpected . after term {quote(str(node))}")
             case _:
                 return Chain(position, node, names)
 
     def term(self) -> Operand | None:
-        token = self.next_word()
+        token = self.cursor.next_word()
         match token.kind:
             case Kind.IDENTIFIER:
                 if token.text not in self.functions:
-                    self.fail(f"function {quote(token.text)} not defined")
+                    self.cursor.fail(f"function {quote(token.text)} not defined")
                 self.parsed.called.add(token.text)
                 return Identifier(token.position, token.text)
             case Kind.DOT:
@@ -426,7 +373,7 @@ class _Parser:
                 return Nil(token.position)
             case Kind.VARIABLE:
                 if token.text not in self.variables:
-                    self.fail(f"undefined variable {quote(token.text)}")
+                    self.cursor.fail(f"undefined variable {quote(token.text)}")
                 return Variable(token.position, [token.text])
             case Kind.FIELD:
                 return Field(token.position, [token.text[1:]])
@@ -437,20 +384,20 @@ class _Parser:
             case Kind.LEFT_PAREN:
                 self.depth += 1
                 if self.depth > MAX_DEPTH:
-                    self.fail("max expression depth exceeded")
+                    self.cursor.fail("max expression depth exceeded")
                 pipe = self.pipeline("parenthesized pipeline", Kind.RIGHT_PAREN)
                 self.depth -= 1
                 return pipe
             case Kind.STRING | Kind.RAW_STRING:
                 return StringLiteral(token.position, token.text, self.literal(token))
-        self.back(token)
+        self.cursor.back(token)
         return None
 
     def literal(self, token: Token) -> str:
         try:
             return unquote(token.text)
         except LiteralError as fault:
-            self.fail(str(fault))
+            self.cursor.fail(str(fault))
 
     def number(self, token: Token) -> Number:
         try:
@@ -462,4 +409,4 @@ class _Parser:
                     return parse_pair(token.text)
             return parse_number(token.text)
         except LiteralError as fault:
-            self.fail(str(fault))
+            self.cursor.fail(str(fault))
