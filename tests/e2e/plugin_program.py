@@ -172,7 +172,7 @@ def control(command):
         config = told.get("config") or {}
         if config.get("broken"):
             return b"it is broken"
-        running[place] = KINDS[told["pluginType"]](place, config, config.get("datasource", ""))
+        running[place] = KINDS[told["pluginType"]](place, config, told.get("dataSource", ""))
     elif place in running:
         running.pop(place).stop()
     return b"ok"

@@ -19,6 +19,7 @@ from unit.resources.archives import packed
 
 PROGRAM = Path(__file__).with_name("plugin_program.py").read_text()
 FUNCTIONS = ("plus", "total", "whoami", "fail", "nothing", "sleepy", "crash", "sees")
+PRESETS = "default:\n  count: 3\n  unit: mm\nmany:\n  count: 2000\n  unit: cm\n"
 _numbers = itertools.count()
 
 
@@ -37,10 +38,12 @@ class Plugin:
     def package(self, version: str = "v1.0.0", program: str = PROGRAM, **manifest: Any) -> str:
         """The URL of a package; ``program`` gets to know the names."""
         declared = {"functions": [self.symbol(name) for name in FUNCTIONS], **manifest}
+        presets = {f"sources/{name}.yaml": PRESETS for name in declared.get("sources", ())}
         head = f"NAME, MARK = {self.name!r}, '_{self.mark}'\n"
         files: dict[str, str | bytes | dict[str, Any]] = {
             f"{self.name}.json": {"version": version, "language": "python", "executable": "main.py", **declared},
             "main.py": head + program,
+            **presets,
         }
         return packed(self.folder / f"{self.name}{version}.zip", files)
 
@@ -289,3 +292,122 @@ def test_states_survive_with_waiting_rows(new_server: Callable[..., Server], plu
     server.wait_for_rule("r1")
     push(server, {"a": 3}, {"a": 4})
     assert results.rows(1) == [{"s": 10, "c": 4}]
+
+
+def stream(server: Server, plugin: Plugin, key: str = "", extra: str = "", name: str = "ticks") -> None:
+    """A stream of the source of a plugin."""
+    escaped = extra.replace('"', '\\"')
+    more = (f', CONF_KEY="{key}"' if key else "") + (f', EXTRA="{escaped}"' if extra else "")
+    sql = f'CREATE STREAM {name} () WITH (TYPE="{plugin.symbol("ticker")}", DATASOURCE="plant/1", FORMAT="json"{more})'
+    answer = server.request("POST", "/streams", json={"sql": sql})
+    assert answer.ok, answer.text
+
+
+def both(plugin: Plugin) -> dict[str, Any]:
+    """What a package with a source and a sink declares."""
+    return {"sources": [plugin.symbol("ticker")], "sinks": [plugin.symbol("keeper")]}
+
+
+def test_a_source(new_server: Callable[..., Server], plugin: Plugin, results: Results) -> None:
+    """Its rows, their metadata and its shipped configuration; each rule has a source of its own."""
+    server = new_server()
+    plugin.install(server, **both(plugin))
+    stream(server, plugin)
+    rule(server, "SELECT n, of, unit, meta(pid) > 0 AS told FROM ticks", results)
+    assert results.rows(3) == [{"n": n, "of": "plant/1", "unit": "mm", "told": True} for n in range(3)]
+    more = Results(results.path.with_name("more.jsonl"))
+    rule(server, "SELECT n FROM ticks WHERE n > 1", more, "r2")
+    assert more.rows(1) == [{"n": 2}]
+    assert plugin.status(server)["refCount"] == {"r1": 1, "r2": 1}
+    status = server.request("GET", "/rules/r1/status").json()
+    assert (status["source_ticks_0_records_in_total"], status["source_ticks_0_connection_status"]) == (3, 1)
+    assert server.request("POST", "/rules/r2/stop").ok
+    assert plugin.status(server)["refCount"] == {"r1": 1}
+    refused = server.request("DELETE", f"/plugins/portables/{plugin.name}")
+    assert refused.json()["message"] == f"plugin {plugin.name} is referenced by the rule r1, r2"
+
+
+def test_a_source_loses_nothing_and_tells_of_errors(new_server: Callable[..., Server], plugin: Plugin, results: Results) -> None:
+    """Other configurations by their key; an error of the plugin is one of the source, not a row."""
+    server = new_server()
+    plugin.install(server, **both(plugin))
+    stream(server, plugin, "many", '{"wrong": 5}')
+    rule(server, "SELECT n, unit FROM ticks", results)
+    assert results.rows(2000) == [{"n": n, "unit": "cm"} for n in range(2000)]
+    status = server.request("GET", "/rules/r1/status").json()
+    assert (status["source_ticks_0_exceptions_total"], status["source_ticks_0_last_exception"]) == (1, "a bad measurement")
+
+
+def test_a_source_comes_back_with_its_process(new_server: Callable[..., Server], plugin: Plugin, results: Results) -> None:
+    """When that is killed, the rule goes on with the next one."""
+    server = new_server()
+    plugin.install(server, **both(plugin))
+    stream(server, plugin)
+    rule(server, "SELECT n, meta(pid) AS pid FROM ticks", results)
+    first = results.rows(3)[0]["pid"]
+    os.kill(int(first), 9)
+    again = results.rows(6, timeout_s=20)[3:]
+    assert [row["n"] for row in again] == [0, 1, 2]
+    assert again[0]["pid"] != first
+    assert server.rule_status("r1") == "running"
+
+
+def test_a_source_that_does_not_start_shows(new_server: Callable[..., Server], plugin: Plugin, results: Results) -> None:
+    """In the status of the rule, which tries again."""
+    server = new_server()
+    plugin.install(server, **both(plugin))
+    stream(server, plugin, extra='{"broken": true}')
+    rule(server, "SELECT * FROM ticks", results)
+    key = "source_ticks_0_connection_last_disconnected_message"
+    wait_until(lambda: "it is broken" in server.request("GET", "/rules/r1/status").text, 10, "the error shows")
+    assert server.request("GET", "/rules/r1/status").json()[key] == "receive error: it is broken"
+
+
+def test_a_sink(new_server: Callable[..., Server], plugin: Plugin, results: Results) -> None:
+    """Messages as any sink sends them, acknowledged one by one where that is asked for."""
+    server = new_server()
+    plugin.install(server, **both(plugin))
+    events(server)
+    plain, asked = results.path.with_name("plain"), results.path.with_name("asked")
+    actions = [
+        {plugin.symbol("keeper"): {"path": str(plain), "dataTemplate": "<{{.a}}>", "sendSingle": True}},
+        {plugin.symbol("keeper"): {"path": str(asked), "requireAck": True, "fields": ["a"]}},
+    ]
+    answer = server.request("POST", "/rules", json={"id": "r1", "sql": "SELECT a, b FROM demo", "actions": actions})
+    assert answer.ok, answer.text
+    server.wait_for_rule("r1")
+    server.wait_until_connected("r1")
+    push(server, *({"a": a} for a in range(5)))
+    wait_until(lambda: asked.exists() and len(asked.read_text().splitlines()) == 5, 10, "all are there")
+    assert asked.read_text().splitlines() == [f'[{{"a":{a}}}]' for a in range(5)]
+    wait_until(lambda: plain.exists() and plain.read_text().split() == [f"<{a}>" for a in range(5)], 10, "all are there")
+    assert plugin.status(server)["refCount"] == {"r1": 2}
+    assert server.request("DELETE", "/rules/r1").ok
+    assert plugin.status(server)["refCount"] == {}
+
+
+def test_a_sink_that_refuses_and_one_that_dies(new_server: Callable[..., Server], plugin: Plugin, results: Results) -> None:
+    """A refusal is an error of the sink; after the process was killed the sink is opened again."""
+    server = new_server()
+    plugin.install(server, **both(plugin))
+    events(server)
+    kept = results.path.with_name("kept")
+    actions = [
+        {plugin.symbol("keeper"): {"path": str(results.path.with_name("no")), "requireAck": True, "refuse": "no room"}},
+        {plugin.symbol("keeper"): {"path": str(kept), "requireAck": True, "resendInterval": 100, "sendSingle": True}},
+        results.action,
+    ]
+    sql = f"SELECT a, {plugin.symbol('whoami')}() AS pid FROM demo"
+    assert server.request("POST", "/rules", json={"id": "r1", "sql": sql, "actions": actions}).ok
+    server.wait_for_rule("r1")
+    server.wait_until_connected("r1")
+    push(server, {"a": 1})
+    (row,) = results.rows(1)
+    wait_until(lambda: "no room" in server.request("GET", "/rules/r1/status").text, 10, "the refusal shows")
+    os.kill(int(row["pid"]), 9)
+    plugin.wait_for(server, "running")
+    wait_until(lambda: not os.path.exists(f"/proc/{int(row['pid'])}"), 10, "it is gone")
+    plugin.wait_for(server, "running")
+    push(server, {"a": 2})
+    wait_until(lambda: '"a":2' in kept.read_text(), 20, "the sink is back")
+    assert server.rule_status("r1") == "running"

@@ -1,8 +1,8 @@
 """Portable plugins: the kind ``portable_plugin`` (rest reference §1.10, §5.2), programs beside the server in a language of their own.
 
 A plugin is its package: a zip with a manifest ``<name>.json``, the program and what its sources need. The package is kept as it came;
-nothing of it is unpacked or run while it is checked. Once it is stored, the engine runs the program, and rules call its functions; its
-sources and sinks are declared only.
+nothing of it is unpacked or run while it is checked. Once it is stored, the engine runs the program, and rules use its functions,
+sources and sinks.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -46,11 +46,10 @@ from plutino.spi.package import (
     check_script,
     check_symbols,
     check_url,
-    check_yaml,
     fetch,
-    not_executed,
     opened,
     portable_text,
+    read_presets,
     read_request,
     request_shape,
     request_text,
@@ -92,6 +91,8 @@ class Manifest(Struct, frozen=True):
     virtual_env_type: str = ""
     env: str = ""
     script: bool = False
+    presets: Mapping[str, Mapping[str, Mapping[str, Any]]] = {}
+    """By source its shipped configurations, by key."""
 
 
 class PortableContent(Struct, frozen=True):
@@ -175,7 +176,7 @@ class PortablePluginKind:
         if manifest is None:
             return ()
         declared = [("source", name) for name in manifest.sources] + [("sink", name) for name in manifest.sinks]
-        return tuple(DeclaredConnector(role, name, not_executed(role, name, definition.ref)) for role, name in declared)
+        return tuple(DeclaredConnector(role, name, "", manifest.presets.get(name, {})) for role, name in declared)
 
     def depends_on(self, definition: Definition, env: Environment) -> Iterable[Ref]:
         return ()
@@ -281,9 +282,8 @@ def _read(name: str, blob: Blob) -> Manifest:
         found = _manifest(name, archive)
         if found.executable not in archive:
             raise DefinitionError(f"missing {found.executable}")
-        for source in found.sources:
-            check_yaml(archive, f"sources/{source}.yaml")
-        return found
+        presets = {source: read_presets(archive, f"sources/{source}.yaml") for source in found.sources}
+        return msgspec.structs.replace(found, presets=presets)
 
 
 def _manifest(name: str, archive: Archive) -> Manifest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random as random_module
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -23,6 +24,7 @@ from plutino.runtime.lifecycle import Lifecycle
 from plutino.runtime.lookups import Lookups
 from plutino.runtime.ping import ping
 from plutino.runtime.pipeline import Pipeline
+from plutino.runtime.plugins.connectors import Components
 from plutino.runtime.plugins.host import Plugins
 from plutino.runtime.states import CANCELED, UPDATED, State
 from plutino.runtime.trace_export import TraceExport
@@ -58,8 +60,10 @@ class Engine:
         plugins: PluginSettings = PLUGIN_SETTINGS,
     ) -> None:
         channels: dict[str, Channel] = {}
+        known = with_channels(registry, channels)
+        components = Components(known.connectors)
         self._facilities = Facilities(
-            with_channels(registry, channels),
+            dataclasses.replace(known, connectors=components),
             clock,
             ingress,
             state,
@@ -75,7 +79,7 @@ class Engine:
         self._pool = ConnectionPool(self._facilities, self._connection_context)
         self._feeds = Feeds(self._facilities, self._pool)
         self._lookups = Lookups(self._facilities, self._pool)
-        self.plugins = Plugins(self._facilities, plugins)
+        self.plugins = Plugins(self._facilities, plugins, components)
         assembler = Assembler(self._facilities, self._feeds, self._lookups, self._pool, self.plugins)
         self._life = Lifecycle(self._facilities, self._feeds, assembler, self._finished)
         self._on_finished = on_finished

@@ -69,11 +69,13 @@ def _configured(content: StreamContent, env: Environment) -> dict[str, Any]:
     spec = env.registry.connectors.get(content.connector)
     shipped = spec.source if spec is not None else None
     others = spec.lookup.defaults if spec is not None and spec.lookup is not None and shipped is None else {}
-    merged = dict(shipped.defaults if shipped is not None else others)
+    brought = brought_connector("source", content.connector, env) if shipped is None else None
+    presets = brought.declared.presets if brought is not None else shipped.presets if shipped is not None else {}
+    merged = dict(shipped.defaults if shipped is not None else presets.get("default", others))
     merged = over(merged, _stored(content.connector, "default", env))
     for key in reversed(_keys(content)):
-        if shipped is not None and key in shipped.presets:
-            merged = over(merged, shipped.presets[key])
+        if key in presets:
+            merged = over(merged, presets[key])
     for key in _keys(content):
         stored = _stored(content.connector, key, env)
         if stored:

@@ -39,6 +39,7 @@ class Opt:
     - ``values``: the values offered by a form (not enforced here: a component refuses with its own wire text)
     - ``control``: form control where the type does not tell; ``required``: a form must ask for it
     - ``aliases``: other names that are read; ``inline``: a Struct whose options stand on the same level
+    - ``whole``: a map with all properties as they are written, for a component that passes them on
     """
 
     hint: str = ""
@@ -51,6 +52,7 @@ class Opt:
     required: bool = False
     aliases: tuple[str, ...] = ()
     inline: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,9 @@ def _decode_struct(model: type[M], props: Mapping[str, Any], path: str, faults: 
     for option in options_of(model):
         if option.opt.inline and option.shape.model is not None:
             values[option.attribute] = _decode_struct(option.shape.model, props, path, faults)
+            continue
+        if option.opt.whole:
+            values[option.attribute] = dict(props)
             continue
         value = _find(option, props, lowered)
         here = f"{path}.{option.name}" if path else option.name

@@ -232,8 +232,8 @@ def check_new_connectors(declared: tuple[DeclaredConnector, ...], owner: Ref, en
             raise ConflictError(f"{made.role} name {made.name} already exists; it belongs to {found.owner}")
 
 
-def check_yaml(archive: Archive, name: str) -> None:
-    """DefinitionError unless a file is there and holds configurations in YAML."""
+def read_presets(archive: Archive, name: str) -> dict[str, dict[str, Any]]:
+    """The configurations in a file, by key; DefinitionError unless it is there and holds such in YAML."""
     import yaml
 
     text = archive.text(name, MANIFEST_LIMIT)
@@ -243,6 +243,7 @@ def check_yaml(archive: Archive, name: str) -> None:
         raise DefinitionError(f"{name}: {' '.join(str(error).split())}") from None
     if value is not None and not isinstance(value, dict):
         raise DefinitionError(f"{name}: {type(value).__name__}; an object of configurations is expected")
+    return {str(key): preset for key, preset in (value or {}).items() if isinstance(preset, dict)}
 
 
 def check_script(has_script: bool, settings: Mapping[str, Any]) -> None:

@@ -6,8 +6,8 @@ started again without asking the place they came from.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -87,12 +87,14 @@ class Functional(Protocol):
 class DeclaredConnector(Struct, frozen=True):
     """A type of source or sink that an object brings: ``role`` is ``source`` or ``sink``.
 
-    ``unavailable`` says why it cannot run here: rules that use it are checked, but do not start.
+    ``unavailable`` says why it cannot run here: rules that use it are checked, but do not start. ``presets``: shipped configuration keys
+    of a source, among them ``default``.
     """
 
     role: str
     name: str
     unavailable: str
+    presets: Mapping[str, Mapping[str, Any]] = {}
 
 
 @runtime_checkable

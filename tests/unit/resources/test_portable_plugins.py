@@ -202,16 +202,19 @@ async def test_a_new_package_makes_its_rules_anew(api: Api, url: str, tmp_path: 
     assert found.spec.kind is FunctionKind.AGGREGATE
 
 
-async def test_a_rule_with_its_source_or_sink_says_why_it_does_not_run(api: Api, tmp_path: Path) -> None:
-    """Types of streams and actions come from plugins as well."""
-    await install(api, packed(tmp_path / "a.zip", portable(functions=[], sources=["probe"], sinks=["beam"])))
-    sql = 'CREATE STREAM probed () WITH (TYPE="probe", DATASOURCE="x", FORMAT="json")'
+async def test_a_rule_with_its_source_or_sink_is_deployed(api: Api, tmp_path: Path) -> None:
+    """Types of streams and actions come from plugins as well; shipped configurations are those of the package."""
+    files = portable(functions=[], sources=["probe"], sinks=["beam"])
+    files["sources/probe.yaml"] = "default:\n  interval: 1000\n  unit: mm\nfast:\n  interval: 10\n"
+    await install(api, packed(tmp_path / "a.zip", files))
+    sql = 'CREATE STREAM probed () WITH (TYPE="probe", DATASOURCE="x", FORMAT="json", CONF_KEY="fast")'
     await api.ask("POST", "/streams", {"sql": sql})
     await api.stream()
-    await api.rule("r1", "SELECT * FROM probed")
-    await api.rule("r2", "SELECT * FROM demo", actions=[{"beam": {"power": 3, "connectionSelector": ""}}])
-    tail = "of portable plugin adder: portable plugins are declared, but not executed by this version"
-    assert api.host.messages == {"r1": f"source probe {tail}", "r2": f"sink beam {tail}"}
+    assert (await api.rule("r1", "SELECT * FROM probed")).status == 201
+    assert (await api.rule("r2", "SELECT * FROM demo", actions=[{"beam": {"power": 3, "connectionSelector": ""}}])).status == 201
+    feed, sink = api.host.deployed["r1"].feeds[0], api.host.deployed["r2"].sinks[0]
+    assert (feed.connector, feed.properties["interval"], feed.properties["unit"]) == ("probe", 10, "mm")
+    assert (sink.connector, sink.properties["power"]) == ("beam", 3)
     refused = await api.ask("DELETE", f"{PATH}/adder")
     assert refused.json == {"error": 1000, "message": "plugin adder is referenced by the rule r1, r2"}
     exported = (await api.ask("POST", "/data/export", ["r1"])).json

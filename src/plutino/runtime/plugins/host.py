@@ -8,8 +8,9 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from plutino.errors import EvaluationError, PlutinoError
+from plutino.errors import EvaluationError, PlutinoError, TransportError
 from plutino.runtime.facilities import Facilities
+from plutino.runtime.plugins.connectors import Components, specs_of
 from plutino.runtime.plugins.plugin import Plugin, request_of, result_of
 from plutino.spi.plugin import PluginPackage, PluginSettings, PluginStatus
 
@@ -31,8 +32,10 @@ LEAST_SECONDS = 0.01
 class Plugins:
     """Plugins by name; at most one process each."""
 
-    def __init__(self, facilities: Facilities, settings: PluginSettings) -> None:
+    def __init__(self, facilities: Facilities, settings: PluginSettings, components: Components) -> None:
+        """``components`` are told which sources and sinks there are."""
         self._facilities = facilities
+        self._components = components
         self._settings = settings
         self._root = Path(facilities.data_dir, *FOLDER)
         self._plugins: dict[str, Plugin] = {}
@@ -63,6 +66,7 @@ class Plugins:
             self._facilities.log.error("plugin cannot run", plugin=package.name, error=error.message)
             return
         self._plugins[package.name] = plugin
+        self._components.brought = specs_of(tuple(self._plugins.values()), self._bringing)
         self._facilities.spawn(self._learn(plugin))
         await self._wait_for(plugin)
 
@@ -70,16 +74,13 @@ class Plugins:
         """End a plugin and take its files away; unknown ones are ignored."""
         plugin = self._plugins.pop(name, None)
         if plugin is not None:
+            self._components.brought = specs_of(tuple(self._plugins.values()), self._bringing)
             await plugin.remove()
 
     def status(self, name: str) -> PluginStatus | None:
         """How a plugin is, None for an unknown one."""
         plugin = self._plugins.get(name)
         return None if plugin is None else plugin.status
-
-    def find(self, name: str) -> Plugin | None:
-        """An installed plugin."""
-        return self._plugins.get(name)
 
     async def call(self, rule: str, name: str, symbol: str, args: Sequence[Any]) -> Any:
         """The result of a function for a rule; EvaluationError when there is none."""
@@ -95,6 +96,13 @@ class Plugins:
         await asyncio.gather(*(plugin.close() for plugin in plugins))
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _bringing(self, role: str, symbol: str) -> Plugin:
+        """The plugin that brings a source or sink now; TransportError when it is not there any more."""
+        for plugin in self._plugins.values():
+            if symbol in (plugin.package.sources if role == "source" else plugin.package.sinks):
+                return plugin
+        raise TransportError(f"{role} {symbol}: no plugin brings it")
 
     async def _learn(self, plugin: Plugin) -> None:
         await plugin.running.wait()

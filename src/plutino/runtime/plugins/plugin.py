@@ -22,7 +22,10 @@ from plutino.spi.plugin import PluginPackage, PluginSettings, PluginStatus
 INITIALIZING, RUNNING, ERROR, STOPPED = "initializing", "running", "error", "stop"
 OK = b"ok"
 START_SECONDS = 60.0
-"""How long a plugin may take to start or stop one of its symbols."""
+"""How long a plugin may take to start one of its symbols."""
+
+STOP_SECONDS = 2.0
+"""How long it may take to stop one."""
 
 GIVEN_UP = 5
 """After so many failed starts in a row a plugin is left alone until somebody needs it."""
@@ -40,6 +43,11 @@ class Symbol(Struct, frozen=True):
     config: str = ""
     """JSON of its properties; empty for functions."""
     datasource: str = ""
+
+    @property
+    def address(self) -> str:
+        """The name of its sockets."""
+        return f"{self.rule}_{self.place}_0"
 
     def control(self, command: str) -> bytes:
         """The command that starts or stops it."""
@@ -71,7 +79,7 @@ class Plugin:
         self._control = CommandSocket(f"plugin_{package.name}", self._is_own)
         self._functions: dict[str, CommandSocket] = {}
         self._symbols: dict[Symbol, None] = {}
-        """Sources and sinks that are to run, also after the process died."""
+        """Sources and sinks that its process was told to start."""
         self._needed = asyncio.Event()
         self._keeping = facilities.spawn(self._keep())
 
@@ -112,17 +120,18 @@ class Plugin:
             raise EvaluationError(error.message) from None
 
     async def start(self, symbol: Symbol) -> None:
-        """Start a source or sink; it is started again with the process until it is stopped. TransportError when that fails."""
+        """Start a source or sink; TransportError when that fails. When the process dies, who started it starts it again."""
         await self._ready(TransportError)
-        await self._tell(symbol, "start")
+        await self._tell(symbol, "start", START_SECONDS)
         self._symbols[symbol] = None
 
     async def stop(self, symbol: Symbol) -> None:
         """Stop a source or sink; whether it hears that does not matter any more."""
+        known = symbol in self._symbols
         self._symbols.pop(symbol, None)
-        if self.running.is_set():
+        if known and self.running.is_set():
             try:
-                await self._tell(symbol, "stop")
+                await self._tell(symbol, "stop", STOP_SECONDS)
             except TransportError as error:
                 self._facilities.log.warning("plugin did not stop a symbol", plugin=self.package.name, error=error.message)
 
@@ -135,6 +144,16 @@ class Plugin:
     def is_own(self, pid: int) -> bool:
         """Whether a process is that of the plugin."""
         return self._is_own(pid)
+
+    @property
+    def send_timeout_s(self) -> float:
+        """How long it may take to take something."""
+        return self._settings.send_timeout_ms / 1000
+
+    async def while_alive(self, asking: Awaitable[T], patience_s: float) -> T:
+        """The result of a question; TimeoutError when it takes too long, TransportError as soon as the process dies."""
+        async with asyncio.timeout(patience_s):
+            return await self._while_alive(asking)
 
     # -- inside
 
@@ -153,11 +172,11 @@ class Plugin:
             text = f"plugin {self.package.name} is not running successfully, please make sure it is valid"
             raise failure(f"{text}: {self._error}" if self._error else text) from None
 
-    async def _tell(self, symbol: Symbol, command: str) -> None:
+    async def _tell(self, symbol: Symbol, command: str, patience_s: float) -> None:
         try:
-            answer = await self._while_alive(self._control.command(symbol.control(command), START_SECONDS))
+            answer = await self._while_alive(self._control.command(symbol.control(command), patience_s))
         except TimeoutError:
-            raise TransportError(f"plugin {self.package.name}: no answer to {command} {symbol.name} in {START_SECONDS:g} s") from None
+            raise TransportError(f"plugin {self.package.name}: no answer to {command} {symbol.name} in {patience_s:g} s") from None
         if answer != OK:
             raise TransportError(f"receive error: {answer.decode('utf-8', 'replace')[:500]}")
 
@@ -222,15 +241,10 @@ class Plugin:
             raise TransportError(f"control handshake error: the process ended with {code}") from None
 
     async def _serve(self) -> int:
-        """Start everything that is to run; gives the exit code of the process once it has ended."""
+        """Start all functions; gives the exit code of the process once it has ended."""
         assert self._process is not None
         for symbol in self.package.functions:
             await self._start_function(symbol)
-        for started in tuple(self._symbols):
-            try:
-                await self._tell(started, "start")
-            except TransportError as error:
-                self._facilities.log.warning("plugin did not start a symbol again", plugin=self.package.name, error=error.message)
         self._status, self._error = RUNNING, ""
         self.running.set()
         self.tried.set()
@@ -240,7 +254,7 @@ class Plugin:
         channel = CommandSocket(f"func_{name}", self._is_own)
         await channel.open()
         self._functions[name] = channel
-        await self._tell(Symbol("func", name), "start")
+        await self._tell(Symbol("func", name), "start", START_SECONDS)
         request = msgspec.json.encode({"func": "IsAggregate", "arg": None})
         try:
             answer = await self._while_alive(channel.command(request, self._settings.recv_timeout_ms / 1000))
@@ -251,6 +265,7 @@ class Plugin:
     async def _end(self) -> None:
         """End the process, and take its sockets away."""
         self.running.clear()
+        self._symbols.clear()
         process, self._process = self._process, None
         if process is not None:
             await process.end()
@@ -275,7 +290,7 @@ def result_of(answer: bytes) -> Any:
     except (msgspec.DecodeError, AttributeError, TypeError, KeyError):
         raise EvaluationError(f"answer {answer[:200].decode('utf-8', 'replace')}; an object with state and result is expected") from None
     if state is True:
-        return _as_dialect(result)
+        return as_dialect(result)
     if result is None:
         return None
     raise EvaluationError(result if isinstance(result, str) else msgspec.json.encode(result).decode())
@@ -296,7 +311,7 @@ def _shown(value: Any) -> Any:
             return value
 
 
-def _as_dialect(value: Any) -> Any:
+def as_dialect(value: Any) -> Any:
     """Numbers of JSON are floats of the dialect, where a float holds them."""
     match value:
         case bool():
@@ -304,8 +319,8 @@ def _as_dialect(value: Any) -> Any:
         case int():
             return float(value) if abs(value) <= 2**53 else value
         case list():
-            return [_as_dialect(member) for member in value]
+            return [as_dialect(member) for member in value]
         case dict():
-            return {key: _as_dialect(member) for key, member in value.items()}
+            return {key: as_dialect(member) for key, member in value.items()}
         case _:
             return value

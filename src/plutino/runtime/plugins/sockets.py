@@ -119,7 +119,7 @@ class Listener:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
         try:
-            if self._allowed(_peer(writer)):
+            if self._allowed(peer_of(writer)):
                 async with asyncio.timeout(GREETING_SECONDS):
                     await greet(reader, writer, self._protocol)
                 while self._server is not None:
@@ -132,7 +132,7 @@ class Listener:
             writer.close()
 
 
-def _peer(writer: asyncio.StreamWriter) -> int:
+def peer_of(writer: asyncio.StreamWriter) -> int:
     """The process at the other end, 0 where the system does not tell."""
     made = writer.get_extra_info("socket")
     option = getattr(socket, "SO_PEERCRED", None)
