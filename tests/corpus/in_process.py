@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any, Literal
@@ -164,41 +164,50 @@ def run_case(
         program = compiled.factory()
         return exact_only(program) if tier == "exact" else program
 
-    def following(program: Program) -> Program:
-        return _resumed(make(), program.snapshot()) if interrupted else program
-
-    def shown(program: Program, out: Batch | Suspended | None) -> tuple[Program, list[Any]]:
-        """The messages of an output; what waits for lookup tables is answered first, by a program after a restart if there are any."""
-        while isinstance(out, Suspended):
-            program = following(program)
-            assert isinstance(program, Suspending)
-            asked = program.suspended()[0] if interrupted else out
-            out = program.resume(asked.token, [_answers(call, env) for call in asked.calls])
-        return program, _shown(out, case)
-
     decoders = {name: _decoder(env, name, need, tier) for name, need in compiled.needs.items()}
-    program = make()
-    program.start(ARRIVAL)
-    messages: list[Any] = []
+    played = Played(case, env, make, interrupted)
     for stream, payloads in _portions(case, together):
         if stream in decoders:
-            program = following(program)
-            program, made = shown(program, program.push(stream, _batch(decoders[stream], payloads, stream, env)))
-            messages += made
-    deadline = program.next_deadline()
+            batch = _batch(decoders[stream], payloads, stream, env)
+            played.step(lambda program, name=stream, rows=batch: program.push(name, rows))
+    deadline = played.program.next_deadline()
     while deadline is not None and deadline <= ARRIVAL + linger_ms:
-        program = following(program)
-        program, made = shown(program, program.advance(deadline))
-        messages += made
-        deadline = program.next_deadline()
-    return Outcome(tuple(messages))
+        played.step(lambda program, now=deadline: program.advance(now))
+        deadline = played.program.next_deadline()
+    return Outcome(tuple(played.messages))
 
 
-def _resumed(program: Program, state: bytes) -> Program:
-    """A program after a restart that took some time."""
-    program.start(ARRIVAL + 3_600_000)
-    program.restore(state)
-    return program
+class Played:
+    """The program of a case at work; with ``interrupted``, another one goes on with its state before each step."""
+
+    def __init__(self, case: SqlCase, env: FixedEnvironment, make: Callable[[], Program], interrupted: bool) -> None:
+        self.messages: list[Any] = []
+        self.program = make()
+        self.program.start(ARRIVAL)
+        self._case = case
+        self._env = env
+        self._make = make
+        self._interrupted = interrupted
+
+    def step(self, push: Callable[[Program], Batch | Suspended | None]) -> None:
+        """Let the program work, answer what waits for lookup tables, and keep the messages."""
+        self._restart()
+        out = push(self.program)
+        while isinstance(out, Suspended):
+            self._restart()
+            program = self.program
+            assert isinstance(program, Suspending)
+            asked = program.suspended()[0] if self._interrupted else out
+            out = program.resume(asked.token, [_answers(call, self._env) for call in asked.calls])
+        self.messages += _shown(out, self._case)
+
+    def _restart(self) -> None:
+        """A new program after a restart that took some time."""
+        if self._interrupted:
+            state = self.program.snapshot()
+            self.program = self._make()
+            self.program.start(ARRIVAL + 3_600_000)
+            self.program.restore(state)
 
 
 def _answers(call: LookupCall, env: FixedEnvironment) -> list[LookupAnswer]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from plutino.errors import TransportError
 from plutino.runtime.acks import Receipt
-from unit.runtime.plant import Plant, Script, action, rule
+from unit.runtime.plant import Plant, action, rule
+from unit.runtime.scripted import Script
 
 
 def acks() -> tuple[list[int], Any]:

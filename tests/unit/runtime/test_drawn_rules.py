@@ -11,7 +11,8 @@ from plutino.execution.composite import CompositeProgram, Part
 from plutino.execution.ends import Ends
 from plutino.execution.portions import merged_needs
 from plutino.spi import Counted, Deployment, Drawing, SinkRequest
-from unit.runtime.plant import Plant, Script, rule
+from unit.runtime.plant import Plant, rule
+from unit.runtime.scripted import Script
 
 
 def hot(row: dict[str, Any]) -> dict[str, Any] | None:

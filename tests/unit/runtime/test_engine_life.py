@@ -9,7 +9,8 @@ import pytest
 
 from plutino.errors import NotFoundError, ProvisionError, TransportError
 from plutino.spi.host import RestartStrategy
-from unit.runtime.plant import Plant, Script, action, feed, rule
+from unit.runtime.plant import Plant, action, feed, rule
+from unit.runtime.scripted import Script
 
 CANCELED = "canceled manually"
 

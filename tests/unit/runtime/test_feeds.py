@@ -11,7 +11,8 @@ from plutino.errors import EvaluationError, TransportError
 from plutino.model import Column, Schema
 from plutino.runtime.compression import compressor
 from plutino.spi import Delivery
-from unit.runtime.plant import BIGINT, DATETIME, STRING, Plant, Script, action, feed, rule, schema
+from unit.runtime.plant import BIGINT, DATETIME, STRING, Plant, action, feed, rule, schema
+from unit.runtime.scripted import Script
 
 
 async def test_rules_of_one_feed_decode_once_with_the_union_of_their_columns(plant: Plant) -> None:

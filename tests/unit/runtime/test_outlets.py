@@ -14,7 +14,8 @@ from plutino.formats.json import JSON
 from plutino.model import Batch
 from plutino.runtime import check_sink
 from plutino.spi import ConnectorSpec, Registry, SinkSpec
-from unit.runtime.plant import NoOptions, Plant, Script, action, feed, rule
+from unit.runtime.plant import NoOptions, Plant, action, feed, rule
+from unit.runtime.scripted import Script
 
 ROWS = [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
 

@@ -11,7 +11,8 @@ from plutino.runtime import check_feed, check_sink
 from plutino.runtime.references import LONGEST, References
 from plutino.spi import Registry, RuleOptions
 from plutino.spi.access import Access
-from unit.runtime.plant import Plant, Script, action, feed, rule
+from unit.runtime.plant import Plant, action, feed, rule
+from unit.runtime.scripted import Script
 
 
 async def test_sources_and_sinks_get_what_references_stand_for(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:

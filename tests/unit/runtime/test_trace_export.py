@@ -13,7 +13,8 @@ from aiohttp import web
 from plutino.errors import PlutinoError
 from plutino.runtime.trace_export import AT_ONCE, _ended, collector_url, message
 from plutino.runtime.traces import Span
-from unit.runtime.plant import Plant, Script, rule
+from unit.runtime.plant import Plant, rule
+from unit.runtime.scripted import Script
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 

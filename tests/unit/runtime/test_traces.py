@@ -8,7 +8,8 @@ from typing import Any
 from plutino.errors import EvaluationError
 from plutino.runtime.traces import BREADTH, CAPACITY, CHARACTERS, Span, Traces, shown
 from plutino.spi import Guard
-from unit.runtime.plant import Plant, Script, action, feed, rule
+from unit.runtime.plant import Plant, action, feed, rule
+from unit.runtime.scripted import Script
 
 
 def _newest(plant: Plant, name: str = "r") -> dict[str, Any]:

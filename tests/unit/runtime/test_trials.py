@@ -13,7 +13,8 @@ from plutino.runtime.channels import EVENTS, WAITING, Channel, event
 from plutino.runtime.trials import LIFE_MS, MOST, trial_path
 from plutino.spi import Deployment
 from plutino.testing import FakeIngress
-from unit.runtime.plant import Plant, Script, action, feed, rule
+from unit.runtime.plant import Plant, action, feed, rule
+from unit.runtime.scripted import Script
 
 
 def _trial(id: str = "t", rule_id: str = "$$_1t", **more: Any) -> Deployment:
