@@ -86,7 +86,31 @@ def test_rest_comparison(want: object, got: str, kinds: list[str]) -> None:
 
 def test_deliberate_differences_are_written_down() -> None:
     """Each `differs` of a case or a step names a row of docs/differences.md."""
-    rows = set(re.findall(r"^\| *`?([\w-]+)`? *\|", DIFFERENCES.read_text(), re.MULTILINE))
+    assert _named_differences() - set(_differences()) == set()
+
+
+def test_differences_have_tests() -> None:
+    """Each row has an id of its own, and tests that are there: files, or the cases and steps that name it."""
+    ids = re.findall(r"^\| ([\w-]+) \|", DIFFERENCES.read_text(), re.MULTILINE)
+    headings = ids.count("id")
+    assert len(set(ids)) == len(ids) - headings + 1
+    named = _named_differences()
+    untested = [
+        id
+        for id, tests in _differences().items()
+        if ("that name it" in tests and id not in named)
+        or any(not (DIFFERENCES.parents[1] / path).exists() for path in re.findall(r"`(tests/[^`]+)`", tests))
+    ]
+    assert untested == []
+
+
+def _differences() -> dict[str, str]:
+    """The tests that stand in the last column of each row, by id."""
+    rows = re.findall(r"^\| ([\w-]+) \|.*\| ([^|]+) \|$", DIFFERENCES.read_text(), re.MULTILINE)
+    return {id: tests for id, tests in rows if id != "id"}
+
+
+def _named_differences() -> set[str]:
+    """The differences that recorded and own cases name."""
     named = {case.differs for case in loader.all_sql() if case.differs}
-    named |= {step["differs"] for scenario in loader.all_rest() for step in scenario.steps if "differs" in step}
-    assert named - rows == set()
+    return named | {step["differs"] for scenario in loader.all_rest() for step in scenario.steps if "differs" in step}
