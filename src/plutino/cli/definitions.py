@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,8 +12,9 @@ import click
 
 from plutino.cli import layout
 from plutino.cli.client import Client, segment
-from plutino.cli.output import Failure, Misuse, json_option, print_json, server_option
+from plutino.cli.output import Failure, Misuse, Refusal, json_option, one_line, print_json, server_option
 from plutino.cli.shell import Verb
+from plutino.spi.linting import SECRET
 
 file_option = click.option("-f", "--file", "file", metavar="FILE", help="Take the text from a file.")
 
@@ -52,7 +54,12 @@ def _statement_commands(kind: str) -> None:
         if not text:
             raise Misuse(f"Expect {kind} name.", f"write: create {kind} NAME (columns) WITH (options)")
         sql = text if text.split(None, 1)[0].upper() == "CREATE" else f"CREATE {kind.upper()} {text}"
-        say(html.unescape(Client(server).call("POST", f"/{kind}s", {"sql": sql}).text), as_json)
+        client = Client(server)
+        text = html.unescape(client.call("POST", f"/{kind}s", {"sql": sql}).text)
+        say(text, as_json)
+        created = re.fullmatch(rf"{kind.title()} (.+) is created\.\s*", text)
+        if created is not None:
+            _advise(client, kind, created[1])
 
     @describe.command(kind, short_help=f"Columns and options of a {kind}.", help=f"Show columns and options of a {kind}.")
     @click.argument("name", default="")
@@ -96,8 +103,10 @@ def create_rule(words: Sequence[str], file: str | None, server: str, as_json: bo
     if file is not None:
         say(f"Creating a new rule from file {file}.", as_json, note=True)
     name, text = name_and_json(words, file)
-    Client(server).call("POST", "/rules", rule_text(name, text).encode())
+    client = Client(server)
+    client.call("POST", "/rules", rule_text(name, text).encode())
     say(f"Rule {name} was created successfully, please use 'plutino getstatus rule {name}' command to get rule status.", as_json)
+    _advise(client, "rule", name)
 
 
 @describe.command("rule")
@@ -144,6 +153,17 @@ def say(text: str, as_json: bool, *, note: bool = False) -> None:
         click.echo(text)
     elif not note:
         print_json({"message": text})
+
+
+def _advise(client: Client, kind: str, name: str) -> None:
+    """Warn of what the server has accepted, as the original does, and what is likely a mistake all the same."""
+    try:
+        found = client.call("GET", "/data/advice", query={"kind": kind, "name": name}).json()
+    except Refusal:
+        return  # another version, or the object is gone already
+    for advice in found:
+        if advice["code"] != SECRET:
+            click.echo(f"warning: {advice['path']}: {one_line(advice['text'])}", err=True)
 
 
 def need(name: str, kind: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from plutino.control import Controller
+from plutino.rest.advice import AdviceEndpoint
 from plutino.rest.batch import Batch
 from plutino.rest.configs import Configs, LogControl
 from plutino.rest.documentation import Documentation
@@ -37,6 +38,6 @@ def all_actions(
     served = [*ServerInfo(version).actions, *Configs(log, record).actions, *Metrics(record).actions, *batch.actions]
     served += [*Transfer(controller, access).actions, *Formats(controller, access, trusted_keys).actions]
     served += [*HistoryEndpoints(controller, access).actions, *TaskEndpoints(controller, access).actions]
-    served += Metadata(controller.specs).actions
+    served += [*AdviceEndpoint(controller).actions, *Metadata(controller.specs).actions]
     served += [action for spec in controller.specs.values() for action in spec.actions]
     return [*served, *Documentation(served, version).actions]

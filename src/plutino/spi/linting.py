@@ -16,7 +16,7 @@ from plutino.spi.registry import Registry
 from plutino.spi.resource import Environment
 from plutino.spi.wire import current_spelling
 
-UNKNOWN, DEPRECATED, SECRET = "unknown", "deprecated", "secret"
+UNKNOWN, DEPRECATED, SECRET, DOUBTFUL = "unknown", "deprecated", "secret", "doubtful"
 
 
 class Advice(Struct, frozen=True):

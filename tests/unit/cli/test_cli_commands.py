@@ -176,11 +176,11 @@ def test_data_and_ruleset_as_ekuiper_has_them(fake: Fake, plutino: Run, document
     ],
 )
 def test_verbs(fake: Fake, plutino: Run, capsys: Output, arguments: tuple[str, ...], request_: str, answer: Any, out: str) -> None:
-    """Each verb makes one request and prints the text of the original."""
+    """Each verb makes one request and prints the text of the original; what was created is asked about besides."""
     fake.answers[request_] = answer
     assert plutino(*arguments) == 0
     assert capsys.readouterr().out == out + "\n"
-    assert [key for key, _ in fake.requests] == [request_]
+    assert [key for key, _ in fake.requests if not key.startswith("GET /data/advice")] == [request_]
 
 
 def test_statements_are_completed(fake: Fake, plutino: Run, tmp_path: Path, capsys: Output) -> None:
@@ -199,11 +199,21 @@ def test_create_rule(fake: Fake, plutino: Run, capsys: Output) -> None:
     """The name of the command is the id where the text has none, and must agree where it has one."""
     fake.answers["POST /rules"] = (201, "Rule r was created successfully.")
     assert plutino("create", "rule", "r", '{"sql":"SELECT 1"}') == 0
-    assert fake.body() == {"id": "r", "sql": "SELECT 1"}
+    assert fake.body(0) == {"id": "r", "sql": "SELECT 1"}
     assert capsys.readouterr().out.startswith("Rule r was created successfully, please use 'plutino getstatus rule r' command")
     assert plutino("create", "rule", "r", '{"id":"r2"}') == 1
     assert plutino("create", "rule", "r") == 2
     assert "Expect rule name and json. But found 1 args:[r];" in capsys.readouterr().err
+
+
+def test_likely_mistakes_are_told(fake: Fake, plutino: Run, capsys: Output) -> None:
+    """What the server takes as it is, because clients may send it, is warned of; secrets stand where they were just written."""
+    fake.answers["POST /rules"] = (201, "Rule r was created successfully.")
+    text = "qoss: not known; did you mean qos?"
+    found = [{"code": "unknown", "path": "options.qoss", "text": text}, {"code": "secret", "path": "actions.0.mqtt.password", "text": "s"}]
+    fake.answers["GET /data/advice?kind=rule&name=r"] = found
+    assert plutino("create", "rule", "r", '{"sql":"SELECT 1"}') == 0
+    assert capsys.readouterr().err == f"warning: options.qoss: {text}\n"
 
 
 def test_refusals_keep_the_servers_text(fake: Fake, plutino: Run, capsys: Output) -> None:

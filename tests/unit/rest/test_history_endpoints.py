@@ -176,3 +176,17 @@ async def test_bytes_of_every_kind_in_the_history(api: Api, tmp_path: Path) -> N
     assert undone.status == 200, undone.text
     assert (tmp_path / "data/uploads/u.txt").read_text() == "one"
     assert (await api.ask("POST", "/data/rollback?dryRun=1", {"revision": 0})).json["summary"]["deleted"] == 4
+
+
+async def test_advice_on_one_object(api: Api) -> None:
+    """What is right, but likely a mistake: misspelt names, columns between quotes, configurations and columns that are not there."""
+    stream = 'CREATE STREAM demo (a BIGINT, ts BIGINT) WITH (TYPE="memory", DATASOURCE="t", CONF_KEY="none", TIMESTAMP="tz")'
+    await api.ask("POST", "/streams", {"sql": stream})
+    await api.ask("POST", "/rules", {"id": "r", "sql": 'SELECT "a", "b" AS c FROM demo', "actions": [{"nop": {}}], "options": {"qoss": 1}})
+    found = {advice["path"]: advice for advice in (await api.ask("GET", "/data/advice?kind=rule&name=r")).json}
+    assert found["options.qoss"] == {"code": "unknown", "path": "options.qoss", "text": "qoss: not known; did you mean qos?"}
+    assert (found["sql"]["code"], found["sql"]["text"][:12]) == ("doubtful", '"a": a text,')
+    missing = (await api.ask("GET", "/data/advice?kind=stream&name=demo")).json
+    assert [advice["path"] for advice in missing] == ["options.CONF_KEY", "options.TIMESTAMP"]
+    assert (await api.ask("GET", "/data/advice?kind=stream&name=nobody")).status == 404
+    assert (await api.ask("GET", "/data/advice?kind=nothing&name=r")).status == 400

@@ -12,6 +12,7 @@ from plutino.errors import ConflictError, PlutinoError, SqlSyntaxError
 from plutino.model import Definition, Ref
 from plutino.planner import Plan, plan_rule
 from plutino.planner.graph import nodes_of, prop, source_ref
+from plutino.resources.rule.advice import statement_advice
 from plutino.resources.rule.body import INVALID, check_options, field_advice, options_of, read, select_of, sql_fault, validate
 from plutino.resources.rule.calls import called_functions
 from plutino.resources.rule.drawn import SINK, SOURCE, called_in, draw, drawing_text, nodes_in, plan_graph, source_uses
@@ -193,9 +194,11 @@ class RuleKind:
                 yield ("graph", "nodes", node.name, "props", *path)
 
     def lint(self, definition: Definition, env: Environment) -> Iterable[Advice]:
-        """Unknown fields, options and properties, older names, secrets in plain text."""
+        """Unknown fields, options and properties, older names, secrets in plain text, columns that are texts."""
         written = decode(definition.text, exact=True)
         yield from field_advice(written)
+        if not is_drawn(definition):
+            yield from statement_advice(select_of(definition.content["sql"]))
         for position, connector, properties in actions_of(definition.content):
             path, spec = ("actions", str(position), connector), env.registry.connectors.get(connector)
             if isinstance(properties, dict) and spec is not None and spec.sink is not None:

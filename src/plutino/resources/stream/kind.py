@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from plutino.resources.stream.lookup import table_request
 from plutino.runtime.intake import FeedOptions
 from plutino.spi import Action, Environment, Host, LookupRequest, Mode
 from plutino.spi.layers import SELECTOR, source_refs
-from plutino.spi.linting import Advice, format_models, property_advice, type_advice
+from plutino.spi.linting import UNKNOWN, Advice, format_models, property_advice, type_advice
 from plutino.spi.options import secret_paths
 from plutino.spi.rewriting import Change, Literal
 from plutino.spi.schemas import FORMATS
@@ -111,8 +112,9 @@ class SourceKind:
             yield ("options", _EXTRA, *path)
 
     def lint(self, definition: Definition, env: Environment) -> Iterable[Advice]:
-        """Types that are not installed, unknown names and secrets inside of EXTRA."""
+        """Types that are not installed, configurations and columns that are not there, unknown names and secrets inside of EXTRA."""
         content: StreamContent = definition.content
+        yield from _missing(content, env)
         spec, path = env.registry.connectors.get(content.connector), ("options", _EXTRA)
         sides = (spec.source, spec.lookup, spec.connection) if spec is not None else ()
         models = [side.options for side in sides if side is not None]
@@ -154,6 +156,21 @@ class SourceKind:
         old, new = before.option("VERSION"), after.option("VERSION")
         if (old or new) and new <= old:
             raise StreamError(f"source {after.name} already exists with version ({old}), new version ({new}) is lower")
+
+
+def _missing(content: StreamContent, env: Environment) -> Iterator[Advice]:
+    """What options name and nobody knows: the stream is taken as it is, and reads with defaults or without times."""
+    key, names = content.option("CONF_KEY"), env.names("source_config")
+    if key and key != "default" and f"{content.connector}.{key}" not in names:
+        known = [name.partition(".")[2] for name in names if name.startswith(f"{content.connector}.")]
+        near = difflib.get_close_matches(key, known, 1)
+        hint = f"did you mean {near[0]}?" if near else "the defaults hold until it is"
+        yield Advice(UNKNOWN, ("options", "CONF_KEY"), f"source configuration {content.connector}.{key}: not there; {hint}")
+    column = content.option("TIMESTAMP")
+    if column and content.schema and content.schema.get(column) is None:
+        near = difflib.get_close_matches(column, content.schema.names, 1)
+        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(content.schema.names)}"
+        yield Advice(UNKNOWN, ("options", "TIMESTAMP"), f"column {column}: not among the columns; {hint}")
 
 
 def _properties(extra: str) -> dict[str, Any]:
