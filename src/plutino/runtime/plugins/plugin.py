@@ -54,7 +54,8 @@ class Symbol(Struct, frozen=True):
         meta = {"ruleId": self.rule, "opId": self.place, "instanceId": 0}
         told: dict[str, Any] = {"symbolName": self.name, "meta": meta, "pluginType": self.kind}
         if self.kind != "func":
-            told |= {"dataSource": self.datasource, "config": msgspec.json.decode(self.config)}
+            # the SDK for Python looks for another spelling than the protocol says
+            told |= {"dataSource": self.datasource, "datasource": self.datasource, "config": msgspec.json.decode(self.config)}
         return msgspec.json.encode({"cmd": command, "arg": msgspec.json.encode(told).decode()})
 
 
@@ -113,11 +114,11 @@ class Plugin:
         if channel is None:
             raise EvaluationError(f"function {symbol} is not found in plugin {name}")
         try:
-            return await self._while_alive(channel.command(request, self._settings.recv_timeout_ms / 1000))
+            return await channel.command(request, self._settings.recv_timeout_ms / 1000)
         except TimeoutError:
             raise EvaluationError(f"time out, plugin {name} status {self._status}, message: {self._error}") from None
         except TransportError as error:
-            raise EvaluationError(error.message) from None
+            raise EvaluationError(f"plugin {name} is not running successfully, please make sure it is valid: {error.message}") from None
 
     async def start(self, symbol: Symbol) -> None:
         """Start a source or sink; TransportError when that fails. When the process dies, who started it starts it again."""

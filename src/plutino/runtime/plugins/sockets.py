@@ -151,13 +151,18 @@ class CommandSocket:
         self._news = asyncio.Event()
         self._request: tuple[asyncio.StreamWriter, bytes, bytes] | None = None
         """The request that waits for a reply: connection, number, text."""
+        self._closed = True
 
     async def open(self) -> None:
         """Listen; PlutinoError when the name is taken."""
         await self._listener.open()
+        self._closed = False
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up; who waits for an answer gets a TransportError."""
+        self._closed = True
+        self._request = None
+        self._news.set()
         self._listener.close()
 
     async def wait_ready(self) -> None:
@@ -165,7 +170,10 @@ class CommandSocket:
         await self._next_request()
 
     async def command(self, data: bytes, timeout_s: float) -> bytes:
-        """The answer to a command; TimeoutError when none comes in time. After a handshake in its place the command is sent again."""
+        """The answer to a command; TimeoutError when none comes in time, TransportError when it is closed before.
+
+        After a handshake in the place of an answer the command is sent again.
+        """
         async with asyncio.timeout(timeout_s), self._turn:
             request = await self._next_request()
             while True:
@@ -178,6 +186,8 @@ class CommandSocket:
 
     async def _next_request(self) -> tuple[asyncio.StreamWriter, bytes, bytes]:
         while self._request is None:
+            if self._closed:
+                raise TransportError("the process has ended")
             self._news.clear()
             await self._news.wait()
         return self._request
