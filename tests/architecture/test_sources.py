@@ -45,3 +45,19 @@ def test_packages_say_what_they_are_for() -> None:
     """Every module of the package starts with a docstring."""
     silent = [str(p.relative_to(ROOT)) for p in tracked("src/*.py") if not p.read_text().lstrip().startswith(('"""', 'r"""'))]
     assert silent == []
+
+
+def test_the_architecture_names_files_that_are_there() -> None:
+    """Every folder and file in the tables of ARCHITECTURE.md exists."""
+    package, room, gone = ROOT / "src" / "plutino", "", []
+    for line in (ROOT / "ARCHITECTURE.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        if len(cells) == 4:
+            gone += [name for name in re.findall(r"`([\w./]+)`", cells[1]) if name != "src/plutino" and not (package / name).exists()]
+        elif len(cells) == 3:
+            room = cells[0].strip("`") or room
+            named = re.findall(r"`([\w/]+(?:\.py|/))`", cells[1])
+            inside = re.findall(r"`(\w+\.py)`", cells[2])
+            gone += [f"{room}{name}" for name in named if not (package / room / name).exists()]
+            gone += [f"{room}{name}" for name in inside if not any((package / room / near / name).exists() for near in ("", *named))]
+    assert gone == []
