@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from plutino.control import Controller, Policy
 from plutino.control.encryption import read_passphrase
 from plutino.control.provisioning import Provisioning
 from plutino.control.secrecy import MODES
-from plutino.errors import OptionError, PlutinoError
+from plutino.errors import Fault, OptionError, PlutinoError
 from plutino.model import Ref
 from plutino.model.duration import parse_nanoseconds
 from plutino.runtime import Engine
@@ -55,8 +55,9 @@ class Settings(Struct, frozen=True):
     - ``secrets``: how exports show secrets when nobody says: plain, redact or encrypt; ``plain_secrets`` False: never plain, also not where
       single objects are shown; ``secrets_key_file``: a file with the passphrase for requests that bring none
     - ``etc_dir``: where configuration lies that is imported at the start; empty for ``<data_dir>/etc``
-    - ``python_bin``: the interpreter of portable plugins in Python, empty for that of the PATH; ``plugin_init_timeout``,
-      ``plugin_send_timeout``, ``plugin_recv_timeout``: how long they may take to start, to be there, and to answer, as ``5s``
+    - ``plugins``: portable plugins are run; ``python_bin``: the interpreter of those in Python, empty for that of the PATH;
+      ``plugin_init_timeout``, ``plugin_send_timeout``, ``plugin_recv_timeout``: how long they may take to start, to be there, and to
+      answer, as ``5s``
     - ``trusted_keys``: files with public keys (Ed25519, PEM); when there are any, bundles must be signed by one of them
     - ``limits``: what is taken in at most, as ``NAME=VALUE`` (see ``spi.limits``)
     - ``keep_revisions``: how many revisions can be rolled back to; ``keep_audit``: how many the history tells of
@@ -81,6 +82,7 @@ class Settings(Struct, frozen=True):
     secrets_key_file: str = ""
     etc_dir: str = ""
     trusted_keys: tuple[str, ...] = ()
+    plugins: bool = True
     python_bin: str = ""
     plugin_init_timeout: str = "60s"
     plugin_send_timeout: str = "5s"
@@ -98,9 +100,10 @@ class Settings(Struct, frozen=True):
         """What is taken in at most; OptionError for what is no limit."""
         return limits_from(dict(_pair(text) for text in self.limits))
 
-    def plugins(self) -> PluginSettings:
+    def plugin_settings(self) -> PluginSettings:
         """How portable plugins are run; OptionError for what is no duration."""
         return PluginSettings(
+            self.plugins,
             self.python_bin,
             _milliseconds("plugin_init_timeout", self.plugin_init_timeout),
             _milliseconds("plugin_send_timeout", self.plugin_send_timeout),
@@ -240,7 +243,7 @@ class Core:
                 allow_variable=access.variable,
                 log=log,
                 on_finished=finished,
-                plugins=settings.plugins(),
+                plugins=settings.plugin_settings(),
             )
             kinds = resource_kinds("plutino.resources")
             controller = Controller(catalog, engine, kinds, registry=found, settings=settings.for_checks(), policy=policy)
@@ -351,12 +354,13 @@ class Server:
         """Address of the data server."""
         return _url(self.core.settings.push_host or self.core.settings.host, self.push.port)
 
-    async def start(self) -> None:
-        """Load what is stored, run the rules, then take requests."""
+    async def start(self) -> Sequence[Fault]:
+        """Load what is stored, run the rules, then take requests; gives back what is stored and cannot be had as it is."""
         await self.push.start()
-        await self.core.controller.boot()
+        loaded = await self.core.controller.boot()
         await self.core.provision()
         await self.rest.start()
+        return loaded.faults
 
     async def close(self) -> None:
         """Take no more requests, let rules finish what they have, and give everything back."""

@@ -58,3 +58,18 @@ def test_a_data_directory_of_ekuiper_is_told(new_server: Callable[..., Server], 
     assert "plutino migrate" in server.log.read_text()
     server.restart(killed=False)
     assert server.log.read_text().count("plutino migrate") == 1
+
+
+def test_what_does_not_run_any_more_is_told_at_the_start(new_server: Callable[..., Server]) -> None:
+    """The server comes up; its log names the rule whose file is gone, and the rule shows its error."""
+    server = new_server()
+    (server.data / "data").mkdir()
+    (server.data / "data" / "rows.json").write_text("[]")
+    options = 'TYPE="file", DATASOURCE="rows.json", FORMAT="json"'
+    assert server.request("POST", "/streams", json={"sql": f"CREATE STREAM rows (a BIGINT) WITH ({options})"}).status_code == 201
+    assert server.request("POST", "/rules", json={"id": "r", "sql": "SELECT a FROM rows", "actions": [{"nop": {}}]}).status_code == 201
+    (server.data / "data" / "rows.json").unlink()
+    server.restart(killed=False)
+    told = server.log.read_text()
+    assert 'event="stored, but does not run" entry=rules.r error="file ' in told
+    assert server.rule_status("r") in ("stopped by error", "stopped")

@@ -16,10 +16,13 @@ import click
 from plutino.app import LOG_LEVELS, SECRET_MODES, Settings, settings_from
 from plutino.cli.logs import Log
 from plutino.cli.output import Failure
-from plutino.errors import PlutinoError
+from plutino.errors import Fault, PlutinoError
 
 _COLLECT_AFTER = 50_000
 """Allocations between runs of the collector: rows are structs it does not see, so there is little for it to find."""
+
+_MOST_FAULTS = 50
+"""So many are logged one by one at the start; of more the number is enough."""
 
 _STORE_OF_EKUIPER = "sqliteKV.db"
 _ALL_ADDRESSES = ("0.0.0.0", "::", "")
@@ -36,6 +39,8 @@ _ALL_ADDRESSES = ("0.0.0.0", "::", "")
 @click.option("--external-files/--no-external-files", default=None, help="Whether files outside of DIR/uploads may be named.")
 @click.option("--private-net/--no-private-net", default=None, help="Whether HTTP sources and sinks may reach private addresses.")
 @click.option("--allow-install-scripts", "install_scripts", is_flag=True, default=None, help="Take plugin packages with an install.sh.")
+@click.option("--plugins/--no-plugins", default=None, help="Whether portable plugins are run, which are programs.  [default: yes]")
+@click.option("--python", "python_bin", metavar="PROGRAM", help="Interpreter of portable plugins in Python.  [default: that of the PATH]")
 @click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="What is taken in at most, such as download=64MB.")
 @click.option("--secrets", type=click.Choice(SECRET_MODES), help="How exports show secrets when they do not say.  [default: plain]")
 @click.option("--plain-secrets/--no-plain-secrets", default=None, help="Whether secrets may be asked for as they are.")
@@ -79,7 +84,7 @@ async def _serve(settings: Settings) -> int:
     server = await Server.open(settings, log, logs)
     logs.known = server.core.known_secrets
     try:
-        await server.start()
+        _tell_of_faults(await server.start(), log)
         settle()
         everywhere = "on all addresses, " if settings.host in _ALL_ADDRESSES else ""
         click.echo(f"plutino serves {server.url} ({everywhere}push on {server.push_url}, data in {settings.data_dir})")
@@ -102,6 +107,14 @@ def _tell_of_foreign_store(folder: Path, log: Any) -> None:
     if (folder / _STORE_OF_EKUIPER).exists() and not (folder / CATALOG).exists():
         hint = f"nothing of it is read; bring it over with 'plutino migrate {folder} --bundle FILE.zip' and 'plutino import FILE.zip'"
         log.warning("data directory of an eKuiper server", store=_STORE_OF_EKUIPER, hint=hint)
+
+
+def _tell_of_faults(faults: Sequence[Fault], log: Any) -> None:
+    """What is stored and does not run: a file, a package or a variable may be gone since the server last ran."""
+    for fault in faults[:_MOST_FAULTS]:
+        log.warning("stored, but does not run", entry=fault.path, error=fault.text)
+    if len(faults) > _MOST_FAULTS:
+        log.warning("stored, but does not run", entries=len(faults), shown=_MOST_FAULTS, hint="'plutino status' shows all rules")
 
 
 def _loop_factory() -> Any:
