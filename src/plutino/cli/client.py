@@ -73,6 +73,7 @@ class Client:
         self, method: str, path: str, body: Any, query: Mapping[str, str] | None, accept: str = "application/json"
     ) -> Iterator[HTTPResponse]:
         from http.client import HTTPException
+        from ssl import SSLError
 
         connection, base = self._connection()
         headers = {"Accept": accept, "Connection": "close", **self.headers}
@@ -97,6 +98,8 @@ class Client:
                     f"{self.url} has not answered: {reason}",
                     "the server may have ended; 'plutino history' tells whether the change was made, all of it or nothing",
                 ) from error
+            if isinstance(error, SSLError):
+                raise Misuse(f"cannot reach {self.url}: {reason}", "if it is a Plutino server itself, write http://") from error
             raise Misuse(
                 f"cannot reach {self.url}: {reason}", "start it with 'plutino serve', or name another with --server URL"
             ) from error

@@ -143,8 +143,10 @@ def tail(rule: str, count: int | None, server: str, as_json: bool) -> None:
 
     Results are shown as the rule makes them, before its actions apply templates or pick fields.
     """
-    events = Client(server).events(f"/rules/{segment(rule)}/tail")
+    client = Client(server)
+    events = client.events(f"/rules/{segment(rule)}/tail")
     seen = 0
+    _tell_when_idle(client, rule)
     try:
         for event, data in events:
             if event == "dropped":
@@ -181,6 +183,17 @@ def _trouble(client: Client, rule: str) -> str:
     at, name = max((value, name.removesuffix("_time")) for name, value in ((suffix, 0), *found.items()) if name.endswith(suffix))
     # Said with its time, because it may be over: a broker that is back, a payload of yesterday.
     return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M:%SZ}: {found.get(name)}" if at else ""
+
+
+def _tell_when_idle(client: Client, rule: str) -> None:
+    """Say that a rule does not run, to somebody who would wait for its results in vain."""
+    try:
+        status = client.call("GET", f"/rules/{segment(rule)}/status").json()
+    except Refusal:
+        return  # asking for the results says better what is wrong
+    if status["status"] not in ("running", "starting"):
+        why = f": {one_line(status['message'])}" if status.get("message") else ""
+        click.echo(f"note: rule {rule} is {status['status']}{why}; results come when it is started", err=True)
 
 
 def _span(seconds: int) -> str:

@@ -270,11 +270,19 @@ def test_tail_prints_messages(fake: Fake, plutino: Run, capsys: Output) -> None:
     """One line per message, at most --count of them; a server that ends earlier is an error."""
     fake.answers["GET /rules/r/tail"] = ': comment\n\ndata: {"a":1}\n\nevent: dropped\ndata: {"dropped":7}\n\ndata: {"a":2}\n\n'
     assert plutino("tail", "r", "--count", "1") == 0
-    assert capsys.readouterr().out == '{"a":1}\n'
+    assert capsys.readouterr() == ('{"a":1}\n', "")
     assert plutino("tail", "r", "--count", "3") == 1
     out, err = capsys.readouterr()
     assert out == '{"a":1}\n{"a":2}\n'
     assert err.splitlines()[0] == "warning: 7 messages left out, this end is slower than the rule"
+
+
+def test_tail_of_a_rule_that_does_not_run_says_so(fake: Fake, plutino: Run, capsys: Output) -> None:
+    """Waiting for its results would be in vain; they come when it is started."""
+    fake.answers["GET /rules/r/tail"] = 'data: {"a":1}\n\n'
+    fake.answers["GET /rules/r/status"] = {"status": "stopped by error", "message": "no such file"}
+    assert plutino("tail", "r", "--count", "1") == 0
+    assert capsys.readouterr().err == "note: rule r is stopped by error: no such file; results come when it is started\n"
 
 
 @pytest.mark.parametrize(
@@ -283,11 +291,11 @@ def test_tail_prints_messages(fake: Fake, plutino: Run, capsys: Output) -> None:
         (("imprt", "x"), 2, "error: no command 'imprt'; did you mean import?"),
         (("import",), 2, "error: Missing argument 'FILE'; see 'plutino import --help'"),
         (("diff", "x", "--nope"), 2, "error: No such option '--nope'; see 'plutino diff --help'"),
-        (("show", "plugins"), 1, "error: plutino show plugins: this version has no plugins; known are rules, streams, tables"),
+        (("show", "plugins"), 1, "error: plutino show plugins: plugins come in documents, or over REST; known are rules, streams, tables"),
         (("show", "strems"), 2, "error: no command 'strems'; did you mean streams?"),
         (("start", "rule"), 2, "error: Expect rule name; write it after the command"),
         (("show", "rules", "--server", "ftp://x"), 2, "error: server address 'ftp://x' is no URL; write it like http://127.0.0.1:9081"),
-        (("query",), 1, "error: this version has no command 'query'; use 'plutino run' or 'plutino tail'"),
+        (("query",), 1, "error: there is no command 'query' here; use 'plutino run' or 'plutino tail'"),
         (("gettopo", "rule", "r"), 1, "error: this server has no endpoint GET /rules/r/topo; it is another version"),
     ],
 )
