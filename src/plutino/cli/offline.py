@@ -22,6 +22,7 @@ from plutino.cli.transfer import described
 from plutino.control import Controller, ImportOptions
 from plutino.errors import DocumentError, NotFoundError
 from plutino.spi import Deployment, Origin, Tap
+from plutino.spi.plugin import PluginPackage, PluginStatus
 
 ORIGIN = Origin("cli")
 
@@ -205,6 +206,16 @@ class NoEngine:
     def readers(self, stream: str) -> tuple[str, ...]:
         """Nobody reads."""
         return ()
+
+    async def install_plugin(self, package: PluginPackage) -> None:
+        """Nothing: no program is started."""
+
+    async def remove_plugin(self, name: str) -> None:
+        """Nothing."""
+
+    def plugin_status(self, name: str) -> PluginStatus | None:
+        """None runs."""
+        return None
 
     async def connect(self, id: str, connector: str, properties: Mapping[str, Any]) -> None:
         """Nothing."""

@@ -14,13 +14,13 @@ from plutino.cli.output import Failure, Misuse, Refusal
 from plutino.errors import PlutinoError
 
 _ELSEWHERE = ("plugin", "udf", "service", "service_func", "schema", "script")
-"""Kinds that eKuiper's client knows and this version does not."""
+"""Kinds that eKuiper's client creates and shows; here they come in documents, and over REST."""
 
-_OTHERWISE = {"query": "use 'plutino run' or 'plutino tail'", "register": "it has no plugins"}
+_OTHERWISE = {"query": "use 'plutino run' or 'plutino tail'", "register": "functions of plugins come in documents, or over REST"}
 """Commands of eKuiper's client without a counterpart, and what to do instead."""
 
 _SECTIONS = (
-    ("Server", ("serve", "status", "components", "demo")),
+    ("Server", ("serve", "status", "components", "functions", "demo")),
     ("Configuration", ("import", "export", "diff", "validate", "lint", "render", "apply", "owners", "migrate")),
     ("History", ("history", "rollback", "audit", "task")),
     ("Rules", ("tail", "explain", "run")),
@@ -39,7 +39,7 @@ class Commands(click.Group):
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             names = self.list_commands(ctx)
             if ctx.parent is None and args[0] in _OTHERWISE:
-                raise Failure(f"this version has no command {args[0]!r}", _OTHERWISE[args[0]])
+                raise Failure(f"there is no command {args[0]!r} here", _OTHERWISE[args[0]])
             near = difflib.get_close_matches(args[0], names, 1)
             hint = f"did you mean {near[0]}?" if near else f"see '{ctx.command_path} --help'"
             raise Misuse(f"no command {args[0]!r}", hint)
@@ -61,14 +61,15 @@ class Commands(click.Group):
 
 
 class Verb(Commands):
-    """One of eKuiper's verbs (``create``, ``show``): a sub-command per kind, a clear answer for the kinds of other versions."""
+    """One of eKuiper's verbs (``create``, ``show``): a sub-command per kind, a clear answer for kinds that it is not for."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of a kind."""
         found = super().get_command(ctx, cmd_name)
         kind = cmd_name.removesuffix("s")
         if found is None and kind in _ELSEWHERE:
-            raise Failure(f"{ctx.command_path} {cmd_name}: this version has no {kind}s", "known are " + ", ".join(sorted(self.commands)))
+            known = ", ".join(sorted(self.commands))
+            raise Failure(f"{ctx.command_path} {cmd_name}: {kind}s come in documents, or over REST", f"known are {known}")
         return found
 
 
