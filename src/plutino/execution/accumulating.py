@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from plutino.execution.accumulators import GroupCode, Groups, over_nothing
 from plutino.execution.alignment import first_boundary
+from plutino.execution.counts import by_operator
 from plutino.execution.entry import Entry
 from plutino.execution.failures import StageError
 from plutino.execution.finishing import FinishCode, finish
@@ -116,15 +117,7 @@ class AccumulatingProgram:
     def counters(self) -> Sequence[list[int]]:
         """Per operator: what stands before the window counts rows, the window takes rows and gives windows, the rest windows."""
         arrived, passed, failed, fired, lost = self._counts
-        found: list[list[int]] = []
-        behind = False
-        for name in self._code.operators:
-            if name.endswith("_window"):
-                behind = True
-                found.append([passed, fired, 0])
-            else:
-                found.append([fired, fired - lost, lost] if behind else [arrived, passed, failed])
-        return found
+        return by_operator(self._code.operators, [arrived, passed, failed], [passed, fired, 0], [fired, fired - lost, lost])
 
     def start(self, now: int) -> None:
         clock = self._memories[0]

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from plutino.errors import EvaluationError
+from plutino.execution.counts import by_operator
 from plutino.execution.entry import Entry, Span, pack_entry, unpack_entry
 from plutino.execution.failures import StageError
 from plutino.execution.finishing import FinishCode, Pair, finish
@@ -100,19 +101,9 @@ class BufferedProgram:
     def counters(self) -> Sequence[list[int]]:
         """Per operator: in front of the window rows are counted, behind it windows."""
         arrived, passed, failed, fired, lost = self._counts
-        found: list[list[int]] = []
-        behind = self._window is None
         lookups = {code.table: count for code, count in zip(self._code.lookups, self._waiting.counts, strict=True)}
-        for name in self._code.operators:
-            if name in lookups:
-                behind = True
-                found.append(list(lookups[name]))
-            elif name.endswith("_window"):
-                behind = True
-                found.append([passed, fired, 0])
-            else:
-                found.append([fired, fired - lost, lost] if behind else [arrived, passed, failed])
-        return found
+        before, window, behind = [arrived, passed, failed], [passed, fired, 0], [fired, fired - lost, lost]
+        return by_operator(self._code.operators, before, window, behind, lookups=lookups, windowless=self._window is None)
 
     def start(self, now: int) -> None:
         clock = self._memories[0]

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from plutino.errors import EvaluationError
 from plutino.execution.accumulators import GroupCode
+from plutino.execution.counts import by_operator
 from plutino.execution.entry import Entry
 from plutino.execution.failures import FAST_FAILURES, StageError
 from plutino.execution.finishing import FinishCode, finish
@@ -90,15 +91,7 @@ class SlicingProgram:
     def counters(self) -> Sequence[list[int]]:
         """The window takes rows and gives windows, everything behind it counts windows."""
         arrived, _, failed, fired, lost = self._counts
-        found: list[list[int]] = []
-        behind = False
-        for name in self._code.operators:
-            if name.endswith("_window"):
-                behind = True
-                found.append([arrived, fired, failed])
-            else:
-                found.append([fired, fired - lost, lost] if behind else [arrived, arrived, 0])
-        return found
+        return by_operator(self._code.operators, [arrived, arrived, 0], [arrived, fired, failed], [fired, fired - lost, lost])
 
     def start(self, now: int) -> None:
         clock = self._memories[0]
