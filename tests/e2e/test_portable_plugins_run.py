@@ -19,7 +19,7 @@ from unit.resources.archives import packed
 
 PROGRAM = Path(__file__).with_name("plugin_program.py").read_text()
 FUNCTIONS = ("plus", "total", "whoami", "fail", "nothing", "sleepy", "crash", "sees")
-PRESETS = "default:\n  count: 3\n  unit: mm\nmany:\n  count: 2000\n  unit: cm\n"
+PRESETS = "default:\n  count: 3\n  unit: mm\n  interval: 1000\nmany:\n  count: 2000\n  unit: cm\n"
 _numbers = itertools.count()
 
 
@@ -242,6 +242,32 @@ def test_a_program_that_does_not_run_says_so(new_server: Callable[..., Server], 
     assert server.request("POST", "/plugins/portables", json={"name": plugin.name, "file": url}).status_code == 201
     plugin.wait_for(server, "error")
     assert plugin.status(server)["errMsg"] == "control handshake error: the process ended with 7"
+
+
+def test_a_server_may_run_none(new_server: Callable[..., Server], plugin: Plugin, results: Results) -> None:
+    """They are kept as objects; the status and the rows tell."""
+    server = new_server("--no-plugins")
+    body = {"name": plugin.name, "file": plugin.package()}
+    assert server.request("POST", "/plugins/portables", json=body).status_code == 201
+    text = "this server does not run plugins; start it without --no-plugins"
+    assert plugin.status(server) == {"refCount": {}, "status": "stop", "errMsg": text}
+    events(server)
+    rule(server, f"SELECT {plugin.symbol('plus')}(a) AS s FROM demo", results)
+    push(server, {"a": 1})
+    wait_until(lambda: text in server.request("GET", "/rules/r1/status").text, 10, "the error shows")
+
+
+def test_a_name_that_another_server_uses(new_server: Callable[..., Server], plugin: Plugin, results: Results) -> None:
+    """Its plugin goes on, and the second server says why its own does not run, until the first one is gone."""
+    first, second = new_server(), new_server()
+    plugin.install(first)
+    body = {"name": plugin.name, "file": plugin.package()}
+    assert second.request("POST", "/plugins/portables", json=body).status_code == 201
+    plugin.wait_for(second, "error")
+    assert "another server listens on it" in plugin.status(second)["errMsg"]
+    assert plugin.status(first)["status"] == "running"
+    first.stop()
+    plugin.wait_for(second, "running")
 
 
 def test_the_environment_of_the_server_stays_there(new_server: Callable[..., Server], plugin: Plugin, results: Results) -> None:

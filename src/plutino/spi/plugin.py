@@ -47,8 +47,9 @@ class PluginStatus(Struct, frozen=True):
 
 
 class PluginSettings(Struct, frozen=True):
-    """How plugins are run: ``python`` is the interpreter of those in Python (empty: that of the PATH); times in ms."""
+    """How plugins are run, if at all: ``python`` is the interpreter of those in Python (empty: that of the PATH); times in ms."""
 
+    allowed: bool = True
     python: str = ""
     init_timeout_ms: int = 60_000
     send_timeout_ms: int = 5_000

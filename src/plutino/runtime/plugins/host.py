@@ -11,7 +11,7 @@ from typing import Any
 from plutino.errors import EvaluationError, PlutinoError, TransportError
 from plutino.runtime.facilities import Facilities
 from plutino.runtime.plugins.connectors import Components, specs_of
-from plutino.runtime.plugins.plugin import Plugin, request_of, result_of
+from plutino.runtime.plugins.plugin import STOPPED, Plugin, request_of, result_of
 from plutino.spi.plugin import PluginPackage, PluginSettings, PluginStatus
 
 FOLDER = ("plugins", "portable")
@@ -28,6 +28,8 @@ REST_SECONDS = 5.0
 
 LEAST_SECONDS = 0.01
 
+NOT_ALLOWED = "this server does not run plugins; start it without --no-plugins"
+
 
 class Plugins:
     """Plugins by name; at most one process each."""
@@ -39,6 +41,7 @@ class Plugins:
         self._settings = settings
         self._root = Path(facilities.data_dir, *FOLDER)
         self._plugins: dict[str, Plugin] = {}
+        self._refused: set[str] = set()
         self._threads: ThreadPoolExecutor | None = None
         self._patience = 0.0
         self._waited_at = -REST_SECONDS
@@ -54,6 +57,9 @@ class Plugins:
 
     async def install(self, package: PluginPackage) -> None:
         """Run a plugin in the place of an earlier one; an equal one is left alone. What goes wrong shows in its status."""
+        if not self._settings.allowed:
+            self._refused.add(package.name)
+            return
         old = self._plugins.get(package.name)
         if old is not None:
             if old.package == package:
@@ -72,6 +78,7 @@ class Plugins:
 
     async def remove(self, name: str) -> None:
         """End a plugin and take its files away; unknown ones are ignored."""
+        self._refused.discard(name)
         plugin = self._plugins.pop(name, None)
         if plugin is not None:
             self._components.brought = specs_of(tuple(self._plugins.values()), self._bringing)
@@ -79,6 +86,8 @@ class Plugins:
 
     def status(self, name: str) -> PluginStatus | None:
         """How a plugin is, None for an unknown one."""
+        if name in self._refused:
+            return PluginStatus(STOPPED, NOT_ALLOWED)
         plugin = self._plugins.get(name)
         return None if plugin is None else plugin.status
 
@@ -86,7 +95,7 @@ class Plugins:
         """The result of a function for a rule; EvaluationError when there is none."""
         plugin = self._plugins.get(name)
         if plugin is None:
-            raise EvaluationError(f"plugin {name} is not found")
+            raise EvaluationError(f"plugin {name}: {NOT_ALLOWED}" if name in self._refused else f"plugin {name} is not found")
         return result_of(await plugin.call(symbol, request_of(rule, args)))
 
     async def close(self) -> None:
