@@ -65,6 +65,15 @@ def test_rows_that_fail_are_told() -> None:
     assert result.stderr.count("\n") == 1
 
 
+def test_a_window_that_stays_open_is_told() -> None:
+    """No results and no word would look like rows that were filtered out."""
+    open_still = plutino("run", "-e", "SELECT count(*) AS n FROM s GROUP BY COUNTWINDOW(3)", "--stdin", "s", stdin='{"a":1}\n{"a":2}\n')
+    assert (open_still.stdout, open_still.stderr[:48]) == ("", "note: no results: the window was still open when")
+    closed = plutino("run", "-e", "SELECT count(*) AS n FROM s GROUP BY COUNTWINDOW(2)", "--stdin", "s", stdin='{"a":1}\n{"a":2}\n')
+    assert (closed.stdout, closed.stderr) == ('{"n":2}\n', "")
+    assert plutino("run", "-e", "SELECT a FROM s WHERE a > 5", "--stdin", "s", stdin='{"a":1}\n').stderr == ""
+
+
 def test_count_ends_an_endless_source() -> None:
     """--count is enough for a source without an end."""
     sql = 'CREATE STREAM s () WITH (TYPE="simulator", EXTRA="{\\"interval\\":10}"); SELECT temperature FROM s'

@@ -32,6 +32,11 @@ WAITING = 4
 
 POLL_S = 0.02
 
+_OPEN = (
+    "the window was still open when the sources ended; windows over recorded rows are best in event time, with TIMESTAMP in the stream's "
+    "options and --options '{\"isEventTime\":true}'"
+)
+
 
 @click.command("run", short_help="A one-off rule from a SQL file to stdout, without a server.")
 @click.argument("path", metavar="[FILE]", default="")
@@ -98,6 +103,8 @@ async def _run(script: Script, rule: dict[str, Any], folder: str, count: int | N
     finally:
         await core.close()
     _judge(status, stopped=finished.is_set())
+    if script.windowed and not output.written and not finished.is_set() and _rows(status):
+        click.echo(f"note: no results: {_OPEN}", err=True)
 
 
 def _judge(status: Mapping[str, Any], *, stopped: bool) -> None:
@@ -109,6 +116,11 @@ def _judge(status: Mapping[str, Any], *, stopped: bool) -> None:
         raise Failure(f"{counted(errors, 'row')} failed; the last error: {_last_error(status)}")
 
 
+def _rows(status: Mapping[str, Any]) -> int:
+    """How many rows the sources gave."""
+    return sum(value for name, value in status.items() if name.startswith("source_") and name.endswith("_records_in_total"))
+
+
 def _last_error(status: Mapping[str, Any]) -> str:
     found = [value for name, value in status.items() if name.endswith("_last_exception") and value]
     return str(found[-1]) if found else "unknown"
@@ -118,6 +130,7 @@ class Output:
     """Results on their way to stdout. ``finish`` is called when enough were written, or the reader has left."""
 
     def __init__(self, count: int | None, finish: Callable[[], None]) -> None:
+        self.written = False
         self._left = count
         self._finish = finish
 
@@ -127,6 +140,7 @@ class Output:
             items = items[: self._left]
             self._left -= len(items)
         if items:
+            self.written = True
             try:
                 sys.stdout.buffer.write(b"\n".join(items) + b"\n")
                 sys.stdout.buffer.flush()

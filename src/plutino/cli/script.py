@@ -17,10 +17,11 @@ STDIN = "stdin"
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What a file asks for: definitions by kind and name, and the statement of the rule."""
+    """What a file asks for: definitions by kind and name, the statement of the rule, and whether its results come when windows close."""
 
     definitions: dict[tuple[str, str], str]
     select: str
+    windowed: bool = False
 
 
 def read_script(text: str, name: str, stdin: str = "") -> Script:
@@ -30,14 +31,16 @@ def read_script(text: str, name: str, stdin: str = "") -> Script:
     """
     definitions: dict[tuple[str, str], str] = {}
     selects: list[str] = []
+    windowed = False
     for start, statement in _statements(text):
         match _parsed(text, name, start, statement):
             case tree.CreateStream() as created:
                 if created.name == stdin:
                     statement = to_sql(msgspec.structs.replace(created, options={**created.options, "TYPE": STDIN}))
                 definitions[created.kind, created.name] = statement
-            case tree.Select() | tree.Union():
+            case tree.Select() | tree.Union() as query:
                 selects.append(statement)
+                windowed = any(select.window is not None for select in (query.selects if isinstance(query, tree.Union) else (query,)))
             case _:
                 word = statement.split(None, 1)[0].upper()
                 raise Misuse(f"{_place(text, name, start)}: {word} has no place here", "use CREATE and one SELECT")
@@ -45,7 +48,7 @@ def read_script(text: str, name: str, stdin: str = "") -> Script:
         raise Misuse(f"{name} holds {len(selects)} SELECT statements", "write exactly one; end statements with ;")
     if stdin and ("stream", stdin) not in definitions:
         definitions["stream", stdin] = f'CREATE STREAM `{stdin}` () WITH (TYPE="{STDIN}", FORMAT="json")'
-    return Script(definitions, selects[0])
+    return Script(definitions, selects[0], windowed)
 
 
 def _statements(text: str) -> list[tuple[int, str]]:
