@@ -244,6 +244,20 @@ def test_a_program_that_does_not_run_says_so(new_server: Callable[..., Server], 
     assert plugin.status(server)["errMsg"] == "control handshake error: the process ended with 7"
 
 
+def test_a_trial_calls_functions_too(new_server: Callable[..., Server], plugin: Plugin) -> None:
+    """On made-up data, like any function."""
+    server = new_server()
+    plugin.install(server)
+    events(server)
+    sql = f"SELECT {plugin.symbol('plus')}(a, 1) AS s FROM demo"
+    mock = {"demo": {"data": [{"a": 1}], "interval": 50, "loop": True}}
+    made = server.request("POST", "/ruletest", json={"id": "t1", "sql": sql, "mockSource": mock, "sinkProps": {"sendSingle": True}}).json()
+    with requests.get(f"http://127.0.0.1:{made['port']}/test/t1", stream=True, timeout=10) as heard:
+        assert server.request("POST", "/ruletest/t1/start").ok
+        event = next(line for line in heard.iter_lines() if line.startswith(b"data:"))
+    assert json.loads(event.removeprefix(b"data:")) == {"s": 2}
+
+
 def test_a_server_may_run_none(new_server: Callable[..., Server], plugin: Plugin, results: Results) -> None:
     """They are kept as objects; the status and the rows tell."""
     server = new_server("--no-plugins")

@@ -14,7 +14,7 @@ from plutino.planner import Plan, plan_rule
 from plutino.planner.graph import nodes_of, prop, source_ref
 from plutino.resources.rule.advice import statement_advice
 from plutino.resources.rule.body import INVALID, check_options, field_advice, options_of, read, select_of, sql_fault, validate
-from plutino.resources.rule.calls import called_functions
+from plutino.resources.rule.calls import called_functions, plugins_of
 from plutino.resources.rule.drawn import SINK, SOURCE, called_in, draw, drawing_text, nodes_in, plan_graph, source_uses
 from plutino.resources.rule.endpoints import endpoints
 from plutino.resources.rule.outlook import Version, memory_topics, stop_effect, swap_effect
@@ -29,7 +29,6 @@ from plutino.spi.gojson import decode
 from plutino.spi.layers import SELECTOR, brought_connector
 from plutino.spi.linting import Advice, format_models, property_advice
 from plutino.spi.options import secret_paths
-from plutino.spi.outside import OutsideFunction
 from plutino.spi.wire import with_prefix
 from plutino.sql import sources_of
 
@@ -255,7 +254,7 @@ class RuleKind:
             shape=compiled.shape,
             tables=tables,
             drawing=drawn.drawing if drawn is not None else None,
-            plugins=tuple(sorted({function.call.plugin for function in functions if isinstance(function.call, OutsideFunction)})),
+            plugins=plugins_of(functions),
         )
         return Prepared(deployment, made_of, compiled.columns, _obstacle(made_of, env))
 

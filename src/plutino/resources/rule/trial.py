@@ -13,6 +13,7 @@ from plutino.compiler import compile_plan
 from plutino.errors import PlutinoError, SqlSyntaxError
 from plutino.planner import plan_rule
 from plutino.resources.rule.body import select_of, sql_fault
+from plutino.resources.rule.calls import called_functions, plugins_of
 from plutino.resources.rule.provision import Provision
 from plutino.runtime import check_feed, check_sink
 from plutino.runtime.channels import EVENTS, with_channels
@@ -108,8 +109,17 @@ class _Endpoints:
         tables = (_mocked_table(self._provision.table(table, True, env), mocks.get(table), env) for table in compiled.tables)
         sink = SinkRequest("sse_0", EVENTS, {**document.get("sinkProps", {}), "path": trial_path(id)})
         check_sink(sink, with_channels(env.registry, {}))
+        called = (env.function(function) for function in called_functions(sql))
         return Deployment(
-            name, compiled.factory, tuple(feeds), (sink,), options, triggered=False, shape=compiled.shape, tables=tuple(tables)
+            name,
+            compiled.factory,
+            tuple(feeds),
+            (sink,),
+            options,
+            triggered=False,
+            shape=compiled.shape,
+            tables=tuple(tables),
+            plugins=plugins_of(function.spec for function in called if function is not None),
         )
 
 
