@@ -421,10 +421,18 @@ def components() -> Registry:
 
 
 def _key(path: str) -> bytes:
+    """A trusted key, which is looked at now: with one that is none, every import would be refused later."""
+    from plutino.control.documents.bundle import public_key
+
     try:
-        return Path(path).read_bytes()
+        pem = Path(path).read_bytes()
     except OSError as error:
         raise PlutinoError(f"trusted key {path}: {(error.strerror or str(error)).lower()}") from error
+    try:
+        public_key(pem)
+    except PlutinoError as error:
+        raise PlutinoError(f"{path}: {error.message}") from error
+    return pem
 
 
 def _lowered(names: tuple[str, ...]) -> frozenset[str]:

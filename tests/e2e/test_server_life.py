@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from e2e.harness import Server
 
 STREAM = 'CREATE STREAM demo (a BIGINT) WITH (DATASOURCE="topic/demo", TYPE="memory", FORMAT="json")'
@@ -73,3 +75,11 @@ def test_what_does_not_run_any_more_is_told_at_the_start(new_server: Callable[..
     told = server.log.read_text()
     assert 'event="stored, but does not run" entry=rules.r error="file ' in told
     assert server.rule_status("r") in ("stopped by error", "stopped")
+
+
+def test_a_trusted_key_that_is_none_is_refused_at_the_start(new_server: Callable[..., Server], tmp_path: Path) -> None:
+    """Not with the first import, weeks later."""
+    (tmp_path / "key.pem").write_text("hello")
+    with pytest.raises(RuntimeError):
+        new_server("--trusted-key", str(tmp_path / "key.pem"))
+    assert "key.pem: trusted key: not readable; an Ed25519 public key in PEM is expected" in (tmp_path / "data0.log").read_text()

@@ -180,16 +180,22 @@ def _private(pem: bytes) -> Any:
     return key
 
 
-def _is_signed(pem: bytes, signature: bytes, data: bytes) -> bool:
-    from cryptography.exceptions import InvalidSignature
-
+def public_key(pem: bytes) -> Any:
+    """The key that a signature is checked with; PlutinoError when the text is none, or nothing here checks signatures."""
     serialization, ed25519 = _library()
     try:
         key = serialization.load_pem_public_key(pem)
-    except (ValueError, TypeError) as error:
-        raise PlutinoError(f"trusted key: {error}; an Ed25519 public key in PEM is expected") from None
+    except (ValueError, TypeError):
+        raise PlutinoError("trusted key: not readable; an Ed25519 public key in PEM is expected") from None
     if not isinstance(key, ed25519.Ed25519PublicKey):
         raise PlutinoError("trusted key: of another kind; an Ed25519 public key is expected")
+    return key
+
+
+def _is_signed(pem: bytes, signature: bytes, data: bytes) -> bool:
+    key = public_key(pem)
+    from cryptography.exceptions import InvalidSignature
+
     try:
         key.verify(signature, data)
     except InvalidSignature:
