@@ -103,6 +103,10 @@ class BlobStore:
         except OSError as error:
             raise TransportError(f"blob {digest}: {(error.strerror or str(error)).lower()}") from error
 
+    async def fault(self, digest: str) -> str | None:
+        """What is wrong with the file of a blob, None when it is as it was written."""
+        return await self._worker.run(partial(_fault, self.path(digest)))
+
     def hold(self, digest: str) -> None:
         """Keep a blob until the matching ``release``."""
         self._held[digest] += 1
@@ -196,6 +200,17 @@ async def pieces(made: Iterable[bytes]) -> AsyncIterable[bytes]:
     for piece in made:
         yield piece
         await asyncio.sleep(0)
+
+
+def _fault(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read: {(error.strerror or str(error)).lower()}"
+    return None if found == path.parent.name + path.name else "was changed"
 
 
 def _size(path: Path, touch: bool) -> int:

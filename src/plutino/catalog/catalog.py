@@ -185,7 +185,7 @@ class Catalog:
         await uninterrupted(self._save_task(task))
 
     async def verify(self, expected: tuple[int, str] | None = None) -> Audit:
-        """Whether history and stored objects are what was written (see ``catalog.audit``).
+        """Whether history, stored objects and the bytes that belong to these are what was written (see ``catalog.audit``).
 
         ``expected``: number and hash of a revision, when they were kept elsewhere.
         """
@@ -194,7 +194,13 @@ class Catalog:
         while links := await self._worker.run(partial(self._store.links, after, _LINKS_AT_ONCE)):
             await self._worker.run(partial(verifier.add_all, links))
             after = links[-1].number
-        return await self._worker.run(partial(self._store.audit, verifier, expected))
+        found = await self._worker.run(partial(self._store.audit, verifier, expected))
+        spoilt = []
+        for ref, blobs in list(self._blobs.items()):
+            for role, digest in blobs:
+                if (fault := await self.blob_store.fault(digest)) is not None:
+                    spoilt.append(f"{ref.kind} {ref.name}: its {role} {fault}; import it again, from a bundle or from where it came")
+        return replace(found, faults=(*found.faults, *spoilt)) if spoilt else found
 
     async def collect(self) -> int:
         """Delete bytes that no text and no kept revision names, and nobody holds; gives how many. Not while a commit may come."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
 from plutino.catalog import Audit, Catalog, TaskRecord
+from plutino.catalog.blobs import pieces_of
 from plutino.model import Ref
 from unit.control.fakes import ORIGIN, CountingClock
 
@@ -23,7 +25,8 @@ async def written(directory: Path, revisions: int, keep: int = 1000, keep_audit:
     """A closed catalog with some history."""
     catalog = await opened(directory, keep, keep_audit)
     for i in range(revisions):
-        blobs = {A: (("file", f"{i:064x}"),)}
+        kept_bytes = await catalog.blob_store.put(pieces_of(f"bytes {i}".encode()), limit=100, what="the file")
+        blobs = {A: (("file", kept_bytes.digest),)}
         texts = {A: f"text {i}", B: None if i % 3 == 2 else f"rule {i}"}
         await catalog.commit(texts, base_revision=i, origin=ORIGIN, outcome=f"number {i}", blobs=blobs)
     await catalog.close()
@@ -84,6 +87,20 @@ async def test_what_was_changed_behind_its_back_is_found(tmp_path: Path, stateme
     found = await verified(tmp_path)
     assert not found.valid
     assert fault in "; ".join(found.faults)
+
+
+@pytest.mark.parametrize(
+    ("damage", "fault"), [(Path.unlink, "is missing"), (Path.touch, None), (lambda p: p.write_bytes(b"x"), "was changed")]
+)
+async def test_bytes_that_are_gone_or_changed_are_found(tmp_path: Path, damage: Callable[[Path], object], fault: str | None) -> None:
+    """An object whose file is another one, or nowhere, is not what was written."""
+    await written(tmp_path, 2)
+    digest = hashlib.sha256(b"bytes 1").hexdigest()
+    [path] = [path for path in tmp_path.rglob("*") if path.is_file() and path.parent.name + path.name == digest]
+    damage(path)
+    found = await verified(tmp_path)
+    expected = () if fault is None else (f"stream a: its file {fault}; import it again, from a bundle or from where it came",)
+    assert found.faults == expected
 
 
 async def test_a_chain_that_was_made_anew_is_found_by_a_hash_kept_elsewhere(tmp_path: Path) -> None:
