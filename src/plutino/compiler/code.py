@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import UNSET
 
 from plutino.errors import EvaluationError
-from plutino.execution import kernels
+from plutino.execution import arithmetic, kernels, paths
 from plutino.execution.aggregates import Failed, group_text
 from plutino.execution.failures import StageError
 from plutino.execution.finishing import extracted, listed, unnested
@@ -40,11 +40,11 @@ _NAMES: dict[str, Any] = {
             kernels.like,
             kernels.matches,
             kernels.same,
-            kernels.key,
-            kernels.no_key,
-            kernels.element,
-            kernels.part,
-            kernels.metadata,
+            paths.key,
+            paths.no_key,
+            paths.element,
+            paths.part,
+            paths.metadata,
             kernels.bail,
             kernels.first_of,
             unnested,
@@ -53,7 +53,7 @@ _NAMES: dict[str, Any] = {
             to_dict,
         )
     },
-    **{function.__name__: function for function in kernels.WIDE.values()},
+    **{function.__name__: function for function in arithmetic.WIDE.values()},
     "wrap": wrap,
     "group_text": group_text,
     "Failed": Failed,

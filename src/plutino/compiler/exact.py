@@ -8,7 +8,8 @@ from typing import Any, assert_never
 from msgspec import Struct
 
 from plutino.compiler.code import Constants
-from plutino.execution.kernels import OPERATORS, WIDE, guarded_call
+from plutino.execution.arithmetic import WIDE
+from plutino.execution.kernels import OPERATORS, guarded_call
 from plutino.execution.patterns import like_regex
 from plutino.model import attribute
 from plutino.planner.bound import (

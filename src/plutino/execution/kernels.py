@@ -5,22 +5,22 @@ Operands are dialect values; ``None`` is null. Whatever the dialect refuses rais
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from msgspec import UNSET
 
 from plutino.errors import EvaluationError
+from plutino.execution.arithmetic import add, bit_and, bit_or, bit_xor, div, mod, mul, sub
+from plutino.execution.failures import refused
 from plutino.execution.patterns import like_regex
 from plutino.model.moment import from_epoch_ms
-from plutino.model.number import INT64_MAX, INT64_MIN, divide, remainder, wrap
-from plutino.model.value import as_float, describe, float_of, general_text, go_type_name, to_datetime
+from plutino.model.number import INT64_MAX, INT64_MIN
+from plutino.model.value import as_float, describe, float_of, general_text, to_datetime
 
 _NUMBERS = frozenset((int, float))
 _PLAIN = frozenset((int, float, str, bool))
-_CONTAINERS = (list, dict, bytes, tuple)
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------------------
@@ -67,15 +67,6 @@ def first_of(*values: Any) -> Any:
 # --- comparison -------------------------------------------------------------------------------------------------------------------
 
 
-def _refuse(op: str, left: Any, right: Any) -> EvaluationError:
-    for side in (left, right):
-        if isinstance(side, _CONTAINERS):
-            return EvaluationError(f"{op} is an invalid operation for {go_type_name(side)}")
-    if {type(left), type(right)} == _NUMBERS:
-        left, right = float(left), float(right)
-    return EvaluationError(f"invalid operation {describe(left)} {op} {describe(right)}")
-
-
 def _comparable(op: str, left: Any, right: Any) -> tuple[Any, Any]:
     """Both sides in one comparable kind."""
     a, b = type(left), type(right)
@@ -91,14 +82,14 @@ def _comparable(op: str, left: Any, right: Any) -> tuple[Any, Any]:
         return left, _moment(op, left, right, right)
     if isinstance(right, datetime) and a in _NUMBERS:
         return from_epoch_ms(int(left)), right
-    raise _refuse(op, left, right)
+    raise refused(op, left, right)
 
 
 def _moment(op: str, left: Any, right: Any, value: Any) -> datetime:
     try:
         return to_datetime(value)
     except EvaluationError as error:
-        raise _refuse(op, left, right) from error
+        raise refused(op, left, right) from error
 
 
 def eq(left: Any, right: Any) -> bool:
@@ -154,7 +145,7 @@ def both(left: Any, right: Any) -> bool:
         return False
     if type(left) is bool and type(right) is bool:
         return left and right
-    raise _refuse("AND", left, right)
+    raise refused("AND", left, right)
 
 
 def either(left: Any, right: Any) -> bool:
@@ -163,7 +154,7 @@ def either(left: Any, right: Any) -> bool:
         return False
     if type(left) is bool and type(right) is bool:
         return left or right
-    raise _refuse("OR", left, right)
+    raise refused("OR", left, right)
 
 
 def holds(value: Any) -> bool:
@@ -173,121 +164,6 @@ def holds(value: Any) -> bool:
     if value is False or value is None:
         return False
     raise EvaluationError(f"invalid condition that returns non-bool value {describe(value)}")
-
-
-# --- arithmetic -------------------------------------------------------------------------------------------------------------------
-
-
-def add(left: Any, right: Any) -> Any:
-    a, b = type(left), type(right)
-    if a is float and b is float:
-        return left + right
-    if a is int and b is int:
-        return wrap(left + right)
-    if left is None or right is None:
-        return None
-    if a in _NUMBERS and b in _NUMBERS:
-        return float(left) + float(right)
-    raise _refuse("+", left, right)
-
-
-def sub(left: Any, right: Any) -> Any:
-    a, b = type(left), type(right)
-    if a is float and b is float:
-        return left - right
-    if a is int and b is int:
-        return wrap(left - right)
-    if left is None or right is None:
-        return None
-    if a in _NUMBERS and b in _NUMBERS:
-        return float(left) - float(right)
-    raise _refuse("-", left, right)
-
-
-def mul(left: Any, right: Any) -> Any:
-    a, b = type(left), type(right)
-    if a is float and b is float:
-        return left * right
-    if a is int and b is int:
-        return wrap(left * right)
-    if left is None or right is None:
-        return None
-    if a in _NUMBERS and b in _NUMBERS:
-        return float(left) * float(right)
-    raise _refuse("*", left, right)
-
-
-def wide_add(left: Any, right: Any) -> Any:
-    """A sum with numbers of schemaless rows: beyond 64 bits it is a float."""
-    return _narrow(left + right) if type(left) is int and type(right) is int else add(left, right)
-
-
-def wide_sub(left: Any, right: Any) -> Any:
-    """A difference with numbers of schemaless rows."""
-    return _narrow(left - right) if type(left) is int and type(right) is int else sub(left, right)
-
-
-def wide_mul(left: Any, right: Any) -> Any:
-    """A product with numbers of schemaless rows."""
-    return _narrow(left * right) if type(left) is int and type(right) is int else mul(left, right)
-
-
-def _narrow(value: int) -> int | float:
-    return value if -(2**63) <= value < 2**63 else float(value)
-
-
-WIDE: Mapping[str, Callable[[Any, Any], Any]] = {"+": wide_add, "-": wide_sub, "*": wide_mul}
-
-
-def div(left: Any, right: Any) -> Any:
-    """Integers truncate toward zero."""
-    if left is None or right is None:
-        return None
-    a, b = type(left), type(right)
-    if a not in _NUMBERS or b not in _NUMBERS:
-        raise _refuse("/", left, right)
-    if right == 0:
-        raise EvaluationError("divided by zero")
-    if a is int and b is int:
-        return divide(left, right)
-    return float(left) / float(right)
-
-
-def mod(left: Any, right: Any) -> Any:
-    """The sign follows the dividend."""
-    if left is None or right is None:
-        return None
-    a, b = type(left), type(right)
-    if a not in _NUMBERS or b not in _NUMBERS:
-        raise _refuse("%", left, right)
-    if right == 0:
-        raise EvaluationError("divided by zero")
-    if a is int and b is int:
-        return remainder(left, right)
-    return math.fmod(left, right) if math.isfinite(left) else math.nan
-
-
-def _bits(op: str, left: Any, right: Any, of_ints: Callable[[int, int], int], of_bools: Callable[[bool, bool], bool]) -> Any:
-    if left is None or right is None:
-        return False
-    a, b = type(left), type(right)
-    if a is int and b is int:
-        return of_ints(left, right)
-    if a is bool and b is bool:
-        return of_bools(left, right)
-    raise _refuse(op, left, right)
-
-
-def bit_and(left: Any, right: Any) -> Any:
-    return _bits("&", left, right, int.__and__, lambda a, b: a and b)
-
-
-def bit_or(left: Any, right: Any) -> Any:
-    return _bits("|", left, right, int.__or__, lambda a, b: a or b)
-
-
-def bit_xor(left: Any, right: Any) -> Any:
-    return _bits("^", left, right, int.__xor__, lambda a, b: a != b)
 
 
 OPERATORS: Mapping[str, tuple[str, Callable[[Any, Any], Any]]] = {
@@ -366,78 +242,7 @@ def same(value: Any, choice: Any) -> bool:
         raise EvaluationError(f"evaluate case expression error: {error}") from error
 
 
-# --- paths ------------------------------------------------------------------------------------------------------------------------
-
-
-def key(base: Any, name: str) -> Any:
-    """``base->name``: null for a missing key and for a base that is no map and no list."""
-    if isinstance(base, dict):
-        return base.get(name)
-    if isinstance(base, list):
-        raise EvaluationError(f"the result {general_text(base)} is not a type of map[string]interface{{}}")
-    return None
-
-
-def no_key(base: Any) -> Any:
-    """``base->1``."""
-    raise EvaluationError("the right expression is not a field reference node")
-
-
-def _list_of(base: Any, first: int, second: int) -> list[Any]:
-    if isinstance(base, list):
-        return base
-    if isinstance(base, dict):
-        raise EvaluationError("[] is an invalid operation for map[string]interface {}")
-    raise EvaluationError(f"invalid operation {describe(base)} [] *xsql.BracketEvalResult(&{{{first} {second}}})")
-
-
-def _position(value: Any) -> int:
-    if type(value) is int or (type(value) is float and math.isfinite(value)):
-        return int(value)
-    raise EvaluationError("invalid evaluation result - <nil>")
-
-
-def element(base: Any, index: Any) -> Any:
-    if base is None:
-        return None
-    at = _position(index)
-    items = _list_of(base, at, at)
-    size = len(items)
-    if at >= size or at < -size:
-        raise EvaluationError(f"out of index: {at} of {size}")
-    return items[at]
-
-
-def part(base: Any, start: Any, end: Any, open_end: bool) -> Any:
-    """``base[start:end]``; ``open_end`` says that no end was written."""
-    if base is None:
-        return None
-    first = _position(start)
-    last = -(2**31) if open_end else _position(end)
-    items = _list_of(base, first, last)
-    size = len(items)
-    if not open_end and first >= 0 and last >= 0 and first > last:
-        raise EvaluationError(f"start cannot be greater than end. start:{first}  end:{last}")
-    low = first + size if first < 0 else first
-    if low < 0 or low >= size:
-        raise EvaluationError(f"start value is out of index: {first} of {size}")
-    high = size if open_end else (last + size if last < 0 else last)
-    if high > size:
-        raise EvaluationError(f"end value is out of index: {last} of {size}")
-    return items[low : max(low, high)]
-
-
-# --- metadata and functions -------------------------------------------------------------------------------------------------------
-
-
-def metadata(meta: Mapping[str, Any], path: Sequence[str]) -> Any:
-    """The value under a path of keys; null where a step is missing."""
-    found: Any = meta
-    for step in path:
-        if not isinstance(found, Mapping):
-            return None
-        found = found.get(step)
-    return dict(found) if isinstance(found, Mapping) else found
+# --- functions --------------------------------------------------------------------------------------------------------------------
 
 
 def bail() -> Any:
