@@ -29,6 +29,7 @@ from plutino.spi.discovery import resource_kinds
 from plutino.spi.discretion import declared_secrets
 from plutino.spi.limits import Limits, limits_from, use_limits
 from plutino.spi.plugin import PluginSettings
+from plutino.spi.staging import Attached
 
 if TYPE_CHECKING:
     from plutino.rest.configs import LogControl
@@ -246,6 +247,9 @@ class Core:
                 plugins=settings.plugin_settings(),
             )
             kinds = resource_kinds("plutino.resources")
+            for kind in kinds.values():
+                if isinstance(kind, Attached):
+                    kind.attach(engine)
             controller = Controller(catalog, engine, kinds, registry=found, settings=settings.for_checks(), policy=policy)
             finished.control = controller
             engine.plugins.on_learned = _Learned(controller, log)

@@ -126,7 +126,10 @@ class PortablePluginKind:
 
     def __init__(self) -> None:
         self._host: Host | None = None
-        """The engine, once a plugin was brought to it: it knows which functions are aggregates."""
+        """The engine: it knows which functions are aggregates."""
+
+    def attach(self, host: Host) -> None:
+        self._host = host
 
     @property
     def actions(self) -> Sequence[Action]:
@@ -167,8 +170,7 @@ class PortablePluginKind:
         if content.manifest is None:
             return ()
         plugin = definition.ref.name
-        status = self._host.plugin_status(plugin) if self._host is not None else None
-        aggregates = status.aggregates if status is not None and status.digest == content.digest else ()
+        aggregates = self._host.plugin_aggregates(plugin, content.digest) if self._host is not None else ()
         return tuple(_function(name, plugin, content.digest, name in aggregates) for name in content.manifest.functions)
 
     def connectors(self, definition: Definition) -> tuple[DeclaredConnector, ...]:
@@ -195,7 +197,6 @@ class PortablePluginKind:
 
     async def activate(self, before: Definition | None, after: Definition | None, prepared: Any, host: Host) -> None:
         """Its program runs from now on, or no more."""
-        self._host = host
         if prepared is not None:
             await host.install_plugin(prepared)
         elif after is None and before is not None:
@@ -235,8 +236,8 @@ class PortablePluginKind:
     async def _put(self, call: Call, name: str, text: str, mode: Mode, prefix: str) -> None:
         try:
             await call.control.put(Ref(self.kind, name), text, mode=mode, origin=Origin("rest", call.client))
-            status = call.control.host.plugin_status(name)
-            if status is not None and status.aggregates:
+            made = call.control.environment.get(Ref(self.kind, name))
+            if made is not None and call.control.host.plugin_aggregates(name, made.content.digest):
                 # The next rule must find its functions for what they are.
                 await call.control.reactivate(Ref(self.kind, name))
         except PlutinoError as error:

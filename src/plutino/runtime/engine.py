@@ -279,6 +279,10 @@ class Engine:
         """How the process of a portable plugin is."""
         return self.plugins.status(name)
 
+    def plugin_aggregates(self, name: str, digest: str) -> tuple[str, ...]:
+        """Which functions of a package are aggregates."""
+        return self.plugins.aggregates(name, digest)
+
     # -- connections
 
     async def connect(self, id: str, connector: str, properties: Mapping[str, Any]) -> None:

@@ -297,6 +297,10 @@ class Host(Protocol):
         """How the process of a portable plugin is, None for an unknown one."""
         ...
 
+    def plugin_aggregates(self, name: str, digest: str) -> tuple[str, ...]:
+        """Which functions of a package are aggregates, as far as it has said so, now or when it ran before."""
+        ...
+
     def readers(self, stream: str) -> tuple[str, ...]:
         """Rules that run on a stream or table now."""
         ...

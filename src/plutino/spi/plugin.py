@@ -32,14 +32,12 @@ class PluginPackage(Struct, frozen=True):
 class PluginStatus(Struct, frozen=True):
     """How the process of a plugin is: ``status`` is ``initializing``, ``running``, ``error`` or ``stop``.
 
-    ``users`` counts what is started for each rule. ``aggregates``: which of the functions of the package ``digest`` are aggregates.
+    ``users`` counts what is started for each rule.
     """
 
     status: str
     error: str = ""
     users: Mapping[str, int] = {}
-    digest: str = ""
-    aggregates: tuple[str, ...] = ()
 
     def wire(self) -> dict[str, Any]:
         """As REST shows it."""

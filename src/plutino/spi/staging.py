@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from plutino.model import Definition
 from plutino.spi.function import FunctionSpec
+from plutino.spi.host import Host
 
 SIZE_LIMIT = 1 << 40
 """Bytes of one blob at most, as far as its kind is concerned: what the process takes in is limited by ``spi.limits``."""
@@ -81,6 +82,15 @@ class Functional(Protocol):
 
     def functions(self, definition: Definition) -> tuple[FunctionSpec, ...]:
         """The functions of an object; their specs are equal as long as they do the same, so that a rule knows when to start anew."""
+        ...
+
+
+@runtime_checkable
+class Attached(Protocol):
+    """What a ``ResourceSpec`` has besides, when it must know the engine before its first object is brought there."""
+
+    def attach(self, host: Host) -> None:
+        """Remember the engine; called once, before anything is checked."""
         ...
 
 

@@ -26,6 +26,7 @@ from plutino.spi.access import Access
 from plutino.spi.discovery import resource_kinds
 from plutino.spi.discretion import declared_secrets
 from plutino.spi.plugin import PluginPackage, PluginStatus
+from plutino.spi.staging import Attached
 
 
 class MemoryLog:
@@ -153,8 +154,10 @@ class FakeHost:
         self.plugins.pop(name, None)
 
     def plugin_status(self, name: str) -> PluginStatus | None:
-        package = self.plugins.get(name)
-        return None if package is None else PluginStatus("running", digest=package.digest, aggregates=self.aggregates)
+        return PluginStatus("running") if name in self.plugins else None
+
+    def plugin_aggregates(self, name: str, digest: str) -> tuple[str, ...]:
+        return self.aggregates
 
     async def try_out(self, trial: str, deployment: Deployment) -> int:
         self.trials[trial] = deployment
@@ -297,6 +300,9 @@ async def open_api(
     """The REST side on a data directory; ``registry`` defaults to the components that are built in."""
     known, host, log = registry or components(), FakeHost(), MemoryLog()
     kinds = resource_kinds("plutino.resources")
+    for kind in kinds.values():
+        if isinstance(kind, Attached):
+            kind.attach(host)
     catalog = await Catalog.open(data, clock=SystemClock())
     try:
         policy = policy or Policy()

@@ -11,6 +11,7 @@ from typing import Any
 from plutino.errors import EvaluationError, PlutinoError, TransportError
 from plutino.runtime.facilities import Facilities
 from plutino.runtime.plugins.connectors import Components, specs_of
+from plutino.runtime.plugins.packages import known_aggregates
 from plutino.runtime.plugins.plugin import STOPPED, Plugin, request_of, result_of
 from plutino.spi.plugin import PluginPackage, PluginSettings, PluginStatus
 
@@ -46,7 +47,7 @@ class Plugins:
         self._patience = 0.0
         self._waited_at = -REST_SECONDS
         self.on_learned: Callable[[str], None] = lambda name: None
-        """Told that a plugin has aggregates among its functions, as soon as it has said so."""
+        """Told that a plugin has said something new about which of its functions are aggregates."""
 
     @property
     def threads(self) -> ThreadPoolExecutor:
@@ -91,6 +92,13 @@ class Plugins:
         plugin = self._plugins.get(name)
         return None if plugin is None else plugin.status
 
+    def aggregates(self, name: str, digest: str) -> tuple[str, ...]:
+        """Which functions of a package are aggregates, as far as it has said so."""
+        plugin = self._plugins.get(name)
+        if plugin is not None and plugin.package.digest == digest:
+            return plugin.aggregates
+        return known_aggregates(name, digest, self._root)
+
     async def call(self, rule: str, name: str, symbol: str, args: Sequence[Any]) -> Any:
         """The result of a function for a rule; EvaluationError when there is none."""
         plugin = self._plugins.get(name)
@@ -114,8 +122,9 @@ class Plugins:
         raise TransportError(f"{role} {symbol}: no plugin brings it")
 
     async def _learn(self, plugin: Plugin) -> None:
+        known = plugin.aggregates
         await plugin.running.wait()
-        if self._plugins.get(plugin.package.name) is plugin and plugin.status.aggregates:
+        if self._plugins.get(plugin.package.name) is plugin and plugin.aggregates != known:
             self.on_learned(plugin.package.name)
 
     async def _wait_for(self, plugin: Plugin) -> None:

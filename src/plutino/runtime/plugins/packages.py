@@ -10,6 +10,9 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+from msgspec import Struct
+
 from plutino.errors import PlutinoError
 from plutino.spi.archive import open_archive
 from plutino.spi.plugin import PluginPackage
@@ -27,6 +30,13 @@ _PASSED_ON = frozenset(
         *("LD_LIBRARY_PATH", "CONDA_EXE", "CONDA_PREFIX", "CONDA_ROOT", "SSL_CERT_FILE", "SSL_CERT_DIR"),
     }
 )
+
+
+class Functions(Struct, frozen=True):
+    """What a package has said of its functions."""
+
+    digest: str
+    aggregates: tuple[str, ...]
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -93,8 +103,25 @@ def _run_script(package: PluginPackage, folder: Path, environ: Mapping[str, str]
         raise PlutinoError(f"plugin {package.name}: {INSTALL_SCRIPT} ended with {done.returncode}: {said}")
 
 
+def known_aggregates(name: str, digest: str, root: Path) -> tuple[str, ...]:
+    """Which functions of a package are aggregates, as it said when it ran before."""
+    try:
+        found = msgspec.json.decode((root / f".{name}.functions").read_bytes(), type=Functions)
+    except (OSError, msgspec.DecodeError):
+        return ()
+    return found.aggregates if found.digest == digest else ()
+
+
+def remember_aggregates(package: PluginPackage, aggregates: tuple[str, ...], root: Path) -> None:
+    """Note which functions of a package are aggregates: rules are checked before it runs again. Blocks."""
+    with contextlib.suppress(OSError):
+        (root / f".{package.name}.functions").write_bytes(msgspec.json.encode(Functions(package.digest, aggregates)))
+
+
 def removed(name: str, root: Path) -> None:
     """Take away what was unpacked. Blocks."""
+    with contextlib.suppress(OSError):
+        (root / f".{name}.functions").unlink()
     shutil.rmtree(root / name, ignore_errors=True)
     shutil.rmtree(root / f".{name}.new", ignore_errors=True)
     forget_process(name, root)

@@ -14,7 +14,15 @@ from msgspec import Struct
 from plutino.errors import EvaluationError, PlutinoError, TransportError
 from plutino.runtime.backoff import Backoff
 from plutino.runtime.facilities import Facilities, settle
-from plutino.runtime.plugins.packages import end_orphan, forget_process, remember_process, removed, unpacked
+from plutino.runtime.plugins.packages import (
+    end_orphan,
+    forget_process,
+    known_aggregates,
+    remember_aggregates,
+    remember_process,
+    removed,
+    unpacked,
+)
 from plutino.runtime.plugins.process import PluginProcess, command_of
 from plutino.runtime.plugins.sockets import CommandSocket
 from plutino.spi.plugin import PluginPackage, PluginSettings, PluginStatus
@@ -63,14 +71,14 @@ class Plugin:
     """A plugin as long as it is installed.
 
     ``running`` is set while its process serves, ``tried`` once the first attempt has succeeded or failed. ``aggregates``: which of its
-    functions are aggregates, as far as it has said so.
+    functions are aggregates, as far as it has said so, also when it ran before.
     """
 
     def __init__(self, package: PluginPackage, root: Path, settings: PluginSettings, facilities: Facilities) -> None:
         self.package = package
         self.running = asyncio.Event()
         self.tried = asyncio.Event()
-        self.aggregates: dict[str, bool] = {}
+        self.aggregates = known_aggregates(package.name, package.digest, root)
         self._root = root
         self._settings = settings
         self._facilities = facilities
@@ -90,8 +98,7 @@ class Plugin:
         users: dict[str, int] = {}
         for symbol in self._symbols:
             users[symbol.rule] = users.get(symbol.rule, 0) + 1
-        aggregates = tuple(name for name, is_aggregate in self.aggregates.items() if is_aggregate)
-        return PluginStatus(self._status, self._error, users, self.package.digest, aggregates)
+        return PluginStatus(self._status, self._error, users)
 
     async def close(self) -> None:
         """End its process."""
@@ -244,14 +251,17 @@ class Plugin:
     async def _serve(self) -> int:
         """Start all functions; gives the exit code of the process once it has ended."""
         assert self._process is not None
-        for symbol in self.package.functions:
-            await self._start_function(symbol)
+        found = [symbol for symbol in self.package.functions if await self._start_function(symbol)]
+        if tuple(found) != self.aggregates:
+            self.aggregates = tuple(found)
+            await asyncio.to_thread(remember_aggregates, self.package, self.aggregates, self._root)
         self._status, self._error = RUNNING, ""
         self.running.set()
         self.tried.set()
         return await self._process.ended()
 
-    async def _start_function(self, name: str) -> None:
+    async def _start_function(self, name: str) -> bool:
+        """Start a function; whether it is an aggregate."""
         channel = CommandSocket(f"func_{name}", self._is_own)
         await channel.open()
         self._functions[name] = channel
@@ -259,9 +269,10 @@ class Plugin:
         request = msgspec.json.encode({"func": "IsAggregate", "arg": None})
         try:
             answer = await self._while_alive(channel.command(request, self._settings.recv_timeout_ms / 1000))
-            self.aggregates[name] = msgspec.json.decode(answer).get("result") is True
+            return msgspec.json.decode(answer).get("result") is True
         except (TimeoutError, msgspec.DecodeError, AttributeError):
             self._facilities.log.warning("plugin does not say whether a function is an aggregate", plugin=self.package.name, function=name)
+            return name in self.aggregates
 
     async def _end(self) -> None:
         """End the process, and take its sockets away."""
