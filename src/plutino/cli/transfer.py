@@ -136,28 +136,31 @@ def import_(
     for name in ("faults", "troubles", "warnings"):
         if answer.get(name):
             answer[name] = layout.located(document, answer[name])
-    faults: list[dict[str, Any]] = answer.get("faults") or []
     if as_json:
         print_json(answer)
-    elif dry_run:
-        print_changes(answer)
-    elif not faults:
-        click.echo(f"imported {described(document)}" + (", except for what is kept" if answer.get("ignored") else ""))
     else:
-        click.echo(f"imported {described(document)}, without what is named below")
-    if not as_json:
-        if not dry_run:
-            for entry in answer.get("ignored") or []:
-                click.echo(f"kept as it was: {entry}", err=True)
-        for line in fault_lines(answer.get("warnings") or []):
-            click.echo(f"warning:{line[1:]}", err=True)
-        for line in fault_lines(answer.get("troubles") or []):
-            click.echo(f"imported, but does not run:{line[1:]}", err=True)
-        if faults:
-            click.echo(f"error: {counted(len(faults), 'fault')}; these entries stay as they were", err=True)
-            for line in fault_lines(faults):
-                click.echo(line, err=True)
-    return 1 if faults else 0
+        _tell(document, answer, dry_run)
+    return 1 if answer.get("faults") else 0
+
+
+def _tell(document: Document, answer: dict[str, Any], dry_run: bool) -> None:
+    """What an import came to: one line on stdout (or the changes), everything that needs attention on stderr."""
+    faults: list[dict[str, Any]] = answer.get("faults") or []
+    if dry_run:
+        print_changes(answer)
+    else:
+        rest = ", without what is named below" if faults else ", except for what is kept" if answer.get("ignored") else ""
+        click.echo(f"imported {described(document)}{rest}")
+        for entry in answer.get("ignored") or []:
+            click.echo(f"kept as it was: {entry}", err=True)
+    for line in fault_lines(answer.get("warnings") or []):
+        click.echo(f"warning:{line[1:]}", err=True)
+    for line in fault_lines(answer.get("troubles") or []):
+        click.echo(f"imported, but does not run:{line[1:]}", err=True)
+    if faults:
+        click.echo(f"error: {counted(len(faults), 'fault')}; these entries stay as they were", err=True)
+        for line in fault_lines(faults):
+            click.echo(line, err=True)
 
 
 @click.command("export", cls=Verbed, short_help="Export the configuration to a file or a folder.")
