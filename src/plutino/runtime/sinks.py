@@ -450,6 +450,8 @@ class Outlet:
         dropped = sum(len(parcel.items) for parcel in left)
         if dropped:
             self._trouble(f"rule stopped, drop {dropped} messages in front of {self.plan.request.name}", dropped)
+            # The status goes with the rule, and with the server.
+            self._facilities.log.warning("messages dropped", rule=self._owner.rule, sink=self.plan.request.name, messages=dropped)
         for parcel in left:
             if not release:
                 parcel.receipts = [receipt for receipt in parcel.receipts if receipt.inside]

@@ -145,6 +145,7 @@ async def test_json_numbers_are_floats_for_templates(plant: Plant) -> None:
 
 async def test_unchanged_payloads_go_out_untouched(plant: Plant) -> None:
     """Same format in and out: the bytes of the source; another format is encoded."""
+
     class Passing(Script):
         def __call__(self) -> Any:
             acting = super().__call__()
@@ -282,6 +283,7 @@ async def test_a_stopping_rule_drops_what_a_dead_sink_does_not_take(plant: Plant
     plant.source().offer({"a": 1}, {"a": 2})
     await plant.engine.stop("r")
     assert plant.engine.errors("r")[-1].text == "rule stopped, drop 2 messages in front of kept_0"
+    assert plant.log.lines[-1] == ("messages dropped", {"rule": "r", "sink": "kept_0", "messages": 2})
 
 
 # -- checks
