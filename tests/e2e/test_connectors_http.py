@@ -300,9 +300,7 @@ async def test_everything_may_come_with_each_message(peer: Peer, tmp_path: Path)
         {"url": peer.url + "/a", "method": "put", "bodyType": "text", "headers": {"X": "1"}},
         {"url": peer.url + "/b", "method": "post", "bodyType": "json", "headers": {"X": "2"}},
     ]
-    await send(
-        tmp_path, [b"1", b"2"], properties, url=peer.url + "/{{.p}}", method="{{.m}}", bodyType="{{.t}}", headers={"X": "{{.x}}"}
-    )
+    await send(tmp_path, [b"1", b"2"], properties, url=peer.url + "/{{.p}}", method="{{.m}}", bodyType="{{.t}}", headers={"X": "{{.x}}"})
     assert [(m, u, h["x"], h["content-type"]) for m, u, h, _ in peer.requests] == [
         ("PUT", "/a", "1", "text/plain"),
         ("POST", "/b", "2", "application/json"),

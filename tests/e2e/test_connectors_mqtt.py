@@ -276,9 +276,7 @@ async def test_ping_tells_whether_a_broker_answers(broker: Broker, tmp_path: Pat
     assert CONNECTOR.sink.ping is not None
     options = CONNECTOR.source.options
     await CONNECTOR.source.ping(decode_options(options, {"server": broker.url}), "x", source_context(str(tmp_path)))
-    await CONNECTOR.sink.ping(
-        decode_options(CONNECTOR.sink.options, {"server": broker.url, "topic": "x"}), sink_context(str(tmp_path))
-    )
+    await CONNECTOR.sink.ping(decode_options(CONNECTOR.sink.options, {"server": broker.url, "topic": "x"}), sink_context(str(tmp_path)))
     with pytest.raises(TransportError, match="connection refused"):
         await CONNECTOR.source.ping(decode_options(options, {"server": "tcp://127.0.0.1:2"}), "x", source_context(str(tmp_path)))
 

@@ -136,7 +136,6 @@ def test_w10_a_running_rule_imported_again_runs_once(server: Server, broker: Bro
         client.disconnect()
 
 
-
 def test_w16_w59_every_configuration_is_exported_as_it_is(new_server: Callable[..., Server]) -> None:
     """W16, W59: keys of types that nobody knows, and of types whose names begin alike, also after a restart."""
     server = new_server()

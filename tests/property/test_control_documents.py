@@ -14,9 +14,7 @@ from plutino.errors import DocumentError, Fault
 
 plain = st.text(st.characters(exclude_categories=["Cs"]))
 sections = st.dictionaries(st.sampled_from(SECTIONS), st.dictionaries(plain, plain, max_size=3), max_size=4)
-single = st.dictionaries(
-    st.sampled_from([s for s in SECTIONS if s not in GROUPED]), st.dictionaries(plain, plain, max_size=3), max_size=4
-)
+single = st.dictionaries(st.sampled_from([s for s in SECTIONS if s not in GROUPED]), st.dictionaries(plain, plain, max_size=3), max_size=4)
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | plain,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(plain | st.sampled_from(SECTIONS), inner, max_size=3),

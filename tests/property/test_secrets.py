@@ -31,7 +31,6 @@ SPECIAL = "!$%^*()_-+~.@/#?=&"
 SALT = bytes(16)
 
 
-
 @cache
 def registry() -> Registry:
     return components()

@@ -274,12 +274,8 @@ _SEARCH = (
         Nulls.CALL,
         ("array_contains_any(array_create(1, 2), array_create(2, 3))", True),
     ),
-    _spec(
-        "array_max", _extreme(True), "Largest element of a list", (_A,), "any", Nulls.NULL, ("array_max(array_create(3, 1, 2))", 3)
-    ),
-    _spec(
-        "array_min", _extreme(False), "Smallest element of a list", (_A,), "any", Nulls.NULL, ("array_min(array_create(3, 1, 2))", 1)
-    ),
+    _spec("array_max", _extreme(True), "Largest element of a list", (_A,), "any", Nulls.NULL, ("array_max(array_create(3, 1, 2))", 3)),
+    _spec("array_min", _extreme(False), "Smallest element of a list", (_A,), "any", Nulls.NULL, ("array_min(array_create(3, 1, 2))", 1)),
     _spec(
         "array_cardinality",
         _cardinality,

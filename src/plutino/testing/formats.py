@@ -13,7 +13,7 @@ from plutino.spi.options import decode_options
 from plutino.testing.options import check_options
 
 GARBAGE = (b"", b"\x00", b"\xff\xfe\x80", b"{", b"[", b'{"a":', b"[1,2]", b'"x"', b"null", b"a,b\nc", b'{"a":1}{"b":2}', b"%zz", b"\n")
-ROWS: tuple[Mapping[str, Any], ...] = ({"a": "x", "b": "y"}, {"a": "ä \"1\"=&%", "b": ""}, {"self": b"bytes"})
+ROWS: tuple[Mapping[str, Any], ...] = ({"a": "x", "b": "y"}, {"a": 'ä "1"=&%', "b": ""}, {"self": b"bytes"})
 
 
 def check_format(spec: FormatSpec, options: Mapping[str, Any] | None = None, rows: Sequence[Mapping[str, Any]] = ROWS) -> None:

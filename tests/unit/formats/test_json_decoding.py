@@ -130,15 +130,18 @@ def test_lists_give_a_row_per_element() -> None:
         ('[{"a":1},5]', "value doesn't contain object; it contains number"),
         ('[{"a":1},"x"]', "value doesn't contain object; it contains string"),
         ('{"a":1} x', 'unexpected tail: "x"'),
-        ("{bad", "cannot parse JSON: cannot parse object: cannot find opening '\"\" for object key; unparsed tail: \"bad\""),
+        ("{bad", 'cannot parse JSON: cannot parse object: cannot find opening \'"" for object key; unparsed tail: "bad"'),
         ('{"a":', 'cannot parse JSON: cannot parse object: cannot parse object value: cannot parse empty string; unparsed tail: ""'),
         ('{"a" 1}', "cannot parse JSON: cannot parse object: missing ':' after object key; unparsed tail: \"1}\""),
         ('{"a":1', 'cannot parse JSON: cannot parse object: unexpected end of object; unparsed tail: ""'),
-        ('{"a":1 "b":2}', "cannot parse JSON: cannot parse object: missing ',' after object value; unparsed tail: \"\\\"b\\\":2}\""),
+        ('{"a":1 "b":2}', 'cannot parse JSON: cannot parse object: missing \',\' after object value; unparsed tail: "\\"b\\":2}"'),
         ("{", "cannot parse JSON: cannot parse object: missing '}'; unparsed tail: \"\""),
         ("[1", 'cannot parse JSON: cannot parse array: unexpected end of array; unparsed tail: ""'),
-        ('{"a":"x', "cannot parse JSON: cannot parse object: cannot parse object value: cannot parse string: missing closing '\"'; "
-         'unparsed tail: ""'),
+        (
+            '{"a":"x',
+            "cannot parse JSON: cannot parse object: cannot parse object value: cannot parse string: missing closing '\"'; "
+            'unparsed tail: ""',
+        ),
         ("tru", 'cannot parse JSON: unexpected value found: "tru"; unparsed tail: "tru"'),
         ("@" * 100, 'cannot parse JSON: cannot parse number: unexpected char: "@"; unparsed tail: "' + "@" * 40 + "..." + "@" * 40 + '"'),
         ('{"a":1.2.3}', 'cannot parse float64 from "1.2.3"'),

@@ -96,9 +96,7 @@ def test_a_query_in_from_is_a_source() -> None:
 
 def test_aggregates_over_aggregates() -> None:
     """A window over the output of a window."""
-    rule = compiled(
-        "select max(n) as most from (select k, count(*) as n from a group by k, countwindow(3)) as t group by countwindow(2)"
-    )
+    rule = compiled("select max(n) as most from (select k, count(*) as n from a group by k, countwindow(3)) as t group by countwindow(2)")
     program = started(rule)
     assert push(rule, program, "a", {"k": "p"}, {"k": "p"}, {"k": "q"}) == [{"most": 2}]
     fresh = rule.factory()

@@ -83,7 +83,7 @@ def test_durations_are_text_or_milliseconds(value: Any, ms: int) -> None:
         ({"columns": "a"}, "'columns': source data must be an array or slice, got string"),
         ({"columns": ["a", 2]}, "'columns[1]' expected type 'string', got unconvertible type 'int', value: '2'"),
         ({"sendInterval": "10"}, "error decoding 'sendInterval': time: missing unit in duration \"10\""),
-        ({"sendInterval": "1x"}, "error decoding 'sendInterval': time: unknown unit \"x\" in duration \"1x\""),
+        ({"sendInterval": "1x"}, 'error decoding \'sendInterval\': time: unknown unit "x" in duration "1x"'),
         ({"qos": float("nan")}, "'qos' expected type 'int', got unconvertible type 'float64', value: 'nan'"),
     ],
 )

@@ -29,9 +29,9 @@ class ConnectionOptions(Struct, frozen=True, rename="camel"):
     )
     username: Annotated[str, Opt("User name", "Username", connection_related=True)] = ""
     password: Annotated[str, Opt("Password", "Password", connection_related=True, secret=True)] = ""
-    protocol_version: Annotated[
-        str, Opt("Version of MQTT", "Protocol version", connection_related=True, values=("3.1", "3.1.1", "5"))
-    ] = "3.1.1"
+    protocol_version: Annotated[str, Opt("Version of MQTT", "Protocol version", connection_related=True, values=("3.1", "3.1.1", "5"))] = (
+        "3.1.1"
+    )
     enable_client_session: Annotated[bool, Opt("Let the broker keep the session; counts with a client id only", "Keep session")] = False
     client_state_path: Annotated[str, Opt("Accepted for compatibility; the broker keeps the session", "Client state path")] = ""
     session_expiry_interval_seconds: Annotated[int, Opt("How long a version 5 broker keeps the session", "Session expiry")] = 60

@@ -182,7 +182,7 @@ class SchemalessDecoder:
             records = read_records(payload, self._wanted)
             texts = self._again.encode_rows(records) if self._whole else ()
         except RecursionError:
-            raise FormatError("cannot parse JSON: too big depth for the nested JSON; it exceeds 300; unparsed tail: \"\"") from None
+            raise FormatError('cannot parse JSON: too big depth for the nested JSON; it exceeds 300; unparsed tail: ""') from None
         return from_dicts(self._row, records), texts, False
 
 
@@ -266,8 +266,6 @@ def _split(block: bytes) -> list[bytes]:
     if not lines[-1]:
         lines.pop()
     return [line.rstrip(b"\r") for line in lines] if b"\r" in block else lines
-
-
 
 
 def _convert_rows(rows: list[Any], slot: str, kind: DataType) -> None:

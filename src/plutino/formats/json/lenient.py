@@ -122,7 +122,7 @@ def _object(text: str, at: int, depth: int) -> tuple[Object, int]:
     while True:
         at = _skip(text, at)
         if text[at : at + 1] != '"':
-            raise _StopError("cannot find opening '\"\" for object key", text[at:])
+            raise _StopError('cannot find opening \'"" for object key', text[at:])
         key, at = _within("cannot parse object key", _string, text, at + 1, depth)
         at = _skip(text, at)
         if text[at : at + 1] != ":":
