@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ from msgspec import Struct, field
 
 from plutino.errors import PlutinoError, TransportError
 from plutino.runtime.plugins.plugin import Plugin, Symbol, as_dialect
-from plutino.runtime.plugins.sockets import GREETING_SECONDS, Listener, peer_of, socket_path
+from plutino.runtime.plugins.sockets import GREETING_SECONDS, Listener, clear, peer_of, socket_path
 from plutino.spi import ConnectorSpec, Delivery, Inlet, SinkContext, SinkSpec, SourceContext, SourceSpec
 from plutino.spi.options import Opt
 from plutino.spi.scalability import Protocol, framed, greet
@@ -132,6 +133,7 @@ class PluginSink:
         listener = self._listener = Listener(f"{self._symbol.address}_ack", Protocol.PULL, plugin.is_own, take)
         try:
             await listener.open()
+            clear(socket_path(self._symbol.address))
             await plugin.start(self._symbol)
             self._writer = await _dialled(self._symbol.address, plugin)
         except PlutinoError:
@@ -167,6 +169,8 @@ class PluginSink:
             listener.close()
         if plugin is not None:
             await plugin.stop(self._symbol)
+            with contextlib.suppress(PlutinoError):  # it may still be about to leave
+                clear(socket_path(self._symbol.address))
 
 
 def delivered(frame: bytes) -> Delivery:

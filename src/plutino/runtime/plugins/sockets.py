@@ -43,7 +43,7 @@ def bound(path: str) -> socket.socket:
     """A listening socket; PlutinoError when another server uses this one. What a server left behind that is gone is taken away."""
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        _clear(path)
+        clear(path)
         before = os.umask(0o177)
         try:
             made.bind(path)
@@ -60,7 +60,8 @@ def bound(path: str) -> socket.socket:
     return made
 
 
-def _clear(path: str) -> None:
+def clear(path: str) -> None:
+    """Take away a socket that nobody listens on any more; PlutinoError when somebody does, or it is no socket."""
     try:
         found = os.lstat(path)
     except FileNotFoundError:
