@@ -89,6 +89,10 @@ class Client:
             if response.status >= 400:
                 raise _refusal(method, path, response.status, response.read().decode("utf-8", "replace"))
             yield response
+        except KeyboardInterrupt as error:
+            if not sent or method == "GET":
+                raise
+            raise Failure(f"interrupted, but {self.url} may go on with it", "'plutino history' tells whether it was done") from error
         except TimeoutError as error:
             raise Misuse(f"no answer from {self.url} within {TIMEOUT_S:g} s", "look at the server's log") from error
         except (OSError, HTTPException) as error:

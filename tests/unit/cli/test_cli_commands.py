@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -330,6 +331,20 @@ def test_a_server_that_ends_while_it_works(plutino: Run, capsys: Output) -> None
         thread.join()
     assert "has not answered: " in (told := capsys.readouterr().err)
     assert "plutino history" in told
+
+
+def test_an_interrupted_change_may_be_made_all_the_same(plutino: Run, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server has the request already."""
+
+    def interrupt(connection: HTTPConnection) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(HTTPConnection, "request", lambda *arguments: None)
+    monkeypatch.setattr(HTTPConnection, "getresponse", interrupt)
+    assert plutino("create", "rule", "r", '{"sql":"SELECT 1"}') == 1
+    assert "may go on with it; 'plutino history' tells whether it was done" in capsys.readouterr().err
+    assert plutino("show", "rules") == 1
+    assert capsys.readouterr().err.strip() == "interrupted"
 
 
 def test_answers_of_something_else(fake: Fake, plutino: Run, capsys: Output) -> None:
