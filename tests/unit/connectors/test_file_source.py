@@ -266,6 +266,9 @@ async def patient(inlet: CollectingInlet, clock: FakeClock, count: int) -> None:
         await clock.advance(1000)
         await settle()
         if len(inlet.messages) >= count:
+            # the source gets to its next wait, so that what a test does then is not seen one look too early
+            await settle()
+            await clock.advance(0)
             return
 
 
