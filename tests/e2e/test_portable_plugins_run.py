@@ -445,7 +445,7 @@ def test_a_sink_that_refuses_and_one_that_dies(new_server: Callable[..., Server]
     kept = results.path.with_name("kept")
     actions = [
         {plugin.symbol("keeper"): {"path": str(results.path.with_name("no")), "requireAck": True, "refuse": "no room"}},
-        {plugin.symbol("keeper"): {"path": str(kept), "requireAck": True, "resendInterval": 100, "sendSingle": True}},
+        {plugin.symbol("keeper"): {"path": str(kept), "requireAck": True, "sendSingle": True}},
         results.action,
     ]
     sql = f"SELECT a, {plugin.symbol('whoami')}() AS pid FROM demo"

@@ -120,6 +120,7 @@ class PluginSink:
         self._listener: Listener | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._acks: asyncio.Queue[bytes] = asyncio.Queue()
+        self._pid = 0
 
     async def open(self) -> None:
         """Let the plugin start it, and connect."""
@@ -135,13 +136,16 @@ class PluginSink:
             await listener.open()
             clear(socket_path(self._symbol.address))
             await plugin.start(self._symbol)
+            self._pid = plugin.pid
             self._writer = await _dialled(self._symbol.address, plugin)
         except PlutinoError:
             await self.close()
             raise
 
     async def write(self, items: Sequence[Any], properties: Sequence[Mapping[str, Any]] | None) -> None:
-        """Send in order."""
+        """Send in order; where another process has taken the place of the plugin's, connect to that first."""
+        if self._plugin is None or self._pid != self._plugin.pid:
+            await self.open()
         plugin, writer = self._plugin, self._writer
         if plugin is None or writer is None:
             raise TransportError(f"sink {self._symbol.name}: not connected to its plugin")

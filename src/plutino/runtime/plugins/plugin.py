@@ -154,6 +154,11 @@ class Plugin:
         return self._is_own(pid)
 
     @property
+    def pid(self) -> int:
+        """The process that serves now, 0 for none."""
+        return self._process.pid if self._process is not None else 0
+
+    @property
     def send_timeout_s(self) -> float:
         """How long it may take to take something."""
         return self._settings.send_timeout_ms / 1000
