@@ -16,6 +16,23 @@ from plutino.sql.windows import WINDOWS
 
 _BOOLEAN_OPS = frozenset(("AND", "OR", "=", "!=", "<", "<=", ">", ">="))
 
+_ELSEWHERE = {
+    "if": "CASE WHEN … THEN … ELSE … END",
+    "iff": "CASE WHEN … THEN … ELSE … END",
+    "iif": "CASE WHEN … THEN … ELSE … END",
+    "ifnull": "coalesce",
+    "nvl": "coalesce",
+    "len": "length",
+    "substr": "substring",
+    "ucase": "upper",
+    "lcase": "lower",
+    "mean": "avg",
+    "average": "avg",
+    "date_format": "format_time",
+    "to_char": "format_time",
+}
+"""Functions of other dialects, and what does the same here."""
+
 _NOWHERE = "it is not built in, and no script, plugin, service or installed package that is here brings it"
 
 
@@ -27,6 +44,9 @@ def find_function(call: tree.Call, env: Environment) -> FunctionSpec:
         own = env.function(call.name)
         if own is not None:
             return own.spec
+        elsewhere = _ELSEWHERE.get(call.name.lower())
+        if elsewhere is not None:
+            raise SqlSyntaxError(f"function {call.name} not found", suggestion=elsewhere)
         near = get_close_matches(call.name.lower(), [*functions, *WINDOWS, *env.functions()], 1)
         raise SqlSyntaxError(f"function {call.name} not found", suggestion=near[0] if near else None, advice=None if near else _NOWHERE)
     return spec

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final, NoReturn
 
 from plutino.errors import Position, SqlSyntaxError
-from plutino.sql.lexer import BAD, IDENT, INTEGER, KEYWORDS, NUMBER, Token, tokenize
+from plutino.sql.lexer import BAD, IDENT, INTEGER, KEYWORDS, NUMBER, SINGLE, STRING, Token, tokenize
 
 MAX_NESTING: Final = 100
 """How deep expressions and types may nest, so that no statement can exhaust the interpreter's stack."""
@@ -15,8 +15,15 @@ MAX_NESTING: Final = 100
 _HINTS: Final = {("<", ">"): "!=", ("=", "="): "=", ("=", ">"): ">=", ("=", "<"): "<=", ("|", "|"): "concat(a, b)"}
 """Operators of other dialects, as pairs of tokens, and what to write here."""
 
-_CLAUSES: Final = frozenset(("FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "BY", "SELECT", "JOIN", "ON"))
+_CLAUSES: Final = frozenset(("FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "BY", "SELECT", "JOIN", "ON", "AS"))
 """Reserved words that rather stand too early than are meant as a name."""
+
+_SAID_OTHERWISE: Final = {
+    "NOT": "a condition is negated with = false: (a > 1) = false",
+    "JOIN": "the kind of a join is always written: INNER JOIN, LEFT JOIN …",
+    ":": 'types are converted by cast(a, "bigint")',
+}
+"""Words and signs of other dialects, and how to say it here."""
 
 
 class Cursor:
@@ -117,9 +124,13 @@ class Cursor:
         if self.kind == BAD and written.startswith("/"):
             return "the comment that begins here has no end"
         before = self.tokens[self.at - 1][0] if self.at else ""
+        if before == "AS" and self.kind in (STRING, SINGLE):
+            return f"a name stands without quotes, or in backquotes: `{self.token[1]}`"
+        if self.kind in _SAID_OTHERWISE:
+            return _SAID_OTHERWISE[self.kind]
         if self.kind in _CLAUSES and before == ",":
             return f"remove the comma before {self.kind}"
-        if self.kind in KEYWORDS and self.kind not in _CLAUSES:
+        if self.kind in KEYWORDS and (self.kind not in _CLAUSES or before == "AS"):
             return f"{self.kind} is a reserved word; where it is meant as a name, write `{written}` in backquotes"
         return None
 

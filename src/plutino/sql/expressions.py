@@ -392,7 +392,10 @@ def _call(cursor: Cursor, name: str, start: int) -> Expr:
         else:
             args.append(expression(cursor))
         if not cursor.accept(",") and cursor.kind != ")":
-            cursor.fail(f"found function call {quote(name)}, expected ), but with {cursor.shown()}.", (",", ")"))
+            cast_to = (
+                'the type is a text, the second argument: cast(a, "bigint")' if cursor.kind == "AS" and name.lower() == "cast" else None
+            )
+            cursor.fail(f"found function call {quote(name)}, expected ), but with {cursor.shown()}.", (",", ")"), advice=cast_to)
     if window is not None:
         return _window(cursor, Window(window, tuple(args), span=(start, cursor.end)))
     over = _over(cursor) if cursor.kind == "OVER" else None

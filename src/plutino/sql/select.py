@@ -8,6 +8,7 @@ from plutino.sql.cursor import Cursor
 from plutino.sql.expressions import at_qualify, expression, expressions, field, sort_keys
 from plutino.sql.lexer import END, IDENT, UNITS
 from plutino.sql.tree import Expr, Field, Join, JoinKind, Literal, Query, Select, SortKey, Source, Union, Unit, Window
+from plutino.sql.windows import WINDOWS
 
 JOINS: Final[dict[str, JoinKind]] = {kind: kind for kind in get_args(JoinKind)}
 CLAUSES: Final = (*JOINS, "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT")
@@ -59,7 +60,14 @@ def _second_source(cursor: Cursor) -> str | None:
     """What to do about a token after the last clause."""
     if cursor.kind == ",":
         return "streams are joined: FROM a INNER JOIN b ON a.id = b.id GROUP BY TUMBLINGWINDOW(ss, 10)"
-    return f"another name for a stream needs AS: AS {cursor.written()}" if cursor.kind == IDENT else None
+    if cursor.kind != IDENT:
+        return None
+    if cursor.word().lower() in WINDOWS:
+        return f"a window stands in GROUP BY: GROUP BY {cursor.written()}"
+    if cursor.word() == "IS":
+        return "only NULL can be asked for with IS; compare with = true"
+    follows_source = cursor.at > 1 and cursor.tokens[cursor.at - 2][0] in ("FROM", "JOIN")
+    return f"another name for a stream needs AS: AS {cursor.written()}" if follows_source else None
 
 
 def _second_name(cursor: Cursor) -> str | None:

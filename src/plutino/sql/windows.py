@@ -6,7 +6,7 @@ from typing import Final
 
 from plutino.sql.cursor import Cursor
 from plutino.sql.printer import to_sql
-from plutino.sql.tree import Expr, Literal, TimeUnit, Window, WindowKind
+from plutino.sql.tree import Column, Expr, Literal, TimeUnit, Window, WindowKind
 
 WINDOWS: Final[dict[str, WindowKind]] = {
     "tumblingwindow": "tumblingwindow",
@@ -28,6 +28,16 @@ _ARGUMENTS: Final[dict[WindowKind, tuple[tuple[int, ...], str]]] = {
 """How many arguments a window takes, and how that is said. The messages keep the line break of the dialect's origin."""
 
 
+_UNITS: Final = {
+    "DD": ("D", "DD", "DAY"),
+    "HH": ("H", "HH", "HR", "HOUR"),
+    "MS": ("MS", "MSEC", "MILLI", "MILLISECOND"),
+    "MI": ("M", "MI", "MIN", "MINUTE"),
+    "SS": ("S", "SS", "SEC", "SECOND"),
+}
+"""What units are called elsewhere, without the S of a plural."""
+
+
 def check_window(cursor: Cursor, window: Window) -> None:
     """Refuses a window whose arguments are of the wrong number or kind, or give it no length."""
     if window.kind == "countwindow":
@@ -44,7 +54,7 @@ def _check_time(cursor: Cursor, window: Window) -> None:
     unit, *lengths = window.args
     if not isinstance(unit, TimeUnit):
         message = f"The 1st argument for {window.kind} is expecting timer literal expression. One value of [dd|hh|mi|ss|ms].\n"
-        cursor.fail(message, ("DD", "HH", "MI", "SS", "MS"), span=unit.span)
+        cursor.fail(message, ("DD", "HH", "MI", "SS", "MS"), _unit(unit), span=unit.span)
     for position, length in enumerate(lengths, 1):
         value = _integer(length)
         if value is None:
@@ -53,6 +63,13 @@ def _check_time(cursor: Cursor, window: Window) -> None:
         is_delay = window.kind == "slidingwindow" and position == 2
         if value < 0 or (value == 0 and not is_delay):
             cursor.fail(f"Invalid parameter value {value}.", span=length.span)
+
+
+def _unit(written: Expr) -> str | None:
+    """The unit that is meant by a longer word, or by a text."""
+    word = written.name if isinstance(written, Column) else written.value if isinstance(written, Literal) else ""
+    meant = {word.upper(), word.upper().removesuffix("S")} if isinstance(word, str) else set()
+    return next((unit for unit, others in _UNITS.items() if meant.intersection(others)), None)
 
 
 def _check_count(cursor: Cursor, window: Window) -> None:

@@ -28,6 +28,7 @@ def _environment() -> FixedEnvironment:
         ("select tempature from demo", "unknown field tempature", "tempature", "temperature"),
         ("select device\nfrom demo where temperature > 1 and devise = 'x'", "unknown field devise", "devise", "device"),
         ("select uper(device) as d from demo", "function uper not found", "uper(device)", "upper"),
+        ("select ifnull(device, 'x') as d from demo", "function ifnull not found", "ifnull(device, 'x')", "coalesce"),
         ("select lower(device, 1) from demo", "validate function lower error: Expect 1 arguments but found 2.", "lower(device, 1)", None),
         ("select abs('x') from demo", "validate function abs error: Expect number - float or int type for parameter 1", "abs('x')", None),
         ("select device from dem", "fail to get stream dem, please check if stream is created", "dem", "demo"),
