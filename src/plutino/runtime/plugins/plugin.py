@@ -36,7 +36,10 @@ STOP_SECONDS = 2.0
 """How long it may take to stop one."""
 
 GIVEN_UP = 5
-"""After so many failed starts in a row a plugin is left alone until somebody needs it."""
+"""After so many ends in a row a plugin is left alone until somebody needs it."""
+
+STEADY_SECONDS = 10.0
+"""A process that ran so long did well: its end is the first one again."""
 
 T = TypeVar("T")
 
@@ -210,17 +213,21 @@ class Plugin:
     async def _keep(self) -> None:
         """Run the process again and again, until this task is cancelled."""
         backoff, failures = Backoff(self._facilities.random, first=200, limit=30_000), 0
+        time = asyncio.get_running_loop().time
         try:
             while True:
+                failures += 1
+                began = time()
                 try:
                     await self._start()
+                    self._failed(f"the process ended with {await self._serve()}")
+                except PlutinoError as error:
+                    self._failed(error.message)
+                except OSError as error:
+                    self._failed((error.strerror or str(error)).lower())
+                if time() - began > STEADY_SECONDS:
                     backoff.reset()
                     failures = 0
-                    code = await self._serve()
-                    self._failed(f"the process ended with {code}")
-                except PlutinoError as error:
-                    failures += 1
-                    self._failed(error.message)
                 await self._end()
                 self._needed.clear()
                 if failures >= GIVEN_UP:
