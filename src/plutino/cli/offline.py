@@ -217,6 +217,10 @@ class NoEngine:
         """None runs."""
         return None
 
+    def plugin_aggregates(self, name: str, digest: str) -> tuple[str, ...]:
+        """Nothing ran, so nothing is known."""
+        return ()
+
     async def connect(self, id: str, connector: str, properties: Mapping[str, Any]) -> None:
         """Nothing."""
 
