@@ -74,6 +74,16 @@ def test_a_window_that_stays_open_is_told() -> None:
     assert plutino("run", "-e", "SELECT a FROM s WHERE a > 5", "--stdin", "s", stdin='{"a":1}\n').stderr == ""
 
 
+def test_likely_mistakes_are_told() -> None:
+    """What is right, and means something else than it seems to; results come all the same."""
+    result = plutino("run", "-e", 'SELECT "a" FROM s WHERE a != NULL OR a > 0', "--stdin", "s", stdin='{"a":1}\n')
+    assert result.stdout == '{"kuiper_field_0":"a"}\n'
+    assert result.stderr.splitlines() == [
+        "warning: sql: NULL: read as a column of that name; null is asked for with IS NULL",
+        'warning: sql: "a": a text, the same in every row; if the column is meant, leave out the quotes',
+    ]
+
+
 def test_count_ends_an_endless_source() -> None:
     """--count is enough for a source without an end."""
     sql = 'CREATE STREAM s () WITH (TYPE="simulator", EXTRA="{\\"interval\\":10}"); SELECT temperature FROM s'

@@ -10,19 +10,23 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from msgspec import Struct
 
 from plutino.cli.layout import read_text
-from plutino.cli.output import Failure, Misuse, Refusal, counted, json_option
+from plutino.cli.output import Failure, Misuse, Refusal, counted, json_option, one_line
 from plutino.cli.script import STDIN, Script, read_script
 from plutino.errors import PlutinoError, ProvisionError, TransportError
 from plutino.model import Ref
 from plutino.spi import ConnectorSpec, Delivery, IngressHandler, Inlet, Mode, Origin, Registry, SinkSpec, SocketRoom, SourceSpec
+from plutino.spi.linting import SECRET, Lintable
+
+if TYPE_CHECKING:
+    from plutino.control import Controller
 
 RULE = "run"
 STDOUT = "stdout"
@@ -93,6 +97,7 @@ async def _run(script: Script, rule: dict[str, Any], folder: str, count: int | N
         changes: dict[Ref, str | None] = {Ref(kind, name): text for (kind, name), text in script.definitions.items()}
         changes[Ref("rule", RULE)] = json.dumps(rule)
         await core.controller.apply(changes, mode=Mode.CREATE, origin=Origin("cli"))
+        _advise(core.controller, changes)
         while not finished.is_set() and core.engine.state(RULE) in ("running", "starting", "stopping"):
             try:
                 async with asyncio.timeout(POLL_S):
@@ -105,6 +110,16 @@ async def _run(script: Script, rule: dict[str, Any], folder: str, count: int | N
     _judge(status, stopped=finished.is_set())
     if script.windowed and not output.written and not finished.is_set() and _rows(status):
         click.echo(f"note: no results: {_OPEN}", err=True)
+
+
+def _advise(controller: Controller, refs: Iterable[Ref]) -> None:
+    """Warn of what is right, but likely a mistake. The stream that reads standard input is our own."""
+    for ref in refs:
+        spec, definition = controller.specs[ref.kind], controller.environment.get(ref)
+        if isinstance(spec, Lintable) and definition is not None:
+            for advice in spec.lint(definition, controller.environment):
+                if advice.code != SECRET:
+                    click.echo(f"warning: {'.'.join(advice.path)}: {one_line(advice.text)}", err=True)
 
 
 def _judge(status: Mapping[str, Any], *, stopped: bool) -> None:
