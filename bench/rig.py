@@ -14,10 +14,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from plutino.app import Core, Settings, components
+from plutino.app import Core, components
 from plutino.compiler import CompiledRule, compile_plan
 from plutino.model import Ref
 from plutino.planner import Plan, plan_rule
+from plutino.settings import Settings
 from plutino.spi import ConnectorSpec, Delivery, IngressHandler, Inlet, Mode, Origin, Registry, RuleOptions, SinkSpec, SourceSpec
 from plutino.sql import parse_select
 

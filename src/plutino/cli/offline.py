@@ -95,8 +95,9 @@ async def check(document: Document, state: Document | None, *, partial: bool) ->
 @asynccontextmanager
 async def opened() -> AsyncIterator[tuple[Controller, NoEngine]]:
     """A control path of its own, with nothing in it and nothing behind it."""
-    from plutino.app import Settings, components
+    from plutino.app import components
     from plutino.catalog import Catalog
+    from plutino.settings import Settings
     from plutino.spi import SystemClock
     from plutino.spi.discovery import resource_kinds
 

@@ -82,7 +82,8 @@ def _options(text: str) -> dict[str, Any]:
 
 
 async def _run(script: Script, rule: dict[str, Any], folder: str, count: int | None) -> None:
-    from plutino.app import Core, Settings, components
+    from plutino.app import Core, components
+    from plutino.settings import Settings
 
     finished = asyncio.Event()
     output = Output(count, finished.set)

@@ -13,10 +13,10 @@ from typing import Any
 
 import click
 
-from plutino.app import LOG_LEVELS, SECRET_MODES, Settings, settings_from
 from plutino.cli.logs import Log
 from plutino.cli.output import Failure
 from plutino.errors import Fault, PlutinoError
+from plutino.settings import LOG_LEVELS, SECRET_MODES, Settings, settings_from
 
 _COLLECT_AFTER = 50_000
 """Allocations between runs of the collector: rows are structs it does not see, so there is little for it to find."""

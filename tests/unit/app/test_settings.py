@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from plutino.app import Settings, settings_from
 from plutino.errors import AccessError, OptionError
+from plutino.settings import Settings, settings_from
 
 
 def test_variables_with_the_names_of_the_original() -> None:
