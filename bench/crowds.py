@@ -20,6 +20,7 @@ from rig import Rig, load_of, rig, stream
 
 from plutino.compiler import compile_plan
 from plutino.compiler.rule import generate, operator_names
+from plutino.control import V1
 from plutino.planner import RulePlan
 from plutino.spi import Origin
 from plutino.sql import parse_select
@@ -131,8 +132,8 @@ async def imports(quick: bool) -> list[Figure]:
         found.append(
             Figure(group, "the same once more", cost / count * 1e6, seconds(lambda: _bare_read(document)) / count * 1e6, "read it", "rule")
         )
-        exported = control.export_document()
-        cost = min(seconds(control.export_document) for _ in range(3))
+        exported = await control.export(V1)
+        cost = min([await _lasting(lambda: control.export(V1)) for _ in range(3)])
         limit = min(seconds(lambda: json.dumps(json.loads(exported))) for _ in range(3))
         found.append(Figure(group, "export", cost / count * 1e6, limit / count * 1e6, "read and write it with the json module", "rule"))
         if after > before:
