@@ -130,7 +130,7 @@ class Cursor:
             return _SAID_OTHERWISE[self.kind]
         if self.kind in _CLAUSES and before == ",":
             return f"remove the comma before {self.kind}"
-        if self.kind in KEYWORDS and (self.kind not in _CLAUSES or before == "AS"):
+        if self.at and self.kind in KEYWORDS and (self.kind not in _CLAUSES or before == "AS"):
             return f"{self.kind} is a reserved word; where it is meant as a name, write `{written}` in backquotes"
         return None
 

@@ -259,6 +259,7 @@ def test_suggestions_for_definitions(text: str, suggestion: str) -> None:
         ("select count(*) c from demo", True, "another name for a column needs AS: AS c"),
         ("select a from demo d", True, "another name for a stream needs AS: AS d"),
         ("select a form demo", True, None),
+        ("replace demo", True, None),
         ("select a from demo where not a > 1", True, "a condition is negated with = false: (a > 1) = false"),
         ("select cast(a as bigint) as b from demo", True, 'the type is a text, the second argument: cast(a, "bigint")'),
         ("select a::bigint from demo", True, 'types are converted by cast(a, "bigint")'),
