@@ -21,6 +21,7 @@ from plutino.control.sections import GROUPED, SECTIONS
 from plutino.errors import DefinitionError, DocumentError, Fault
 
 _PREFIX = "configuration unmarshal with error "
+_AS_TEXT = "; every entry here is a text: a statement, or JSON between quotes; structured it may stand in YAML (v2) or in a folder"
 _white = re.compile(r"[ \t\r\n]*").match
 
 
@@ -162,7 +163,9 @@ class _Reader:
     def result(self) -> tuple[dict[str, dict[str, Entry]], tuple[Fault, ...]]:
         """The entries of every section, and warnings; DocumentError when there were faults."""
         if self._faults:
-            raise DocumentError(_PREFIX + self._faults[0][1], self._placed(self._faults))
+            # The wire text is the original's; who reads the faults is told what to do.
+            told = [(path, text + _AS_TEXT if text.endswith("of type string") else text, offset) for path, text, offset in self._faults]
+            raise DocumentError(_PREFIX + self._faults[0][1], self._placed(told))
         return self._sections, self._placed(self._warnings)
 
     def _section(self, section: str) -> Iterator[None]:
