@@ -357,7 +357,7 @@ async def test_two_full_imports_at_once_leave_one_of_both(api: Api) -> None:
             shown = sorted(set(reply.json["streams"]) - {"extra"})
             assert shown == [] or json.dumps(shown) in whole
     assert json.dumps(sorted(set((await exported(api))["streams"]) - {"extra"})) in whole
-    assert api.controller.revision == 4
+    assert api.controller.revision in (3, 4)  # the same document twice in a row changes nothing the second time
 
 
 async def test_the_text_null_is_an_ordinary_fault(api: Api) -> None:
