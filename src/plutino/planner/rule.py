@@ -323,8 +323,10 @@ def _bottom(scope: Scope, clauses: _Clauses, binder: Binder, options: RuleOption
         whole.update(scope.sources)
     if any(a.whole for a in binder.analytics):
         whole.add(next(iter(scope.sources)))
-    listed = as_listed(clauses.listed.items, clauses.listed.place, schemaless=any(s.schemaless for s in scope.sources.values()))
-    before = before_wildcard(listed, binder.aggregates, binder.analytics)
+    before: list[ColumnRef] | None = None
+    if whole or counted:
+        listed = as_listed(clauses.listed.items, clauses.listed.place, schemaless=any(s.schemaless for s in scope.sources.values()))
+        before = before_wildcard(listed, binder.aggregates, binder.analytics)
     scans = [_scan(s, parts, s.name in whole, s.name in counted, before, options) for s in scope.sources.values()]
     return scans[0] if len(scans) == 1 else Gather(tuple(scans))
 

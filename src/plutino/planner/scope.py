@@ -29,7 +29,7 @@ class SourceScope(Struct, frozen=True):
     @property
     def schemaless(self) -> bool:
         """Whether any column name may be read."""
-        return not self.content.schema
+        return not self.content.schema.columns
 
     def type_of(self, column: str) -> DataType | None:
         """The type of a column, ANY for a schemaless source, None when it is not declared."""
