@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from plutino.compiler.rule import CompiledRule, chained, compile_plan, merged_tables, part_of
 from plutino.execution.composite import CompositeProgram
 from plutino.execution.ends import Ends, kind_of
 from plutino.execution.portions import merged_needs
-from plutino.planner.graph import Roles
 from plutino.planner.plan import Plan, RulePlan, UnionPlan
 from plutino.spi import Counted
+
+if TYPE_CHECKING:
+    from plutino.planner.graph import Roles
 
 
 def compile_ends(ends: Sequence[Plan], shared: Sequence[str] = ()) -> CompiledRule:

@@ -9,20 +9,21 @@ follow from that. Numbers that come in as JSON without a schema are float64 for 
 Differences from the original, all on the safe side: a rendering that takes too many steps or grows too large fails (``limits``);
 ``env``, ``expandenv`` and ``getHostByName`` give an empty text; keys, certificates and password hashes are not made
 (``functions.crypto``); ``keys`` and ``values`` come in order.
+
+The compiler is loaded with the first template: it is large, and most servers have none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from plutino.errors import TemplateError
-from plutino.templates.compiling.generator import generate
-from plutino.templates.compiling.kernel import Run
-from plutino.templates.functions.registry import all_functions
 from plutino.templates.go.values import Failure, Rows, valid_text
 from plutino.templates.host import Host
-from plutino.templates.language.parser import parse
+
+if TYPE_CHECKING:
+    from plutino.templates.compiling.kernel import Run
 
 __all__ = ["Host", "Template", "compile_template", "has_actions", "json_numbers"]
 
@@ -39,13 +40,14 @@ class Template:
     ``text`` is the template as written; ``is_static`` tells that the result is the same for all data (there is no action in it).
     """
 
-    __slots__ = ("_counted", "_render", "is_static", "text")
+    __slots__ = ("_count", "_render", "is_static", "text")
 
-    def __init__(self, text: str, render: Callable[..., Any], counted: bool, is_static: bool) -> None:
+    def __init__(self, text: str, render: Callable[..., Any], count: Callable[[], Run] | None, is_static: bool) -> None:
+        """``count`` makes what keeps a rendering within the limits, for templates that could exceed them."""
         self.text = text
         self.is_static = is_static
         self._render = render
-        self._counted = counted
+        self._count = count
 
     def render(self, data: Any) -> str:
         """The text for a list of rows or one row; always valid Unicode.
@@ -55,8 +57,8 @@ class Template:
         if type(data) is list:
             data = Rows(data)
         try:
-            if self._counted:
-                run = Run()
+            if self._count is not None:
+                run = self._count()
                 self._render(data, run)
                 result = "".join(run.parts)
             else:
@@ -78,6 +80,11 @@ def compile_template(text: str, host: Host | None = None) -> Template:
         return _static(text)
     if len(text) > MAX_SOURCE:
         raise TemplateError(f"template: {_NAME}: too long: {len(text)} characters; at most {MAX_SOURCE}")
+    from plutino.templates.compiling.generator import generate
+    from plutino.templates.compiling.kernel import Run
+    from plutino.templates.functions.registry import all_functions
+    from plutino.templates.language.parser import parse
+
     functions = all_functions()
     text = valid_text(text)
     try:
@@ -85,7 +92,7 @@ def compile_template(text: str, host: Host | None = None) -> Template:
         made = generate(text, _NAME, parsed.definitions, parsed.called, functions, host if host is not None else _default_host())
     except RecursionError as error:
         raise TemplateError(f"template: {_NAME}: nested too deeply") from error
-    return Template(text, made.render, made.counted, False)
+    return Template(text, made.render, Run if made.counted else None, False)
 
 
 def has_actions(text: str) -> bool:
@@ -105,7 +112,7 @@ def json_numbers(data: Any) -> Any:
 
 def _static(text: str) -> Template:
     result = valid_text(text)
-    return Template(text, lambda _data: result, False, True)
+    return Template(text, lambda _data: result, None, True)
 
 
 def _default_host() -> Host:

@@ -13,20 +13,8 @@ from plutino.compiler import CompiledRule, compile_ends, positions
 from plutino.errors import PlanError, PlutinoError, SqlSyntaxError
 from plutino.model import Definition, Ref, Schema, StreamContent
 from plutino.planner import Plan, UnionPlan, plan_rule
-from plutino.planner.graph import (
-    Emitter,
-    Graph,
-    Node,
-    Translation,
-    emitter_name,
-    expression_texts,
-    nodes_of,
-    prop,
-    read_graph,
-    script_functions,
-    source_ref,
-    translate,
-)
+from plutino.planner import graph as graphs
+from plutino.planner.graph import Graph, Node, nodes_of, prop, read_graph, source_ref
 from plutino.resources.rule.provision import Provision
 from plutino.spi import Counted, Drawing, Environment, FeedRequest, Registry, RuleOptions, UserConnector, UserFunction
 from plutino.spi.layers import source_refs
@@ -117,7 +105,7 @@ def source_uses(content: Mapping[str, Any], rule: str, provision: Provision, env
             except PlutinoError:
                 continue  # such a rule does not run
         else:
-            name = emitter_name(node)
+            name = graphs.emitter_name(node)
             yield from (Ref("stream", name), Ref("table", name))
             yield from provision.feed_refs(name, env)
 
@@ -126,7 +114,7 @@ def called_in(content: Mapping[str, Any]) -> list[str]:
     """Names of all functions in the expressions of a graph, as written, each once."""
     found: dict[str, None] = {}
     for node in nodes_in(content, OPERATOR):
-        for text in expression_texts(node):
+        for text in graphs.expression_texts(node):
             try:
                 query = parse_select(f"select {text} from nonexist")
             except SqlSyntaxError:
@@ -181,7 +169,7 @@ def draw(definition: Definition, env: Environment, options: RuleOptions, provisi
         raise PlanError("graph mode does not support slice-tuple mode")
     graph = read_graph(content["graph"], rule)
     emitters, feeds, overlay = _emitters(graph, definition, env, provision)
-    translation = translate(graph, emitters, overlay, options)
+    translation = graphs.translate(graph, emitters, overlay, options)
     plans = _plans(translation, rule, overlay, options)
     compiled = compile_ends(plans, tuple(translation.shared))
     sinks = tuple(graph.of_role(SINK))
@@ -193,14 +181,14 @@ def plan_graph(definition: Definition, env: Environment, options: RuleOptions, p
     rule = definition.ref.name
     graph = read_graph(definition.content["graph"], rule)
     emitters, _, overlay = _emitters(graph, definition, env, provision)
-    plans = _plans(translate(graph, emitters, overlay, options), rule, overlay, options)
+    plans = _plans(graphs.translate(graph, emitters, overlay, options), rule, overlay, options)
     if len(plans) == 1:
         return plans[0]
     parts = tuple(part for plan in plans for part in (plan.parts if isinstance(plan, UnionPlan) else (plan,)))
     return UnionPlan(rule, parts, tuple(dict.fromkeys(name for part in parts for name in part.columns)))
 
 
-def _plans(translation: Translation, rule: str, env: Environment, options: RuleOptions) -> list[Plan]:
+def _plans(translation: graphs.Translation, rule: str, env: Environment, options: RuleOptions) -> list[Plan]:
     try:
         return [plan_rule(ending.query, env, options, rule_id=rule) for ending in translation.endings]
     except SqlSyntaxError as error:
@@ -210,13 +198,13 @@ def _plans(translation: Translation, rule: str, env: Environment, options: RuleO
 
 def _emitters(
     graph: Graph, definition: Definition, env: Environment, provision: Provision
-) -> tuple[tuple[Emitter, ...], dict[str, FeedRequest], Overlay]:
+) -> tuple[tuple[graphs.Emitter, ...], dict[str, FeedRequest], Overlay]:
     """The source nodes, and how their streams are read."""
     own: dict[Ref, Definition] = {}
-    scripts = {name: UserFunction(spec, definition.ref) for name, spec in script_functions(graph, definition.ref.name).items()}
+    scripts = {name: UserFunction(spec, definition.ref) for name, spec in graphs.script_functions(graph, definition.ref.name).items()}
     overlay = Overlay(env, own, scripts)
     feeds: dict[str, FeedRequest] = {}
-    emitters: list[Emitter] = []
+    emitters: list[graphs.Emitter] = []
     temporary = definition.content.get("temp", False)
     for name in graph.sources:
         node = graph.nodes[name]
@@ -236,14 +224,14 @@ def _emitters(
     return tuple(emitters), feeds, overlay
 
 
-def _emitter(node: Node, definition: Definition, env: Environment) -> Emitter:
+def _emitter(node: Node, definition: Definition, env: Environment) -> graphs.Emitter:
     kind = prop(node, "sourceType") or "stream"
     if kind not in ("stream", "table"):
         raise PlanError(f"source type {show(kind)} not supported")
     ref = source_ref(node)
     if ref is None:
         content = inline_stream(node, definition.ref.name)
-        return Emitter(node.name, node.name, content.name, content)
+        return graphs.Emitter(node.name, node.name, content.name, content)
     found = env.get(Ref("stream", ref.name)) or env.get(Ref("table", ref.name))
     if found is None or found.content is None:
         raise PlanError(f"fail to get stream {ref.name}, please check if stream is created")
@@ -254,10 +242,10 @@ def _emitter(node: Node, definition: Definition, env: Environment) -> Emitter:
         raise PlanError(f"table {ref.name} is not a stream")
     if node.kind not in (content.option("TYPE") or "mqtt", content.connector):
         raise PlanError(f"source type {node.kind} does not match the stream type {content.option('TYPE') or 'mqtt'}")
-    return Emitter(node.name, ref.name, ref.name, content)
+    return graphs.Emitter(node.name, ref.name, ref.name, content)
 
 
-def _drawing(graph: Graph, translation: Translation, compiled: CompiledRule, sinks: Iterable[Node]) -> Drawing:
+def _drawing(graph: Graph, translation: graphs.Translation, compiled: CompiledRule, sinks: Iterable[Node]) -> Drawing:
     """How the status shows the nodes: a lookup is called like its table, as in the original."""
     places = positions(compiled, translation.roles)
     tables = {e.stream for e in translation.emitters if e.content.is_lookup}
