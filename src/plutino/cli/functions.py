@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import click
 
 from plutino.cli.output import Misuse, json_option, print_json, print_table
+from plutino.model.nearest import nearest
 from plutino.spi import ArgCheck, FunctionKind, FunctionSpec, Nulls
 
 KINDS = {
@@ -63,7 +63,7 @@ def functions(name: str | None, markdown: bool, as_json: bool) -> None:
     if name is not None:
         spec = known.get(name.lower()) or known.get(name)
         if spec is None:
-            near = get_close_matches(name.lower(), known, 3) or sorted(known)[:3]
+            near = nearest(name.lower(), known, 3) or sorted(known)[:3]
             raise Misuse(f"no function {name!r}", "did you mean " + ", ".join(near) + "?")
         if as_json:
             print_json(described(spec))

@@ -7,13 +7,15 @@ import sys
 import traceback
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plutino.errors import PlutinoError
 from plutino.spi.options import mask
 from plutino.spi.secrets import scrubbed
+
+if TYPE_CHECKING:
+    from logging.handlers import RotatingFileHandler
 
 Known = Callable[[], Collection[str]]
 """Gives the secrets of the configuration: they are looked for in what may quote values, tracebacks above all."""
@@ -97,6 +99,8 @@ class Log:
         logging.getLogger().setLevel(max(self._least, logging.WARNING))
 
     def _opened(self) -> RotatingFileHandler:
+        from logging.handlers import RotatingFileHandler  # only where a file is wanted
+
         path = self._directory / FILE
         try:
             self._directory.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -12,6 +11,7 @@ import click
 
 from plutino.cli.output import Failure, Misuse, Refusal
 from plutino.errors import PlutinoError
+from plutino.model.nearest import nearest
 
 _ELSEWHERE = ("plugin", "udf", "service", "service_func", "schema", "script")
 """Kinds that eKuiper's client creates and shows; here they come in documents, and over REST."""
@@ -40,7 +40,7 @@ class Commands(click.Group):
             names = self.list_commands(ctx)
             if ctx.parent is None and args[0] in _OTHERWISE:
                 raise Failure(f"there is no command {args[0]!r} here", _OTHERWISE[args[0]])
-            near = difflib.get_close_matches(args[0], names, 1)
+            near = nearest(args[0], names, 1)
             hint = f"did you mean {near[0]}?" if near else f"see '{ctx.command_path} --help'"
             raise Misuse(f"no command {args[0]!r}", hint)
         return super().resolve_command(ctx, args)

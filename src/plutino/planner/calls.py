@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any
 
 from plutino.errors import SqlSyntaxError
+from plutino.model.nearest import nearest
 from plutino.model.value import general_text
 from plutino.spi import Arg, ArgCheck, Environment, FunctionKind, FunctionSpec
 from plutino.spi.function import Literal
@@ -47,7 +47,7 @@ def find_function(call: tree.Call, env: Environment) -> FunctionSpec:
         elsewhere = _ELSEWHERE.get(call.name.lower())
         if elsewhere is not None:
             raise SqlSyntaxError(f"function {call.name} not found", suggestion=elsewhere)
-        near = get_close_matches(call.name.lower(), [*functions, *WINDOWS, *env.functions()], 1)
+        near = nearest(call.name.lower(), [*functions, *WINDOWS, *env.functions()], 1)
         raise SqlSyntaxError(f"function {call.name} not found", suggestion=near[0] if near else None, advice=None if near else _NOWHERE)
     return spec
 

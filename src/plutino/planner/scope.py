@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 
 import msgspec
 from msgspec import Struct
 
 from plutino.errors import PlanError, Position
 from plutino.model import ANY, DataType, Ref, Schema, StreamContent
+from plutino.model.nearest import nearest
 from plutino.spi import Environment
 from plutino.spi.schemas import with_columns
 from plutino.sql import tree
@@ -68,7 +68,7 @@ class Scope(Struct, frozen=True):
         """The declared name or alias most like this one."""
         known = [*self.aliases, *(n for s in self.sources.values() for n in s.content.schema.names)]
         folded = [n for n in known if n.lower() == column.lower()]
-        return folded[0] if folded else next(iter(get_close_matches(column, known, 1)), None)
+        return folded[0] if folded else next(iter(nearest(column, known, 1)), None)
 
 
 def open_scope(select: tree.Select, env: Environment, text: str = "", derived: Mapping[str, Schema] | None = None) -> Scope:
@@ -125,7 +125,7 @@ def _source(source: tree.Source, env: Environment, text: str) -> SourceScope:
             assert isinstance(definition.content, StreamContent)
             content = with_columns(definition.content, env)
             return SourceScope(source.alias or source.name, source.name, content, _exact(content, env))
-    near = get_close_matches(source.name, [*env.names("stream"), *env.names("table")], 1)
+    near = nearest(source.name, [*env.names("stream"), *env.names("table")], 1)
     raise error_at(source, f"fail to get stream {source.name}, please check if stream is created", text, near[0] if near else None)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
 from plutino.model import Definition
+from plutino.model.nearest import nearest
 from plutino.spi.json_text import Path
 from plutino.spi.option_model import flat_options, unknown_options
 from plutino.spi.option_views import secret_paths
@@ -59,7 +59,7 @@ def property_advice(
             yield Advice(DEPRECATED, (*path, name), f"{name}: an older spelling; write {aliases[name.lower()]}")
     allowed = {name.lower() for name in others}
     for name, near in unknown_options(models, {k: v for k, v in written.items() if k.lower() not in allowed and k not in renamed}):
-        near = near or next(iter(difflib.get_close_matches(name, others, 1, 0.7)), None)
+        near = near or next(iter(nearest(name, others, 1, 0.7)), None)
         hint = f"; did you mean {near}?" if near else f"; type {connector} has no such property"
         yield Advice(UNKNOWN, (*path, *name.split(".")), f"{name}: not known{hint}")
     for secret in secret_paths(models, written):
@@ -69,7 +69,7 @@ def property_advice(
 
 def type_advice(connector: str, known: Iterable[str], what: str, path: Path) -> Advice:
     """Advice on a type that is not installed."""
-    near = difflib.get_close_matches(connector, list(known), 1)
+    near = nearest(connector, list(known), 1)
     hint = f"did you mean {near[0]}?" if near else "install what brings it"
     return Advice(UNKNOWN, path, f"{what} type {connector}: not installed; {hint}")
 

@@ -13,7 +13,6 @@ or milliseconds, everything else is strict; unknown names are ignored here and f
 
 from __future__ import annotations
 
-import difflib
 import math
 import types
 import typing
@@ -27,6 +26,7 @@ from msgspec import NODEFAULT, Meta, Struct
 
 from plutino.errors import OptionError
 from plutino.model import format_duration, parse_duration
+from plutino.model.nearest import nearest
 
 M = TypeVar("M", bound=Struct)
 
@@ -119,7 +119,7 @@ def unknown_options(models: type[Struct] | Sequence[type[Struct]], props: Mappin
     for name, value in props.items():
         option_ = known.get(name.lower())
         if option_ is None:
-            close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
+            close = nearest(name.lower(), known, 1, 0.6)
             unknown.append((name, known[close[0]].name if close else None))
         elif option_.shape.model is not None and isinstance(value, Mapping):
             inner = unknown_options(option_.shape.model, value)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Final, NoReturn
 
 from plutino.errors import Position, SqlSyntaxError
+from plutino.model.nearest import nearest
 from plutino.sql.lexer import BAD, IDENT, INTEGER, KEYWORDS, NUMBER, SINGLE, STRING, Token, tokenize
 
 MAX_NESTING: Final = 100
@@ -142,7 +142,7 @@ class Cursor:
         if kind == IDENT:
             if before in (INTEGER, NUMBER) and text[:1] in "eE":
                 return "a number without exponent"
-            close = difflib.get_close_matches(text.upper(), words, 1, 0.6)
+            close = nearest(text.upper(), words, 1, 0.6)
             return close[0] if close else None
         return _HINTS.get((before, kind))
 

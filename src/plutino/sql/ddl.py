@@ -6,12 +6,12 @@ its format, source type and schema exist is for others to say.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Callable
 from typing import Final, NoReturn, get_args
 
+from plutino.model.nearest import nearest
 from plutino.sql.cursor import Cursor, quote
 from plutino.sql.lexer import END, IDENT, INTEGER, NUMBER, SINGLE, STRING
 from plutino.sql.tree import (
@@ -204,7 +204,7 @@ def _unknown_type(cursor: Cursor) -> NoReturn:
     message = f"found {cursor.shown()}, expect valid stream field types({known})."
     foreign = _FOREIGN_TYPES.get(cursor.word())
     if foreign is None:
-        near = difflib.get_close_matches(cursor.word(), (*_TYPES, *_FOREIGN_TYPES), 1, 0.6)
+        near = nearest(cursor.word(), (*_TYPES, *_FOREIGN_TYPES), 1, 0.6)
         foreign = _FOREIGN_TYPES.get(near[0], near[0]) if near else None
     cursor.fail(message, _TYPES, foreign)
 

@@ -8,7 +8,6 @@ file ``.json``; ``sourceConfig/mqtt.yaml`` (or ``.json``) then holds all keys of
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,6 +25,7 @@ from plutino.control.documents.yaml_writer import to_yaml
 from plutino.control.failure import Failure
 from plutino.control.sections import GROUPED, SECTIONS
 from plutino.errors import DefinitionError, DocumentError, Fault
+from plutino.model.nearest import nearest
 
 FILES = "files"
 """Folder of bytes: ``files/<section>/<entry>/<role>``."""
@@ -238,7 +238,7 @@ def _holds(value: Any, digest: str) -> bool:
 
 
 def _unknown(folder: str) -> str:
-    near = difflib.get_close_matches(folder, (*SECTIONS, FILES), 1)
+    near = nearest(folder, (*SECTIONS, FILES), 1)
     return f"folder {folder} is no section; " + (f"did you mean {near[0]}?" if near else f"known are {', '.join(SECTIONS)}")
 
 

@@ -12,7 +12,6 @@ itself.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ import msgspec
 from plutino.control.overlays.source import Item, Place
 from plutino.errors import Fault
 from plutino.model import parse_duration
+from plutino.model.nearest import nearest
 
 TYPES = ("string", "int", "float", "bool", "duration", "list", "object")
 _REFERENCE = re.compile(r"(\$?)\$\{param:([^{}]*)\}")
@@ -96,7 +96,7 @@ class Parameters:
     def _use(self, name: str, place: Place, path: tuple[str, ...]) -> Any:
         found = self._known.get(name)
         if found is None:
-            near = difflib.get_close_matches(name, self._known, 1)
+            near = nearest(name, self._known, 1)
             hint = f"did you mean {near[0]}?" if near else "declare it under parameters"
             self.faults.append(place.fault(".".join(path), f"parameter {name}: not declared; {hint}"))
             return _UNSET
@@ -122,7 +122,7 @@ class Parameters:
             return
         for field, member in item.value.items():
             if field not in _FIELDS:
-                near = difflib.get_close_matches(field, _FIELDS, 1)
+                near = nearest(field, _FIELDS, 1)
                 hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(_FIELDS)}"
                 text = f"parameter {name}: unknown field {field}; {hint}"
                 self.faults.append(member.place.fault(f"{path}.{field}", text))
@@ -188,7 +188,7 @@ class Parameters:
         self._known[known.name] = replace(known, value=float(value) if known.type == "float" else value, default=default)
 
     def _unknown(self, name: str) -> str:
-        near = difflib.get_close_matches(name, self._known, 1)
+        near = nearest(name, self._known, 1)
         return f"parameter {name}: not declared in the base; " + (f"did you mean {near[0]}?" if near else "declare it there with its type")
 
 

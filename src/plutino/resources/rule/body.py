@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -12,6 +11,7 @@ import msgspec
 
 from plutino.errors import DefinitionError, PlutinoError, SqlSyntaxError
 from plutino.model import parse_duration
+from plutino.model.nearest import nearest
 from plutino.runtime import check_schedule
 from plutino.spi import RuleOptions
 from plutino.spi.gojson import DURATION, Shape, bind, decode
@@ -211,7 +211,7 @@ def _unknown_names(written: Mapping[str, Any], shape: Shape, path: tuple[str, ..
     known = {name.lower(): name for name in shape.fields}
     for name in written:
         if name.lower() not in known:
-            near = difflib.get_close_matches(name.lower(), known, 1)
+            near = nearest(name.lower(), known, 1)
             hint = f"; did you mean {known[near[0]]}?" if near else ""
             yield Advice(UNKNOWN, (*path, name), f"{name}: not known{hint}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import msgspec
 
 from plutino.errors import ConflictError, NotFoundError, SqlSyntaxError, StreamError
 from plutino.model import Definition, Ref, StreamContent
+from plutino.model.nearest import nearest
 from plutino.resources.stream.content import content_of
 from plutino.resources.stream.endpoints import endpoints
 from plutino.resources.stream.lookup import table_request
@@ -163,12 +163,12 @@ def _missing(content: StreamContent, env: Environment) -> Iterator[Advice]:
     key, names = content.option("CONF_KEY"), env.names("source_config")
     if key and key != "default" and f"{content.connector}.{key}" not in names:
         known = [name.partition(".")[2] for name in names if name.startswith(f"{content.connector}.")]
-        near = difflib.get_close_matches(key, known, 1)
+        near = nearest(key, known, 1)
         hint = f"did you mean {near[0]}?" if near else "the defaults hold until it is"
         yield Advice(UNKNOWN, ("options", "CONF_KEY"), f"source configuration {content.connector}.{key}: not there; {hint}")
     column = content.option("TIMESTAMP")
     if column and content.schema and content.schema.get(column) is None:
-        near = difflib.get_close_matches(column, content.schema.names, 1)
+        near = nearest(column, content.schema.names, 1)
         hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(content.schema.names)}"
         yield Advice(UNKNOWN, ("options", "TIMESTAMP"), f"column {column}: not among the columns; {hint}")
 
