@@ -7,19 +7,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qsl
 
 from msgspec.structs import replace
-from starlette.datastructures import Headers, QueryParams
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from plutino.errors import PlutinoError
 from plutino.rest.discretion import Discretion
 from plutino.rest.envelope import error_answer, internal_error
+from plutino.rest.exchange import ClientGoneError, Exchange, Receive, Scope, Send
 from plutino.rest.guard import Guard
 from plutino.rest.media import error_media, labelled
-from plutino.rest.pieces import send_pieces
 from plutino.rest.routes import Routes, cleaned
 from plutino.spi import Action, Answer, Call, Control
 from plutino.spi.limits import limits
@@ -61,16 +58,13 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        request = Request(scope, receive)
-        client = request.client
-        query = scope["query_string"].decode("latin-1")
-        body = partial(self._body, request)
-        asked = Asked(request.method, scope["path"], query, dict(request.headers), body, client.host if client is not None else "")
+        exchange = Exchange(scope, receive, send)
+        body = partial(exchange.body, self._body_limit)
         try:
-            answer = await self.carry_out(asked)
-        except ClientDisconnect:
+            answer = await self.carry_out(Asked(exchange.method, exchange.path, exchange.query, exchange.headers, body, exchange.client))
+        except ClientGoneError:
             return
-        await self._send(answer, request.headers, scope, receive, send)
+        await self._send(answer, exchange)
 
     async def carry_out(self, asked: Asked) -> Answer:
         """The answer to a request, wherever it comes from. Raises only what reading its body raises when the client leaves."""
@@ -81,7 +75,7 @@ class Application:
         except PlutinoError as error:
             self._discretion.error(error, b"".join(read))
             return replace(error_answer(error, asked.headers), media=error_media(self._action(asked), asked.headers))
-        except ClientDisconnect:
+        except ClientGoneError:
             raise
         except Exception as error:  # the boundary: a defect must not show its insides, nor end the connection without an answer
             self._log.error("request failed", method=asked.method, path=asked.path, exc_info=error)
@@ -102,7 +96,7 @@ class Application:
             return Answer(status=405, media="", headers={"allow": ", ".join(match.methods)})
         body = await asked.body()
         read.append(body)
-        query = dict(QueryParams(asked.query))
+        query = dict(parse_qsl(asked.query, keep_blank_values=True))
         call = Call(dict(match.params), query, asked.headers, body, asked.client, self._control)
         answer = self._discretion.answer(match.action, await match.action.handle(call))
         return labelled(match.action, answer, asked.headers)
@@ -111,29 +105,11 @@ class Application:
         match = self._routes.find(asked.method, cleaned(asked.path))
         return None if match is None else match.action
 
-    async def _body(self, request: Request) -> bytes:
-        length = request.headers.get("content-length", "")
-        if length.isdecimal() and int(length) > self._body_limit:
-            raise self._too_large()
-        parts: list[bytes] = []
-        size = 0
-        async for part in request.stream():
-            size += len(part)
-            if size > self._body_limit:
-                raise self._too_large()
-            parts.append(part)
-        return b"".join(parts)
-
-    def _too_large(self) -> PlutinoError:
-        return PlutinoError(f"request body: more than {self._body_limit} bytes; send less at once", status=413)
-
-    async def _send(self, answer: Answer, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
-        sent = {**answer.headers, **self._guard.cors(headers), "x-content-type-options": "nosniff"}
-        content = answer.content
-        if isinstance(content, str | bytes):
-            response = Response(content, answer.status, sent)
-            if content and answer.media:
-                response.headers["content-type"] = answer.media
-            await response(scope, receive, send)
-            return
-        await send_pieces(answer, sent, self._ending, scope, receive, send)
+    async def _send(self, answer: Answer, exchange: Exchange) -> None:
+        headers = {**answer.headers, **self._guard.cors(exchange.headers), "x-content-type-options": "nosniff"}
+        if answer.content and answer.media:
+            headers["content-type"] = answer.media
+        if isinstance(answer.content, str | bytes):
+            await exchange.answer(answer.content, answer.status, headers)
+        else:
+            await exchange.stream(answer.content, answer.status, headers, self._ending)

@@ -6,14 +6,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
-
 from plutino.errors import PlutinoError
 from plutino.rest.envelope import error_answer, internal_error
+from plutino.rest.exchange import ClientGoneError, Exchange, Receive, Scope, Send
 from plutino.rest.guard import Guard
-from plutino.rest.pieces import send_pieces
 from plutino.rest.sockets import Member, Rooms
 from plutino.spi import Answer, IngressHandler, SocketRoom
 from plutino.spi.limits import limits
@@ -73,26 +69,25 @@ class DataServer:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        request = Request(scope, receive)
+        request = Exchange(scope, receive, send)
         try:
             self._guard.check(request.headers)
             answer = await self._answer(request)
         except PlutinoError as error:
             answer = error_answer(error, request.headers)
-        except ClientDisconnect:
+        except ClientGoneError:
             return
         except Exception as error:  # the boundary: a defect of one source must not end the server's connection without an answer
-            self._log.error("push request failed", method=request.method, path=scope["path"], exc_info=error)
+            self._log.error("push request failed", method=request.method, path=request.path, exc_info=error)
             answer = internal_error()
-        headers = {**answer.headers, **self._guard.cors(request.headers)}
-        if not isinstance(answer.content, str | bytes):
-            await send_pieces(answer, headers, self._ending, scope, receive, send)
-            return
-        response = Response(answer.content, answer.status, headers, media_type=answer.media or None)
-        await response(scope, receive, send)
+        headers = {**answer.headers, **self._guard.cors(request.headers), **({"content-type": answer.media} if answer.media else {})}
+        if isinstance(answer.content, str | bytes):
+            await request.answer(answer.content, answer.status, headers)
+        else:
+            await request.stream(answer.content, answer.status, headers, self._ending)
 
-    async def _answer(self, request: Request) -> Answer:
-        path, method = request.scope["path"], request.method
+    async def _answer(self, request: Exchange) -> Answer:
+        path, method = request.path, request.method
         if method == "OPTIONS" and "access-control-request-method" in request.headers:
             return Answer(media="", headers=self._guard.preflight(request.headers))
         if method == "GET" and path in self._streams:
@@ -103,16 +98,6 @@ class DataServer:
             if known:
                 return Answer(status=405, media="", headers={"allow": ", ".join(known)})
             return Answer("404 page not found\n", 404)
-        content, headers = await self._body(request), dict(request.headers)
+        content, headers = await request.body(self._body_limit), request.headers
         status, body = max([await handler(content, headers) for handler in tuple(handlers)])
         return Answer(body, status)
-
-    async def _body(self, request: Request) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        async for part in request.stream():
-            size += len(part)
-            if size > self._body_limit:
-                raise PlutinoError(f"request body: more than {self._body_limit} bytes; send less at once", status=413)
-            parts.append(part)
-        return b"".join(parts)

@@ -10,9 +10,9 @@ from functools import partial
 from typing import cast
 
 import uvicorn
-from starlette.types import ASGIApp
 
 from plutino.errors import PlutinoError
+from plutino.rest.exchange import Application
 from plutino.rest.sockets import Rooms, SocketProtocol
 
 KEEP_ALIVE_S = 60
@@ -25,7 +25,7 @@ class HttpServer:
 
     def __init__(
         self,
-        app: ASGIApp,
+        app: Application,
         host: str,
         port: int,
         purpose: str,
