@@ -167,7 +167,7 @@ def validate(content: Mapping[str, Any], rule: str) -> None:
         raise DefinitionError(f"Rule {id} has invalid options: {chr(10).join(faults)}.")
 
 
-@lru_cache(maxsize=64)  # reading, checking and following the uses of a rule come one after the other
+@lru_cache(maxsize=256)  # rules of a document may say the same; reading, checking and following the uses of a rule come one after the other
 def select_of(sql: str) -> Query:
     """The statement of a rule; its refusal is worded as a fault of the document, with the place inside the SQL text."""
     try:

@@ -11,7 +11,7 @@ from plutino.spi.outside import OutsideFunction
 from plutino.sql import calls_in
 
 
-@lru_cache(maxsize=64)  # checking a rule and following its uses come one after the other
+@lru_cache(maxsize=256)  # checking a rule and following its uses come one after the other
 def called_functions(sql: str) -> tuple[str, ...]:
     """Names of all functions in a statement, as written, each once."""
     if "(" not in sql:

@@ -15,6 +15,7 @@ from plutino.planner.graph import nodes_of, prop, source_ref
 from plutino.resources.rule.advice import statement_advice
 from plutino.resources.rule.body import INVALID, check_options, field_advice, options_of, read, select_of, sql_fault, validate
 from plutino.resources.rule.calls import called_functions, plugins_of
+from plutino.resources.rule.compiling import Compiled
 from plutino.resources.rule.drawn import SINK, SOURCE, called_in, draw, drawing_text, nodes_in, plan_graph, source_uses
 from plutino.resources.rule.endpoints import endpoints
 from plutino.resources.rule.outlook import Version, memory_topics, stop_effect, swap_effect
@@ -77,6 +78,7 @@ class RuleKind:
         self._sources: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._obstacles: dict[str, str] = {}
         self._versions: dict[str, Version] = {}
+        self._compiled = Compiled()
 
     @property
     def actions(self) -> Sequence[Action]:
@@ -123,7 +125,7 @@ class RuleKind:
             old, new = (before.content or {}).get("version", ""), after.content.get("version", "")
             if (old or new) and new <= old:
                 raise ConflictError(f"rule {name} already exists with version ({old}), new version ({new}) is lower")
-        return self._prepare(after, env)
+        return self._prepare(after, env, mode)
 
     async def activate(self, before: Definition | None, after: Definition | None, prepared: Any, host: Host) -> None:
         if after is None:
@@ -230,11 +232,11 @@ class RuleKind:
         """Why a rule does not run here although nothing is wrong with it; empty when it can."""
         return self._obstacles.get(rule, "")
 
-    def _prepare(self, definition: Definition, env: Environment) -> Prepared:
+    def _prepare(self, definition: Definition, env: Environment, mode: Mode) -> Prepared:
         name, content = definition.ref.name, definition.content
         check_options(content)
         drawn = draw(definition, env, options_of(content), self._provision) if is_drawn(definition) else None
-        compiled = drawn.compiled if drawn is not None else self._compile(definition, env)
+        compiled = drawn.compiled if drawn is not None else self._compile(definition, env, mode)
         temporary = content.get("temp", False)
         feeds = drawn.feeds if drawn is not None else self._feeds(compiled, temporary, env)
         sinks = tuple(self._provision.sink(connector, called, found, env) for called, connector, found in sinks_of(content))
@@ -261,19 +263,28 @@ class RuleKind:
     def _feeds(self, compiled: CompiledRule, temporary: bool, env: Environment) -> tuple[FeedRequest, ...]:
         return tuple(self._provision.feed(stream, temporary, env) for stream in compiled.streams)
 
-    def _compile(self, definition: Definition, env: Environment) -> CompiledRule:
-        content = definition.content
+    def _compile(self, definition: Definition, env: Environment, mode: Mode) -> CompiledRule:
+        sql, options = definition.content["sql"], options_of(definition.content)
         try:
-            select = select_of(content["sql"])
+            select = select_of(sql)
         except PlutinoError as error:
             with_prefix(error, INVALID)
             raise
-        self._sources[definition.ref.name] = (content["sql"], sources_of(select))
+        sources = sources_of(select)
+        self._sources[definition.ref.name] = (sql, sources)
+
+        def make() -> CompiledRule:
+            return compile_plan(plan_rule(select, env, options, rule_id=definition.ref.name, text=sql))
+
         try:
-            return compile_plan(plan_rule(select, env, options_of(content), rule_id=definition.ref.name, text=content["sql"]))
+            # At start-up and for a single rule the state stays the same object; and the name of a rule is a part of what asks for it.
+            if mode is Mode.BOOT or options.cron_datetime_range or "rule_id" in sql.lower() or _own_functions(definition, env):
+                return make()
+            refs = (r for name in sources for r in (Ref("stream", name), Ref("table", name), *self._provision.feed_refs(name, env)))
+            return self._compiled.once(sql, options, tuple(env.get(r) for r in refs), env, make)
         except SqlSyntaxError as error:
             # Unknown functions and the like, which the original finds while parsing.
-            fault = sql_fault(content["sql"], error)
+            fault = sql_fault(sql, error)
             with_prefix(fault, INVALID)
             raise fault from error
 
