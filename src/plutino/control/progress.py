@@ -41,7 +41,7 @@ class Progress:
         self.phase: Phase | None = None
         self.done = 0
         self.total = 0
-        self.current = ""
+        self.current: object = ""
         self.record = record
         self._changed = changed
         self._cancelled = asyncio.Event()
@@ -55,7 +55,7 @@ class Progress:
     def step(self, name: object) -> None:
         """The next object of the phase is looked at; ``name`` has its text."""
         self.done += 1
-        self.current = name  # type: ignore[assignment]  # made a text when somebody looks
+        self.current = name  # made a text when somebody looks
 
     @property
     def cancelled(self) -> bool:

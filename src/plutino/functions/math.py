@@ -53,7 +53,8 @@ def _or_null(operation: Callable[[float], float]) -> Callable[[Any], float | Non
 def _abs(value: Any) -> float | int:
     kind = type(value)
     if kind is float:
-        return abs(value)  # type: ignore[no-any-return]
+        number: float = value
+        return abs(number)
     if kind is int:
         # The original goes through a float, which shows beyond 2^53. What has more than 64 bits is a float to begin with.
         size = abs(float_of(value))

@@ -123,8 +123,8 @@ def to_bytea(value: Any, level: Level = ALL) -> bytes:
 def to_datetime(value: Any, pattern: str = "") -> datetime:
     """A datetime from epoch milliseconds, a datetime or a text; ``pattern`` is tried before the fixed list of layouts (§4.4)."""
     kind = type(value)
-    if kind is datetime:
-        return value  # type: ignore[no-any-return]
+    if isinstance(value, datetime):
+        return value
     if kind is int or kind is float:
         return from_epoch_ms(truncate(value) if kind is float else value)
     if kind is str:

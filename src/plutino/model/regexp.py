@@ -11,7 +11,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from plutino.errors import EvaluationError
 
@@ -70,7 +70,7 @@ def replace_all(expression: re.Pattern[str], text: str, replacement: str) -> str
     last = 0
     for match in matches(expression, text):
         parts.append(text[last : match.start()])
-        parts.append(_EXPANSION.sub(lambda found, match=match: _group(found, match), replacement))  # type: ignore[misc]
+        parts.append(_EXPANSION.sub(partial(_group, match=match), replacement))
         last = match.end()
     parts.append(text[last:])
     return "".join(parts)

@@ -11,7 +11,7 @@ from plutino.model.nearest import nearest
 from plutino.model.value import general_text
 from plutino.spi import Arg, ArgCheck, Environment, FunctionKind, FunctionSpec
 from plutino.spi.function import Literal
-from plutino.sql import tree
+from plutino.sql import calls_in, columns_in, tree
 from plutino.sql.windows import WINDOWS
 
 _BOOLEAN_OPS = frozenset(("AND", "OR", "=", "!=", "<", "<=", ">", ">="))
@@ -56,25 +56,14 @@ def kinds_of_alias(aliases: Mapping[str, tree.Field], name: str, env: Environmen
     """The kinds of functions that an item calls, by itself and through the aliases that it names; ``row_number`` is a kind of its own."""
     found: set[str] = set()
     seen = {name}
-    todo: list[object] = [aliases[name].expr] if name in aliases else []
+    todo = [aliases[name].expr] if name in aliases else []
     while todo:
-        node = todo.pop()
-        match node:
-            case tree.Call():
-                spec = env.registry.functions.get(node.name.lower())
-                if spec is not None:
-                    found.add("row_number" if spec.name == "row_number" else spec.kind)
-            case tree.Column():
-                alias = node.stream or node.name
-                if alias in aliases and alias not in seen:
-                    seen.add(alias)
-                    todo.append(aliases[alias].expr)
-            case _:
-                pass
-        if isinstance(node, tree.Node):
-            todo += [getattr(node, field) for field in node.__struct_fields__]
-        elif isinstance(node, tuple):
-            todo += node
+        expr = todo.pop()
+        specs = (env.registry.functions.get(call.name.lower()) for call in calls_in(expr))
+        found.update("row_number" if spec.name == "row_number" else spec.kind for spec in specs if spec is not None)
+        used = {column.stream or column.name for column in columns_in(expr)} & aliases.keys() - seen
+        seen |= used
+        todo += [aliases[alias].expr for alias in used]
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -13,7 +13,7 @@ from plutino.planner.calls import check_call, find_function
 from plutino.planner.printing import printed
 from plutino.planner.scope import Scope
 from plutino.spi import FunctionKind
-from plutino.sql import calls_in, tree
+from plutino.sql import calls_in, columns_in, tree
 
 DEDUP = "dedup_trigger"
 
@@ -171,7 +171,7 @@ def derived_name(expr: tree.Expr | tree.ArrowLiteral) -> str | None:
 
 def _refuse_cycles(fields: Sequence[tree.Field], scope: Scope) -> None:
     references = {
-        field.alias: {n for n in _column_names(field.expr) if n in scope.aliases and n != field.alias}
+        field.alias: {n for c in columns_in(field.expr) if (n := c.stream or c.name) in scope.aliases and n != field.alias}
         for field in fields
         if field.alias is not None
     }
@@ -191,8 +191,6 @@ def _visit(alias: str, path: tuple[str, ...], references: Mapping[str, set[str]]
 
 def _refuse_misplaced(select: tree.Select, binder: Binder) -> None:
     """Set-returning functions stand once, at the top of a select item or inside an expression, and nowhere else."""
-    if binder.text and "(" not in binder.text:
-        return
     functions = binder.env.registry.functions
     called = [functions.get(call.name.lower()) for call in calls_in(select)]
     if not any(spec is not None and spec.kind is FunctionKind.MULTI_ROW for spec in called):
@@ -223,19 +221,6 @@ def _row_makers(node: object, binder: Binder, depth: int = 0) -> list[int]:
         for member in node:
             found += _row_makers(member, binder, depth)
     return found
-
-
-def _column_names(node: object) -> Iterable[str]:
-    """Unqualified column names anywhere in a tree."""
-    if isinstance(node, tree.Column):
-        yield node.name if node.stream is None else node.stream
-    elif isinstance(node, tree.Node):
-        for field in node.__struct_fields__:
-            if field != "span":
-                yield from _column_names(getattr(node, field))
-    elif isinstance(node, tuple):
-        for member in node:
-            yield from _column_names(member)
 
 
 def evaluation_order(items: Sequence[Item]) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from plutino.spi import Action, Answer
 from plutino.spi.wire import JSON, TEXT
 
-_TEXT_RESULTS = frozenset(
+TEXT_RESULTS = frozenset(
     {
         ("GET", "/"),
         ("POST", "/"),
@@ -30,7 +30,7 @@ _TEXT_RESULTS = frozenset(
 )
 """What answers JSON as plain text (rest reference, ``J~``)."""
 
-_JSON_ERRORS = frozenset({("PUT", "/schemas/{type}/{name}/upload")})
+JSON_ERRORS = frozenset({("PUT", "/schemas/{type}/{name}/upload")})
 """What calls its errors JSON, unlike everything else."""
 
 
@@ -41,12 +41,12 @@ def asks_for_json(headers: Mapping[str, str]) -> bool:
 
 def error_media(action: Action | None, headers: Mapping[str, str]) -> str:
     """The content type of an error; ``action`` None where there is no such endpoint."""
-    named = action is not None and (action.method, action.path) in _JSON_ERRORS
+    named = action is not None and (action.method, action.path) in JSON_ERRORS
     return JSON if named or asks_for_json(headers) else TEXT
 
 
 def labelled(action: Action, answer: Answer, headers: Mapping[str, str]) -> Answer:
     """An answer under the content type that its endpoint has in the original."""
-    if answer.media != JSON or answer.status >= 400 or (action.method, action.path) not in _TEXT_RESULTS or asks_for_json(headers):
+    if answer.media != JSON or answer.status >= 400 or (action.method, action.path) not in TEXT_RESULTS or asks_for_json(headers):
         return answer
     return replace(answer, media=TEXT)

@@ -4,9 +4,18 @@
 nodes are in ``plutino.sql.tree``. Nothing here knows functions, streams or types of values: that is the planner's.
 """
 
-from plutino.sql.calls import calls_in
 from plutino.sql.parser import is_select, parse_expression, parse_select, parse_statement
 from plutino.sql.printer import to_sql
 from plutino.sql.sources import sources_of
+from plutino.sql.walking import calls_in, columns_in
 
-__all__ = ["calls_in", "is_select", "parse_expression", "parse_select", "parse_statement", "sources_of", "to_sql"]
+__all__ = [
+    "calls_in",
+    "columns_in",
+    "is_select",
+    "parse_expression",
+    "parse_select",
+    "parse_statement",
+    "sources_of",
+    "to_sql",
+]

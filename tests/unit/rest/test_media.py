@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from plutino.rest.media import error_media, labelled
+from plutino.rest.media import JSON_ERRORS, TEXT_RESULTS, error_media, labelled
 from plutino.spi import Action, Answer, Call
+from unit.rest.kit import Api
 
 JSON, TEXT = "application/json", "text/plain; charset=utf-8"
 
@@ -34,3 +35,10 @@ def test_errors() -> None:
     """Plain text, with the exception that the original makes."""
     upload = Action("PUT", "/schemas/{type}/{name}/upload", _nothing, "")
     assert (error_media(None, {}), error_media(None, {"accept": JSON}), error_media(upload, {})) == (TEXT, JSON, JSON)
+
+
+async def test_endpoints_that_are_named_exist(api: Api) -> None:
+    """A path that is spelled otherwise some day is not forgotten here."""
+    paths = (await api.ask("GET", "/openapi.json")).json["paths"]
+    found = {(method.upper(), path) for path, methods in paths.items() for method in methods}
+    assert (TEXT_RESULTS | JSON_ERRORS) - found == set()

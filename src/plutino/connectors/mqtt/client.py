@@ -12,10 +12,10 @@ import time
 from functools import partial
 from typing import Any, Protocol
 
-from gmqtt import Client  # type: ignore[import-untyped]
-from gmqtt.mqtt.connection import MQTTConnection  # type: ignore[import-untyped]
-from gmqtt.mqtt.package import Package  # type: ignore[import-untyped]
-from gmqtt.mqtt.protocol import BaseMQTTProtocol, MQTTProtocol  # type: ignore[import-untyped]
+from gmqtt import Client
+from gmqtt.mqtt.connection import MQTTConnection
+from gmqtt.mqtt.package import Package
+from gmqtt.mqtt.protocol import BaseMQTTProtocol, MQTTProtocol
 
 from plutino.connectors.mqtt.packets import MalformedError, Run, take_packets
 
@@ -48,7 +48,7 @@ class Listener(Protocol):
         ...
 
 
-class PacketProtocol(MQTTProtocol):  # type: ignore[misc]
+class PacketProtocol(MQTTProtocol):
     """gmqtt's protocol without its reader task."""
 
     def __init__(self, client: PacketClient, listener: Listener, version: int, **gmqtt: Any) -> None:
@@ -203,7 +203,7 @@ class InFlight:
         """gmqtt waits here after connecting."""
 
 
-class PacketClient(Client):  # type: ignore[misc]
+class PacketClient(Client):
     """gmqtt's client over PacketProtocol, without reconnecting by itself."""
 
     def __init__(self, listener: Listener, client_id: str, version: int, clean: bool, **properties: Any) -> None:

@@ -263,7 +263,7 @@ class MqttSession:
         return client
 
     async def _connect(self, client: PacketClient, host: str, port: int, tls: Any) -> None:
-        from gmqtt import MQTTConnectError  # type: ignore[import-untyped]
+        from gmqtt import MQTTConnectError
 
         prefix = f"found error when connecting for {self._options.server}: "
         connecting = asyncio.ensure_future(client.connect(host, port, tls or False, KEEP_ALIVE_S[self._version], self._version))

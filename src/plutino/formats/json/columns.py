@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import GenericAlias
 from typing import Annotated, Any, TypedDict
 
 from msgspec import Meta
 
 from plutino.model import ANY, DataType, TypeName
+
+_typed_dict: Any = TypedDict
+"""Makes types of columns that are known at run time only."""
 
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
@@ -43,18 +47,18 @@ def kind_type(kind: str | None) -> Any:
 def column_type(kind: DataType) -> Any:
     """The type that accepts exactly what the declared type accepts without conversion (and null); the rest needs the exact rules."""
     if kind.name is TypeName.ARRAY:
-        return list[column_type(kind.element or ANY)] | None  # type: ignore[misc]
+        return GenericAlias(list, (column_type(kind.element or ANY),)) | None
     if kind.name is TypeName.STRUCT:
         if not kind.fields:
             return dict[str, Any] | None
         fields = {field.name: column_type(field.type) for field in kind.fields}
-        return TypedDict("Fields", fields, total=False) | None  # type: ignore[operator]
+        return _typed_dict("Fields", fields, total=False) | None
     return _PLAIN[kind.name]
 
 
 def record_type(columns: Mapping[str, DataType]) -> Any:
     """A type of dicts with the declared columns; other keys are dropped."""
-    return TypedDict("Record", {name: column_type(kind) for name, kind in columns.items()}, total=False)  # type: ignore[operator]
+    return _typed_dict("Record", {name: column_type(kind) for name, kind in columns.items()}, total=False)
 
 
 def keeps_kinds(columns: Mapping[str, DataType], kinds: Mapping[str, str]) -> bool:

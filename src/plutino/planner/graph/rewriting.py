@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from plutino.sql import tree
+from plutino.sql import columns_in, tree
 
 N = TypeVar("N")
 
 Change = Callable[[tree.Column | tree.Wildcard], tree.Expr]
-
-
-def columns_in(node: object) -> Iterator[tree.Column]:
-    """All columns anywhere in a tree."""
-    if isinstance(node, tree.Column):
-        yield node
-    elif isinstance(node, tree.Node):
-        for field in node.__struct_fields__:
-            if field != "span":
-                yield from columns_in(getattr(node, field))
-    elif isinstance(node, tuple):
-        for member in node:
-            yield from columns_in(member)
 
 
 def plain_names(node: object, sources: Collection[str]) -> set[str]:
@@ -40,7 +27,8 @@ def plain_names(node: object, sources: Collection[str]) -> set[str]:
 
 def rewritten(node: N, change: Change) -> N:
     """A tree with its columns and wildcards changed."""
-    return _rewritten(node, change)  # type: ignore[no-any-return]
+    changed: N = _rewritten(node, change)
+    return changed
 
 
 def renamed(node: N, old: str, new: tree.Column, sources: Collection[str]) -> N:
@@ -68,7 +56,8 @@ def of_groups(expr: tree.Expr, aggregates: Callable[[tree.Expr], bool], known: C
     def keep(node: tree.Node) -> bool:
         return isinstance(node, tree.Call) and aggregates(tree.Call(node.name, ()))
 
-    return _rewritten(expr, change, keep)  # type: ignore[no-any-return]
+    changed: tree.Expr = _rewritten(expr, change, keep)
+    return changed
 
 
 def _nothing(node: tree.Node) -> bool:

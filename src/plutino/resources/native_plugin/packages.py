@@ -53,14 +53,21 @@ def _no_package(content: NativeContent, library: str | None, archive: Archive) -
     return f"missing {name}.json, found {len(archive.names)} files in total; {advice}"
 
 
+class _EntryPoints(configparser.ConfigParser):
+    """The form of ``entry_points.txt``, in which names keep their case."""
+
+    def optionxform(self, optionstr: str) -> str:
+        """The name as it is written."""
+        return optionstr
+
+
 def _wheel(role: Role, folder: str, archive: Archive) -> tuple[str, tuple[str, ...]]:
     version = HeaderParser().parsestr(archive.text(f"{folder}/METADATA", MANIFEST_LIMIT)).get("Version", "")
     points = f"{folder}/entry_points.txt"
     if points not in archive:
         raise DefinitionError(f"missing {points}; a wheel names what it brings in its entry points")
     group = _GROUPS[role]
-    parser = configparser.ConfigParser(delimiters=("=",), strict=True, interpolation=None)
-    parser.optionxform = str  # type: ignore[method-assign,assignment]  # names keep their case
+    parser = _EntryPoints(delimiters=("=",), strict=True, interpolation=None)
     try:
         parser.read_string(archive.text(points, MANIFEST_LIMIT))
     except configparser.Error as error:

@@ -64,7 +64,9 @@ def divf(value: Any, *others: Any) -> float:
         if not divisor:
             raise Failure("decimal division by 0")
         quotient = _EXACT.divide(quotient, divisor)
-        if -quotient.as_tuple().exponent > _DIVISION_PLACES:  # type: ignore[operator] # finite numbers have an exponent
+        exponent = quotient.as_tuple().exponent
+        assert isinstance(exponent, int), "finite numbers have an exponent"
+        if -exponent > _DIVISION_PLACES:
             quotient = quotient.quantize(Decimal(1).scaleb(-_DIVISION_PLACES), ROUND_HALF_UP, _EXACT)
     return _float(quotient)
 
