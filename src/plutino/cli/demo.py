@@ -285,8 +285,8 @@ def _stay(screen: Console, server: subprocess.Popen[bytes], port: int, push_port
         screen.print(f"  {program} {arguments}{suffix}", markup=False)
     check = json.dumps(CHECKS[1][0])
     screen.print(f"  curl -d '{check}' http://127.0.0.1:{push_port}{PUSH_PATH}", markup=False)
-    screen.print("Ctrl-C stops it and removes its data.", style="dim")
     try:
+        screen.print("Ctrl-C stops it and removes its data.", style="dim")
         code = server.wait()
     except KeyboardInterrupt:
         screen.print("\nstopped")
