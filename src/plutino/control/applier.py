@@ -170,10 +170,8 @@ class Applier:
     async def _backwards(self, run: Run) -> Run:
         """The run that brings the engine back, checked like at start-up: what was there may stay, whatever it is."""
         back, pacer = Run(Draft(forced=True), []), Pacer()
-        followers = {item.ref: item for item in run.steps if item.ref not in run.draft.items}
-        for ref, item in {**run.draft.items, **followers}.items():
-            if not (item.changed or item.ref in followers):
-                continue
+        for item in (*run.steps, *run.removals):
+            ref = item.ref
             old = self._committed.get(ref)
             undone = Item(ref, item.spec, item.after, old, Change(ref, item.after, old), True, self._checker.flag(ref))
             back.draft.items[ref] = undone

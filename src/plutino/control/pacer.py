@@ -8,6 +8,8 @@ from time import perf_counter
 from plutino.control.progress import Progress
 
 SLICE_SECONDS = 0.003
+_ROUNDS = 3
+"""Turns of the event loop in a rest: a message is read in one, wakes its feed in the next, and is worked on in the third."""
 
 
 class Pacer:
@@ -26,8 +28,9 @@ class Pacer:
         return perf_counter() >= self._until
 
     async def rest(self) -> None:
-        """Let everything else run once; CancellationError when the work is cancelled."""
-        await asyncio.sleep(0)
+        """Let everything else run; CancellationError when the work is cancelled."""
+        for _ in range(_ROUNDS):
+            await asyncio.sleep(0)
         if self._progress is not None:
             self._progress.check()
         self._until = perf_counter() + SLICE_SECONDS

@@ -85,6 +85,17 @@ async def test_what_was_not_reached_is_not_touched(at: Bench) -> None:
     assert not [action for action in actions if "gone" in action or "stopped" in action]
 
 
+async def test_what_follows_goes_back_too(at: Bench) -> None:
+    """A rule that stands unchanged in the document, but whose stream changed, reads the old stream again."""
+    progress = Progress()
+    cancel_at(at, progress, "activate", "gone")
+    with pytest.raises(CancellationError):
+        await at.control.import_document(AFTER, partial=False, origin=ORIGIN, progress=progress)
+    actions = at.host.actions()
+    assert actions.count("replace stream s") == 2
+    assert actions.count("replace rule kept") == 2, actions
+
+
 async def test_cancelled_while_it_is_checked(at: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before the commit there is nothing to take back: no revision, and the engine hears nothing."""
     monkeypatch.setattr("plutino.control.pacer.SLICE_SECONDS", 0.0)
