@@ -3,44 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from plutino.compiler.aggregates import accumulator_of, argument_columns, asks_bounds, slices_code
+from plutino.compiler.buffered import filters_of, take_function, window_functions
 from plutino.compiler.code import build
 from plutino.compiler.exact import ExactEmitter
 from plutino.compiler.fast import FastEmitter, NotFast
-from plutino.compiler.finishing import finish_code, finish_functions, state_shape
+from plutino.compiler.finishing import asked_behind, finish_code, finish_functions, state_shape
 from plutino.compiler.items import json_numbers
 from plutino.compiler.pieces import Pieces, define
 from plutino.execution.accumulating import AccumulatingCode
 from plutino.execution.accumulators import GroupCode
+from plutino.execution.closing import BoundaryClosing, Closing, CountClosing, SessionClosing
 from plutino.execution.entry import Entry
+from plutino.execution.stated import StatesCode
 from plutino.model import attribute, row_type
 from plutino.planner.bound import AggregateCall, Bound, ColumnRef, WholeRow, walk
 from plutino.planner.plan import Aggregate, Analytic, Filter, RulePlan, Window, WindowSpec
 
-KINDS = ("tumblingwindow", "hoppingwindow", "sessionwindow", "countwindow")
+KINDS = ("tumblingwindow", "hoppingwindow", "sessionwindow", "countwindow", "statewindow")
 EXACT_SHARE = 16
 """Windows that share each row with at most so many others add up all their rows, from left to right."""
 
 
 def accumulates(plan: RulePlan) -> bool:
-    """Whether a rule with a window can do without its rows."""
+    """Whether a rule with a window (not a sliding one) can do without its rows."""
     window, aggregate = plan.find(Window), plan.find(Aggregate)
-    if window is None or aggregate is None or not aggregate.grouped or len(plan.scans) > 1 or plan.find(Analytic) is not None:
+    if window is None or aggregate is None or window.window.kind not in KINDS or not folds(plan, aggregate):
         return False
-    if window.window.kind not in KINDS or (shares_rows(window.window) and not sliceable(plan, aggregate)):
+    return sliceable(aggregate) if shares_rows(window.window) else not any(call.spec.whole_rows for call in aggregate.calls)
+
+
+def folds(plan: RulePlan, aggregate: Aggregate) -> bool:
+    """Whether nothing but the aggregates themselves asks for more than one row of a window, or for its bounds before it ends."""
+    if not aggregate.grouped or len(plan.scans) > 1 or asks_bounds(aggregate, plan.root.items):
         return False
-    if any(call.spec.whole_rows for call in aggregate.calls) or asks_bounds(aggregate, plan.root.items):
-        return False
-    if any(node.aggregates for node in plan.find_all(Filter)):
-        return False
-    if window.window.kind == "sessionwindow" and plan.options.is_event_time:
-        return False
-    if window.condition is not None and (window.window.kind == "countwindow" or plan.options.is_event_time):
-        # which rows pass the window's own FILTER decides what is counted, and when the first window begins
-        return False
-    return not plan.root.numberings
+    return not any(node.aggregates for node in plan.find_all(Filter))
 
 
 def shares_rows(spec: WindowSpec) -> bool:
@@ -48,11 +48,9 @@ def shares_rows(spec: WindowSpec) -> bool:
     return spec.kind == "hoppingwindow" or (spec.kind == "countwindow" and spec.hop < spec.length)
 
 
-def sliceable(plan: RulePlan, aggregate: Aggregate) -> bool:
-    """Whether the aggregates can be put together from those of parts of a window, and nothing else is asked of its rows."""
-    if plan.scans[0].whole or any(call.spec.incremental is None or len(call.args) != 1 for call in aggregate.calls):
-        return False
-    return reads_rows_alone(Pieces(plan), aggregate)
+def sliceable(aggregate: Aggregate) -> bool:
+    """Whether the aggregates can be put together from those of parts of a window."""
+    return all(call.spec.incremental is not None and len(call.args) == 1 for call in aggregate.calls)
 
 
 def compile_accumulating(plan: RulePlan, operators: tuple[str, ...]) -> tuple[AccumulatingCode, dict[str, str]]:
@@ -61,40 +59,56 @@ def compile_accumulating(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Ac
     window, aggregate = plan.find(Window), plan.find(Aggregate)
     assert window is not None
     assert aggregate is not None
-    condition = plan.find(Filter)
-    where = None if condition is None else condition.condition
+    spec, options = window.window, plan.options
+    pushed, _, behind = filters_of(plan)
     emitter = FastEmitter(pieces.constants, plan.root.items)
-    functions = group_functions(pieces, aggregate, where, emitter, window.condition)
+    functions = window_functions(pieces, spec)
+    condition, admitted = behind or pushed, window.condition
+    if _admits_apart(plan, window):
+        functions["take0"] = take_function(pieces, 0, plan.scans[0], window, pushed)
+        condition, admitted = behind, None
+    functions |= group_functions(pieces, aggregate, None if condition is None else condition.condition, emitter, admitted)
     functions |= finish_functions(pieces)
     made = build(functions, pieces.constants)
-    fast = "fast" in functions
-    spec, options = window.window, plan.options
-    counting, sharing = spec.kind == "countwindow", shares_rows(spec)
-    session = spec.kind == "sessionwindow"
-    hop = spec.length if session else spec.hop or spec.length
+    fast, sharing = "fast" in functions, shares_rows(spec)
+    exact = spec.length <= (spec.hop or spec.length) * EXACT_SHARE
     code = AccumulatingCode(
-        groups=group_code(plan, aggregate, made),
+        groups=group_code(pieces, aggregate, made),
         finish=finish_code(pieces, made),
         memories=tuple(pieces.memories),
         stream=plan.sources[0].stream,
         need=pieces.need(0, emitter.kinds if fast else {}),
         operators=operators,
-        unit=spec.unit,
-        step=spec.step,
-        length=spec.length,
-        hop=hop,
-        count=spec.length if counting else 0,
-        every=hop if counting else 0,
-        timeout=spec.hop if session else 0,
-        slices=slices_code(plan, aggregate, exact=spec.length <= hop * EXACT_SHARE) if sharing else None,
+        closing=None if spec.kind == "statewindow" else partial(_closing, spec, options.is_event_time),
+        states=StatesCode(made["begin"], made.get("close"), made.get("partition")) if spec.kind == "statewindow" else None,
+        take=made.get("take0"),
+        slices=slices_code(plan, aggregate, exact=exact, alone=reads_rows_alone(pieces, aggregate)) if sharing else None,
         guarded=fast and bool(emitter.kinds),
         event_time=options.is_event_time,
         late_tolerance=options.late_tolerance,
-        filtered=where is not None and (counting or options.is_event_time),
+        filtered=behind is not None,
         shape=f"{'slices' if sharing else 'accumulators'} {state_shape(plan)}",
         json_numbers=json_numbers(plan.root),
     )
     return code, functions
+
+
+def _admits_apart(plan: RulePlan, window: Window) -> bool:
+    """Whether something stands in front of the window that must be known of a row before it is clear to which window it belongs."""
+    if window.window.kind == "statewindow" or plan.find(Analytic) is not None:
+        return True
+    return window.condition is not None and (window.window.kind == "countwindow" or plan.options.is_event_time)
+
+
+def _closing(spec: WindowSpec, event_time: bool) -> Closing:
+    match spec.kind:
+        case "countwindow":
+            return CountClosing(spec.length, spec.hop)
+        case "sessionwindow":
+            return SessionClosing(spec.unit, spec.step, spec.length, spec.hop, event_time=event_time)
+        case _:
+            hop, sharing = spec.hop or spec.length, shares_rows(spec)
+            return BoundaryClosing(spec.unit, spec.step, spec.length, hop, sharing=sharing, event_time=event_time)
 
 
 def group_functions(
@@ -123,10 +137,9 @@ def reads_rows_alone(pieces: Pieces, aggregate: Aggregate) -> bool:
     """Whether the fast tier sees all that the rule needs: no metadata, no counters, whole rows in nothing but ``count(*)``."""
     plan = pieces.plan
     others = [a for call in aggregate.calls if call.spec.incremental != "count" for a in call.args]
-    qualify = [] if plan.root.qualify is None else [plan.root.qualify]
-    exprs = [*(i.expr for i in plan.root.items), *aggregate.keys, *others, *qualify]
+    exprs = [*asked_behind(plan), *aggregate.keys, *others]
     whole = plan.root.star is not None or any(isinstance(p, WholeRow) for e in exprs for p in walk(e))
-    return not plan.scans[0].meta and not whole and "where" not in pieces.hits
+    return not plan.scans[0].meta and not whole and not pieces.analytics and "where" not in pieces.hits
 
 
 def _fast_functions(aggregate: Aggregate, conditions: Sequence[Bound], emitter: FastEmitter) -> dict[str, str]:
@@ -178,13 +191,14 @@ def _first_argument(call: AggregateCall, emitter: ExactEmitter) -> str:
     return emitter.emit(call.args[0])
 
 
-def group_code(plan: RulePlan, aggregate: Aggregate, made: dict[str, Any]) -> GroupCode:
+def group_code(pieces: Pieces, aggregate: Aggregate, made: dict[str, Any]) -> GroupCode:
     """The functions of ``group_functions`` in their places."""
+    plan = pieces.plan
     return GroupCode(
         fast=made.get("fast"),
         columns=argument_columns(aggregate),
         exact=made["exact"],
         accumulators=tuple(accumulator_of(call, plan.root.items) for call in aggregate.calls),
         grouped=bool(aggregate.keys),
-        empty=Entry(row_type(plan.scans[0].columns)(), 0, {}, {}),
+        empty=Entry(row_type(plan.scans[0].columns)(), 0, {}, {}, (None,) * len(pieces.analytics)),
     )

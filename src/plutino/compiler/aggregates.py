@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, cast
 
 from plutino.compiler.exact import callable_of
+from plutino.compiler.finishing import asked_behind
 from plutino.execution.aggregates import Accumulator, Count, Extreme, Gathered, Total, folded
 from plutino.execution.slices import SlicesCode
 from plutino.planner.bound import (
@@ -25,7 +26,7 @@ from plutino.planner.bound import (
     WholeRow,
     walk,
 )
-from plutino.planner.plan import Aggregate, Having, Order, RulePlan
+from plutino.planner.plan import Aggregate, RulePlan
 
 
 def asks_bounds(aggregate: Aggregate, items: Sequence[Item]) -> bool:
@@ -73,27 +74,22 @@ def argument_columns(aggregate: Aggregate) -> tuple[int | None, ...]:
     return tuple(found)
 
 
-def slices_code(plan: RulePlan, aggregate: Aggregate, *, exact: bool) -> SlicesCode:
-    """How slices hold the arguments of these aggregates."""
+def slices_code(plan: RulePlan, aggregate: Aggregate, *, exact: bool, alone: bool) -> SlicesCode:
+    """How slices hold the arguments of these aggregates. ``alone``: nothing but the columns of rows is read."""
     columns, items = argument_columns(aggregate), plan.root.items
     arguments = [aggregate.calls[columns.index(i)].args[0] for i in sorted({c for c in columns if c is not None})]
     return SlicesCode(
         makers=tuple(accumulator_of(call, items) for call in aggregate.calls),
         columns=columns,
         loose=tuple(is_loose(argument, items) for argument in arguments),
-        keeps_rows=_shows_columns(plan),
+        keeps=("rows" if _shows_columns(plan) else "nothing") if alone else "entries",
         exact=exact,
     )
 
 
 def _shows_columns(plan: RulePlan) -> bool:
     """Whether the output reads columns beside the aggregates: those of the first row."""
-    having, order = plan.find(Having), plan.find(Order)
-    exprs = [i.expr for i in plan.root.items]
-    exprs += [] if plan.root.qualify is None else [plan.root.qualify]
-    exprs += [] if having is None else [having.condition]
-    exprs += [] if order is None else [key.expr for key in order.keys]
-    return any(isinstance(p, ColumnRef) for e in exprs for p in walk(e))
+    return any(isinstance(p, ColumnRef) for e in asked_behind(plan) for p in walk(e))
 
 
 def function_of(call: AggregateCall, items: tuple[Item, ...]) -> Callable[..., Any]:

@@ -41,8 +41,8 @@ def compile_buffered(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Buffer
     """The code of a rule over kept rows, and the generated source by function name."""
     pieces = Pieces(plan)
     window, aggregate = plan.find(Window), plan.find(Aggregate)
-    pushed, early, behind = _filters(plan)
-    functions = {f"take{i}": _take(pieces, i, scan, window, pushed) for i, scan in enumerate(plan.scans)}
+    pushed, early, behind = filters_of(plan)
+    functions = {f"take{i}": take_function(pieces, i, scan, window, pushed) for i, scan in enumerate(plan.scans)}
     if window is not None:
         functions |= window_functions(pieces, window.window)
     joins = plan.find_all(Join)
@@ -89,7 +89,7 @@ def compile_buffered(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Buffer
     return code, functions
 
 
-def _filters(plan: RulePlan) -> tuple[Filter | None, Filter | None, Filter | None]:
+def filters_of(plan: RulePlan) -> tuple[Filter | None, Filter | None, Filter | None]:
     """The condition in front of the window, the one between it and lookups, and the one behind both.
 
     Without window and joins the condition stands in front, unless it asks for aggregates.
@@ -119,7 +119,7 @@ def _always_fires(plan: RulePlan, window: Window | None, behind: Filter | None) 
 # --- rows coming in -------------------------------------------------------------------------------------------------------------------
 
 
-def _take(pieces: Pieces, index: int, scan: Scan, window: Window | None, pushed: Filter | None) -> str:
+def take_function(pieces: Pieces, index: int, scan: Scan, window: Window | None, pushed: Filter | None) -> str:
     """Window FILTER, analytic calls and a condition in front of the window; returns the analytic values, or None."""
     emitter = pieces.at_row(index)
     lines: list[str] = []

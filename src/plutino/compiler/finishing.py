@@ -7,6 +7,7 @@ from typing import Any
 from plutino.compiler.exact import ExactEmitter
 from plutino.compiler.pieces import Pieces, define, returning, tuple_form
 from plutino.execution.finishing import FinishCode, NumberingCode
+from plutino.planner.bound import Bound
 from plutino.planner.plan import Aggregate, Analytic, Filter, Having, Join, LookupJoin, Order, RulePlan, Window
 
 ARGUMENTS = "e, g, x, n, s"
@@ -31,6 +32,18 @@ def finish_functions(pieces: Pieces) -> dict[str, str]:
     output = "records" if pieces.output == "pass" else pieces.output
     functions["emit"] = define("emit", ARGUMENTS, pieces.select_lines(emitter_of(pieces), output))
     return functions
+
+
+def asked_behind(plan: RulePlan) -> list[Bound]:
+    """The expressions of the clauses behind grouping."""
+    having, order = plan.find(Having), plan.find(Order)
+    exprs = [i.expr for i in plan.root.items]
+    exprs += [] if plan.root.qualify is None else [plan.root.qualify]
+    exprs += [] if having is None else [having.condition]
+    exprs += [] if order is None else [key.expr for key in order.keys]
+    for numbering in plan.root.numberings:
+        exprs += [*numbering.partition, *(key.expr for key in numbering.order)]
+    return exprs
 
 
 def emitter_of(pieces: Pieces) -> ExactEmitter:

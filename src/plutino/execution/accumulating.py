@@ -1,16 +1,15 @@
-"""Rules over windows that keep accumulators or slices, not rows: one stream, tumbling, hopping, session and count windows."""
+"""Rules over windows that keep accumulators or slices, not rows: one stream, every window but sliding ones."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from plutino.execution.accumulators import GroupCode, Groups, over_nothing
-from plutino.execution.alignment import first_boundary
+from plutino.execution.closing import Closing, Ended
 from plutino.execution.counts import by_operator
 from plutino.execution.entry import Entry
 from plutino.execution.failures import StageError
@@ -18,9 +17,9 @@ from plutino.execution.finishing import FinishCode, finish
 from plutino.execution.memory import Memory, RuleClock
 from plutino.execution.ordering import EventOrder
 from plutino.execution.output import Output
-from plutino.execution.sessions import SessionClock
 from plutino.execution.sliced import SlicedGroups
 from plutino.execution.slices import SlicesCode
+from plutino.execution.stated import OpenStates, StatesCode
 from plutino.model import Batch, RowError
 from plutino.spi import InputNeed
 
@@ -28,8 +27,9 @@ from plutino.spi import InputNeed
 class AccumulatingCode(Struct, frozen=True):
     """A compiled rule with accumulators.
 
-    - ``unit``/``step``/``length``/``hop`` of a tumbling or hopping window in ms, or ``count`` rows of a count window ``every`` so many
-    - ``timeout`` of a session window (in processing time), which lasts ``length`` at most
+    - ``closing`` tells when the open window ends; ``states`` stands in its place for a state window
+    - ``take(row, meta, whole, time, memories)``: what stands in front of the window beside the condition of ``groups``: None for a row
+      that does not pass, else its analytic values. None where that is nothing
     - ``slices``: how windows that share rows with each other keep them, None where they do not
     - ``filtered``: the condition stands behind the window, so that a window without rows is not given out
     - ``shape`` is equal for two versions whose state is compatible
@@ -41,13 +41,9 @@ class AccumulatingCode(Struct, frozen=True):
     stream: str
     need: InputNeed
     operators: tuple[str, ...]
-    unit: str
-    step: int
-    length: int
-    hop: int
-    count: int
-    every: int
-    timeout: int
+    closing: Callable[[], Closing] | None
+    states: StatesCode | None
+    take: Callable[..., tuple[Any, ...] | None] | None
     slices: SlicesCode | None
     guarded: bool
     event_time: bool
@@ -58,48 +54,25 @@ class AccumulatingCode(Struct, frozen=True):
 
 
 class AccumulatingProgram:
-    """A rule whose windows hold accumulators.
+    """A rule whose windows hold accumulators."""
 
-    In processing time a boundary that was missed (the clock jumped) fires once, then the next boundary in the future counts. In event
-    time the watermark drives the boundaries, one output per step, also across gaps.
-    """
-
-    __slots__ = (
-        "_boundary",
-        "_code",
-        "_counts",
-        "_held",
-        "_memories",
-        "_number",
-        "_open",
-        "_order",
-        "_sessions",
-        "_start",
-        "_times",
-        "_trusted",
-    )
+    __slots__ = ("_closing", "_code", "_counts", "_memories", "_open", "_order", "_states", "_trusted")
 
     def __init__(self, code: AccumulatingCode) -> None:
         self._code = code
         self._memories: list[Any] = [make() for make in code.memories]
-        self._open: Groups | SlicedGroups = (
-            Groups(code.groups, self._memories) if code.slices is None else SlicedGroups(code.groups, code.slices, self._memories)
-        )
+        self._closing = None if code.closing is None else code.closing()
+        self._states = None if code.states is None else OpenStates(code.states, self._memories, self._opened)
+        self._open: Groups | SlicedGroups = self._opened()
         self._order = EventOrder(code.late_tolerance) if code.event_time else None
         self._trusted = True
         """Event time: every row that may still wait for the watermark has come in a batch that keeps the promise of the fast tier."""
-        self._boundary: int | None = None
-        self._start = 0
-        self._held = 0
-        """Rows of a count window since the last one."""
-        self._number = 0
-        """Rows that have come to a count window."""
-        self._times: deque[int] = deque(maxlen=code.count or 1)
-        """When the rows of a count window came, where windows share rows."""
-        self._sessions: SessionClock | None = None
-        if code.timeout:
-            self._sessions = SessionClock(code.unit, code.step, code.length, code.timeout)
         self._counts = [0, 0, 0, 0, 0]
+
+    def _opened(self) -> Groups | SlicedGroups:
+        """An empty window."""
+        code = self._code
+        return Groups(code.groups, self._memories) if code.slices is None else SlicedGroups(code.groups, code.slices, self._memories)
 
     @property
     def inputs(self) -> Mapping[str, InputNeed]:
@@ -124,123 +97,144 @@ class AccumulatingProgram:
         assert isinstance(clock, RuleClock)
         if not clock.started:
             clock.started = now
-            if not self._code.count and self._order is None:
-                self._begin(now)
-
-    def _begin(self, now: int) -> None:
-        if self._sessions is not None:
-            self._sessions.begin(now)
-            return
-        self._start = now
-        self._boundary = first_boundary(self._code.unit, self._code.step, now)
+            if self._order is None and self._closing is not None:
+                self._closing.begin(now)
 
     def push(self, stream: str, batch: Batch) -> Batch | None:
         output = Output()
         if batch.errors:
             output.errors.extend(RowError(0, e.text, e.stage) for e in batch.errors)
         if self._order is not None:
-            self._push_ordered(batch, output)
-        elif self._code.count:
-            self._counted(batch.rows, None, batch, output)
-        else:
-            self._fire_due(batch.arrival, output)
-            before = self._counts[1]
-            self._add(batch.rows, None, batch, output)
-            if self._sessions is not None and self._counts[1] > before:
-                self._sessions.extend(batch.arrival)
+            self._push_ordered(batch, self._order, output)
+            return output.batch(batch.arrival)
+        self._fire_due(batch.arrival, output)
+        if self._code.take is not None:
+            self._admit([self._entry(batch, i) for i in range(len(batch.rows))], batch, output)
+        elif batch.rows:
+            self._pour(batch.rows, None, [batch.arrival] * len(batch.rows), batch, output)
         return output.batch(batch.arrival)
 
-    def _push_ordered(self, batch: Batch, output: Output) -> None:
-        assert self._order is not None
+    def _push_ordered(self, batch: Batch, order: EventOrder, output: Output) -> None:
+        """Rows in the order of their own times. One by one where any of them may be refused in front of the window, as errors stand
+        between the windows that are given out before and after them."""
         self._trusted = self._trusted and batch.guarded
-        entries = self._order.take(0, [self._entry(batch, i) for i in range(len(batch.rows))])
-        if self._code.count:
-            self._counted([e.row for e in entries], entries, batch, output)
-            return
-        if entries and self._boundary is None:
-            self._begin(entries[0].time)
-        low = 0
-        for high, entry in enumerate(entries):
-            if self._boundary is not None and entry.time >= self._boundary:
-                self._add_entries(entries[low:high], batch, output)
-                low = high
-                while entry.time >= self._boundary:
-                    self._fire_boundary(self._boundary, output)
-        self._add_entries(entries[low:], batch, output)
-        mark = self._order.watermark
-        while self._boundary is not None and mark is not None and mark >= self._boundary:
-            self._fire_boundary(self._boundary, output)
+        entries = [self._entry(batch, i) for i in range(len(batch.rows))]
+        for portion in [entries] if self._code.take is None else [[entry] for entry in entries]:
+            self._admit(order.take(0, portion), batch, output)
+            if order.watermark is not None:
+                self._fire_due(order.watermark, output)
 
     def _entry(self, batch: Batch, i: int) -> Entry:
         need, times = self._code.need, batch.times
-        time = batch.arrival if times is None else times[i]
+        time = batch.arrival if times is None or self._order is None else times[i]
         return Entry(batch.rows[i], time, batch.meta_of(i) if need.meta else {}, batch.record(i) if need.whole else None)
 
-    def _add_entries(self, entries: list[Entry], batch: Batch, output: Output) -> None:
-        if entries:
-            self._add([e.row for e in entries], entries, batch, output)
+    def _admit(self, entries: Iterable[Entry], batch: Batch, output: Output) -> None:
+        """Put rows into the window that pass what stands in front of it."""
+        take = self._code.take
+        admitted: list[Entry] = []
+        for entry in entries:
+            if take is not None:
+                try:
+                    values = take(entry.row, entry.meta, entry.whole, entry.time, self._memories)
+                except StageError as error:
+                    self._pour_entries(admitted, batch, output)
+                    admitted = []
+                    self._refuse(error, output)
+                    continue
+                if values is None:
+                    self._counts[0] += 1
+                    continue
+                entry.values = values
+            admitted.append(entry)
+        self._pour_entries(admitted, batch, output)
 
-    def _counted(self, rows: list[Any], entries: list[Entry] | None, batch: Batch, output: Output) -> None:
-        """Rows of a count window: every so many rows that arrive, whether they pass or not, give one."""
-        code, low = self._code, 0
+    def _refuse(self, error: StageError, output: Output) -> None:
+        """A row has failed in front of the window."""
+        self._counts[0] += 1
+        self._counts[2] += 1
+        output.fail(error)
+
+    def _pour_entries(self, entries: list[Entry], batch: Batch, output: Output) -> None:
+        if not entries:
+            return
+        if self._states is not None:
+            for entry in entries:
+                self._follow(self._states, entry, batch, output)
+        else:
+            self._pour([e.row for e in entries], entries, [e.time for e in entries], batch, output)
+
+    def _follow(self, states: OpenStates, entry: Entry, batch: Batch, output: Output) -> None:
+        """Put a row into the state window that it belongs to."""
+        try:
+            taking, ending = states.place(entry)
+        except StageError as error:
+            self._refuse(error, output)
+            return
+        if ending is not None and ending is not taking:
+            self._fire(Ended(ending.start, entry.time, 0), ending.groups, output)
+        if taking is None:
+            self._counts[0] += 1
+            self._counts[1] += 1
+            return
+        self._add(taking.groups, [entry.row], [entry], entry.time, batch, output)
+        if ending is taking:
+            self._fire(Ended(taking.start, entry.time, 0), taking.groups, output)
+
+    def _pour(self, rows: list[Any], entries: list[Entry] | None, times: list[int], batch: Batch, output: Output) -> None:
+        """Put rows into the open window, and give it out whenever it ends; ``entries`` where they were made already."""
+        closing, low = self._closing, 0
+        assert closing is not None
         while low < len(rows):
-            high = min(len(rows), low + code.every - self._held)
-            if self._held == 0:
-                self._start = batch.arrival if entries is None else entries[low].time
+            while (ended := closing.due(times[low], row=True)) is not None:
+                self._fire(ended, self._open, output)
+            high = closing.until(times, low)
             part = rows if high - low == len(rows) else rows[low:high]
-            if code.slices is not None:
-                self._times.extend([batch.arrival] * len(part) if entries is None else [e.time for e in entries[low:high]])
-            self._add(part, None if entries is None else entries[low:high], batch, output, offset=low)
-            self._held += high - low
-            self._number += high - low
-            if self._held == code.every:
-                self._held = 0
-                end = batch.arrival if entries is None else entries[high - 1].time
-                if self._number >= code.count:
-                    start = self._start if code.slices is None else self._times[0]
-                    self._fire(start, end, self._number - code.count, output)
+            own = None if entries is None else entries[low:high]
+            passed = self._add(self._open, part, own, closing.places(times, low, high), batch, output, low)
+            if passed or self._code.filtered:
+                ended = closing.took(times, low, high)
+                if ended is not None:
+                    self._fire(ended, self._open, output)
             low = high
 
-    def _add(self, rows: list[Any], entries: list[Entry] | None, batch: Batch, output: Output, offset: int = 0) -> None:
-        """Put rows into the open window; ``entries`` where they were made already, else the rows stand in the batch from ``offset`` on."""
-        if not rows:
-            return
+    def _add(
+        self,
+        groups: Groups | SlicedGroups,
+        rows: list[Any],
+        entries: list[Entry] | None,
+        places: int | Sequence[int],
+        batch: Batch,
+        output: Output,
+        offset: int = 0,
+    ) -> int:
+        """Give rows to a window: how many passed. Without ``entries`` the rows stand in the batch from ``offset`` on."""
         self._counts[0] += len(rows)
-        places: int | Sequence[int] = batch.arrival if entries is None else [e.time for e in entries]
-        if self._code.count:
-            places = range(self._number, self._number + len(rows))
-        if (batch.guarded if entries is None else self._trusted) or not self._code.guarded:
-            passed = self._open.add_fast(rows, places)
+        if (batch.guarded if self._order is None else self._trusted) or not self._code.guarded:
+            passed = groups.add_fast(rows, places)
             if passed is not None:
                 self._counts[1] += passed
-                return
+                return passed
+        passed = 0
         for i in range(len(rows)):
             place = places if isinstance(places, int) else places[i]
             try:
-                kept = self._open.add(self._entry(batch, offset + i) if entries is None else entries[i], place)
+                passed += groups.add(self._entry(batch, offset + i) if entries is None else entries[i], place)
             except StageError as error:
                 if error.stage == "windowFilter" or (error.stage == "filter" and not self._code.filtered):
                     self._counts[2] += 1
                     output.fail(error)
                 else:
-                    self._counts[1] += 1
-                    self._open.fail(error, place)
-            else:
-                self._counts[1] += kept
+                    passed += 1
+                    groups.fail(error, place)
+        self._counts[1] += passed
+        return passed
 
-    def _fire_boundary(self, end: int, output: Output) -> None:
-        """Give out the window that ends at a boundary; a hopping window starts one length before, another where the last one ended."""
-        code = self._code
-        low = end - code.length
-        start = self._start if code.slices is None else low
-        self._start, self._boundary = end, end + code.hop
-        self._fire(start, end, low, output)
-
-    def _fire(self, start: int, end: int, oldest: int, output: Output) -> None:
-        """Give out the window of the rows from ``oldest`` on."""
-        code = self._code
+    def _fire(self, ended: Ended, groups: Groups | SlicedGroups, output: Output) -> None:
+        """Give out a window."""
+        code, (start, end, oldest) = self._code, ended
         try:
-            pairs = self._open.close(oldest)
+            pairs = groups.close(oldest)
             if not pairs and code.filtered:
                 return
             if not pairs and not code.groups.grouped:
@@ -257,42 +251,33 @@ class AccumulatingProgram:
             output.sizes.append(len(rows))
 
     def _fire_due(self, now: int, output: Output) -> None:
-        """Give out what has ended: all sessions, but one window at most where a clock has passed several boundaries."""
-        while self._sessions is not None and (ended := self._sessions.next(now)) is not None:
-            self._fire(*ended, 0, output)
-        if self._boundary is not None and now >= self._boundary:
-            self._fire_boundary(self._boundary, output)
-            behind = now - self._boundary
-            if behind >= 0:
-                self._boundary += (behind // self._code.hop + 1) * self._code.hop
+        """Give out what has ended as time has come to ``now``."""
+        closing = self._closing
+        while closing is not None and (ended := closing.due(now, row=False)) is not None:
+            self._fire(ended, self._open, output)
 
     def advance(self, now: int) -> Batch | None:
-        if self._order is not None or self._code.count:
+        if self._order is not None:
             return None
         output = Output()
         self._fire_due(now, output)
         return output.batch(now)
 
     def next_deadline(self) -> int | None:
-        if self._order is not None:
-            return None
-        return self._boundary if self._sessions is None else self._sessions.deadline()
+        return self._closing.deadline() if self._order is None and self._closing is not None else None
 
     def snapshot(self) -> bytes:
-        order = None if self._order is None else self._order.snapshot()
-        memories = [memory.snapshot() for memory in self._memories]
-        counted = (self._held, self._number, list(self._times))
-        sessions = None if self._sessions is None else self._sessions.snapshot()
-        return msgspec.msgpack.encode((self._start, self._boundary, counted, sessions, order, self._open.snapshot(), memories))
+        kept = [None if part is None else part.snapshot() for part in (self._closing, self._states, self._order)]
+        return msgspec.msgpack.encode((kept, self._open.snapshot(), [memory.snapshot() for memory in self._memories]))
 
     def restore(self, state: bytes) -> None:
         if not state:
             return
-        self._start, self._boundary, counted, sessions, order, contents, memories = msgspec.msgpack.decode(state)
-        self._held, self._number, times = counted
-        self._times.extend(times)
-        if self._sessions is not None:
-            self._sessions.restore(sessions)
+        (closing, states, order), contents, memories = msgspec.msgpack.decode(state)
+        if self._closing is not None:
+            self._closing.restore(closing)
+        if self._states is not None:
+            self._states.restore(states)
         self._open.restore(contents)
         if self._order is not None and order is not None:
             self._order.restore(order)

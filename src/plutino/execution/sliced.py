@@ -115,7 +115,9 @@ class SlicedGroups:
             return False
         self._settle()
         key, values, _ = taken
-        self._group(key).add([entry.row], [(values[i],) for i in self._sources], place, (self._order,) if self._code.grouped else ())
+        kept = entry if self._slices.keeps == "entries" else entry.row
+        order = (self._order,) if self._code.grouped else ()
+        self._group(key).add([kept], [(values[i],) for i in self._sources], place, order)
         self._order += 1
         self._added += 1
         return True
@@ -153,7 +155,14 @@ class SlicedGroups:
         windows = self._since(oldest)
         if len(windows) > 1:
             windows.sort(key=_order)
-        return [(self._code.empty if w.first is None else Entry(w.first, 0, {}, None), w) for w in windows]
+        return [(self._first_of(window), window) for window in windows]
+
+    def _first_of(self, window: Window) -> Entry:
+        """What can be asked of the first row of a window."""
+        first = window.first
+        if first is None:
+            return self._code.empty
+        return first if isinstance(first, Entry) else Entry(first, 0, {}, None)
 
     def _since(self, oldest: int) -> list[Window]:
         self._settle()

@@ -14,11 +14,12 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import islice, repeat
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from msgspec import UNSET, Struct
 
 from plutino.execution.aggregates import Accumulator, Failed
+from plutino.execution.entry import pack_entry, unpack_entry
 from plutino.execution.state import pack_row, pack_value, unpack_row, unpack_value
 
 SLICE_ROWS = 512
@@ -33,19 +34,19 @@ class SlicesCode(Struct, frozen=True):
 
     - ``makers``: what makes each aggregate; ``columns``: per aggregate the number of its argument, None where rows are counted
     - ``loose``: per argument, whether whole numbers mean floats
-    - ``keeps_rows``: the first row is shown beside the aggregates
+    - ``keeps``: what the output reads of the first row beside the aggregates: nothing, its columns, or more (the whole entry)
     - ``exact``: every result adds up all rows, from left to right
     """
 
     makers: tuple[Callable[[], Accumulator], ...]
     columns: tuple[int | None, ...]
     loose: tuple[bool, ...]
-    keeps_rows: bool
+    keeps: Literal["nothing", "rows", "entries"]
     exact: bool
 
 
 class Slice:
-    """Up to ``SLICE_ROWS`` rows: their places (times, or numbers), their order among all groups, arguments, and the rows if shown."""
+    """Up to ``SLICE_ROWS`` rows: their places (times, or numbers), order among all groups, arguments, and what is kept of the rows."""
 
     __slots__ = ("columns", "order", "own", "places", "rows")
 
@@ -131,7 +132,7 @@ class Slices:
             self._back = own if self._back is None else self._merged(self._back, own)
         self._folded = 0
         code = self._code
-        self._slices.append(Slice([None] * len(code.loose), [] if code.keeps_rows else None))
+        self._slices.append(Slice([None] * len(code.loose), [] if code.keeps != "nothing" else None))
         return self._slices[-1]
 
     def _fold_behind(self) -> Merged:
@@ -233,13 +234,19 @@ class Slices:
             low = 0
         return made.result()
 
+    def _pack(self, row: Any) -> Any:
+        return pack_entry(row) if self._code.keeps == "entries" else pack_row(row)
+
+    def _unpack(self, packed: Any) -> Any:
+        return unpack_entry(packed) if self._code.keeps == "entries" else unpack_row(packed)
+
     def snapshot(self) -> Any:
         return [
             [
                 part.places.tobytes(),
                 part.order.tobytes(),
                 [_pack(c) for c in part.columns],
-                None if part.rows is None else [pack_row(r) for r in part.rows],
+                None if part.rows is None else [self._pack(r) for r in part.rows],
             ]
             for part in self._slices
         ]
@@ -250,7 +257,7 @@ class Slices:
             part.places.frombytes(places)
             part.order.frombytes(order)
             part.columns = [_unpack(c) for c in columns]
-            part.rows = None if rows is None else [unpack_row(r) for r in rows]
+            part.rows = None if rows is None else [self._unpack(r) for r in rows]
             self._rows += len(part.places)
 
 

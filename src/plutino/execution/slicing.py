@@ -1,10 +1,9 @@
-"""Rules over sliding windows that keep aggregates of slices, not rows: one stream, no delay."""
+"""Rules over sliding windows that keep aggregates of slices, not rows: one stream."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from itertools import groupby
-from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -13,7 +12,7 @@ from msgspec import Struct
 from plutino.errors import EvaluationError
 from plutino.execution.accumulators import GroupCode
 from plutino.execution.counts import by_operator
-from plutino.execution.entry import Entry
+from plutino.execution.entry import Entry, Span
 from plutino.execution.failures import FAST_FAILURES, StageError
 from plutino.execution.finishing import FinishCode, finish
 from plutino.execution.memory import Memory, RuleClock
@@ -24,16 +23,14 @@ from plutino.execution.slices import SlicesCode
 from plutino.model import Batch, RowError
 from plutino.spi import InputNeed
 
-_time = attrgetter("time")
-
 
 class SlicingCode(Struct, frozen=True):
-    """A compiled rule over a sliding window of ``length`` ms, aggregated by slices.
+    """A compiled rule over a sliding window of ``length`` ms (and ``delay`` ms behind its trigger), aggregated by slices.
 
+    - ``second``: version 2 of the window, ``twice``: it is given out before and after the delay (``windows.sliding.SlidingWindow``)
     - ``when(entry, memories)``: whether a row triggers (None: every row does); ``triggers(rows)``: which of many do, in the fast tier
-    - ``admit(entry, memories)``: whether a row passes the window's own FILTER (None: there is none); ``admits(rows)``: those that do, in
-      the fast tier
-    - ``inclusive``: rows exactly ``length`` ms old are inside
+    - ``take(row, meta, whole, time, memories)``: the analytic values of a row, None for one that does not pass the conditions in front of
+      the window (None: there is nothing in front); ``admits(rows)``: those that pass, in the fast tier
     - ``slices``: how the rows are kept
     - ``shape`` is equal for two versions whose state is compatible
     """
@@ -45,10 +42,12 @@ class SlicingCode(Struct, frozen=True):
     need: InputNeed
     operators: tuple[str, ...]
     length: int
-    inclusive: bool
+    delay: int
+    second: bool
+    twice: bool
     when: Callable[[Entry, Sequence[Any]], Any] | None
     triggers: Callable[[Sequence[Any]], list[int]] | None
-    admit: Callable[[Entry, Sequence[Any]], Any] | None
+    take: Callable[..., tuple[Any, ...] | None] | None
     admits: Callable[[Sequence[Any]], list[Any]] | None
     slices: SlicesCode
     guarded: bool
@@ -64,13 +63,23 @@ class SlicingProgram:
     A row whose condition fails stays in the window, and fails every message that it is part of.
     """
 
-    __slots__ = ("_code", "_counts", "_memories", "_open", "_order", "_trusted")
+    __slots__ = ("_ahead", "_closed", "_code", "_counts", "_memories", "_open", "_order", "_pending", "_plain", "_trusted", "_waits")
 
     def __init__(self, code: SlicingCode) -> None:
         self._code = code
         self._memories: list[Any] = [make() for make in code.memories]
         self._open = SlicedGroups(code.groups, code.slices, self._memories)
+        self._ahead = SlicedGroups(code.groups, code.slices, self._memories) if code.twice else None
+        """The rows behind triggers, where these have messages of their own."""
         self._order = EventOrder(code.late_tolerance) if code.event_time else None
+        self._waits = code.delay > 0 or code.event_time
+        """In event time a window waits for the watermark, so that rows of the same time that come behind its trigger are in it."""
+        self._closed = code.second or code.twice or not code.delay
+        """Whether rows at the end of a window are inside."""
+        self._pending: deque[int] = deque()
+        """The times of triggers whose windows have not ended."""
+        self._plain = code.groups.fast is not None and not (code.need.meta or code.need.whole)
+        """Whether rows can be taken as they are, many at once."""
         self._trusted = True
         """Event time: every row that may still wait for the watermark has come in a batch that keeps the promise of the fast tier."""
         self._counts = [0, 0, 0, 0, 0]
@@ -103,107 +112,151 @@ class SlicingProgram:
         if batch.errors:
             output.errors.extend(RowError(0, e.text, e.stage) for e in batch.errors)
         if self._order is None:
-            self._open.tidy(self._oldest(batch.arrival))
-            self._filter(batch.rows, batch.arrival, batch.guarded, output)
+            self._fire_due(batch.arrival, output)
+            self._tidy(batch.arrival)
+            rows = self._admitted(batch)
+            if rows is not None:
+                self._take(rows, batch.arrival, output)
+            else:
+                for i in range(len(batch.rows)):
+                    self._take_one(self._entry(batch, i), batch.guarded, output)
         else:
             self._take_ordered(batch, self._order, output)
         return output.batch(batch.arrival)
 
-    def _filter(self, rows: list[Any], time: int, guarded: bool, output: Output) -> None:
-        """Take the rows that pass the window's own FILTER; one that fails is told in its place."""
+    def _admitted(self, batch: Batch) -> list[Any] | None:
+        """The rows of a batch that pass what stands in front of the window; None where that must be asked of each."""
         code = self._code
-        if code.admit is None:
-            self._take(rows, time, guarded, output)
-            return
-        if code.admits is not None and (guarded or not code.guarded):
-            try:
-                kept = code.admits(rows)
-            except FAST_FAILURES:
-                pass  # these rows belong to the exact tier
-            else:
-                self._take(kept, time, guarded, output)
-                return
-        for row in rows:
-            try:
-                admitted = code.admit(Entry(row, time, {}, None), self._memories)
-            except StageError as error:
-                self._counts[2] += 1
-                output.fail(error)
-            else:
-                if admitted:
-                    self._take([row], time, guarded, output)
+        if not self._plain or (code.guarded and not batch.guarded):
+            return None
+        if code.take is None:
+            return batch.rows
+        try:
+            return None if code.admits is None else code.admits(batch.rows)
+        except FAST_FAILURES:
+            return None
 
-    def _take(self, rows: list[Any], time: int, guarded: bool, output: Output) -> None:
-        """Rows that have come at one time; each trigger sees those up to it."""
+    def _take(self, rows: list[Any], time: int, output: Output) -> None:
+        """Rows that have come at one time, in the fast tier; each trigger sees those up to it, unless it waits."""
         low = 0
-        for i in self._triggers(rows, time, guarded):
-            self._add(rows[low : i + 1], time, guarded)
-            self._fire(time, output)
-            low = i + 1
-        self._add(rows[low:] if low else rows, time, guarded)
+        for i in self._triggers(rows, time):
+            if not self._waits or self._ahead is not None:
+                self._add(rows[low : i + 1], time)
+                low = i + 1
+            self._trigger(time, output)
+        self._add(rows[low:] if low else rows, time)
 
-    def _take_ordered(self, batch: Batch, order: EventOrder, output: Output) -> None:
-        """Rows in the order of their own times; each trigger sees those of its time that the watermark has released together.
-
-        Row by row: what a window holds does not depend on how rows come together.
-        """
-        self._trusted = self._trusted and batch.guarded
-        for i, row in enumerate(batch.rows):
-            entry = Entry(row, batch.arrival if batch.times is None else batch.times[i], {}, None)
-            for time, entries in groupby(order.take(0, (entry,)), _time):
-                rows = [e.row for e in entries]
-                triggered = len(self._triggers(rows, time, self._trusted))
-                self._add(rows, time, self._trusted)
-                for _ in range(triggered):
-                    self._fire(time, output)
-                self._open.tidy(self._oldest(time))
-
-    def _oldest(self, time: int) -> int:
-        """The first moment of the window that ends at ``time``."""
-        return time - self._code.length + (not self._code.inclusive)
-
-    def _triggers(self, rows: Sequence[Any], time: int, guarded: bool) -> Sequence[int]:
+    def _triggers(self, rows: Sequence[Any], time: int) -> Sequence[int]:
         """The numbers of the rows that trigger."""
         code = self._code
         if code.when is None:
             return range(len(rows))
-        if code.triggers is not None and (guarded or not code.guarded):
+        if code.triggers is not None:
             try:
                 return code.triggers(rows)
             except FAST_FAILURES:
                 pass  # these rows belong to the exact tier
-        return [i for i, row in enumerate(rows) if self._triggered(row, time)]
+        return [i for i, row in enumerate(rows) if self._triggered(Entry(row, time, {}, None))]
 
-    def _triggered(self, row: Any, time: int) -> bool:
+    def _add(self, rows: Sequence[Any], time: int) -> None:
+        for groups in (self._open,) if self._ahead is None else (self._open, self._ahead):
+            passed = groups.add_fast(rows, time) if rows else 0
+            if passed is None:
+                for row in rows:
+                    self._add_one(groups, Entry(row, time, {}, None))
+        self._counts[0] += len(rows)
+
+    def _take_ordered(self, batch: Batch, order: EventOrder, output: Output) -> None:
+        """Rows in the order of their own times, row by row: what a window holds does not depend on how rows come together."""
+        self._trusted = self._trusted and batch.guarded
+        for i in range(len(batch.rows)):
+            for entry in order.take(0, (self._entry(batch, i),)):
+                self._take_one(entry, self._trusted, output)
+            if order.watermark is not None:
+                self._fire_due(order.watermark, output)
+                self._tidy(order.watermark)
+
+    def _entry(self, batch: Batch, i: int) -> Entry:
+        need, times = self._code.need, batch.times
+        time = batch.arrival if times is None or self._order is None else times[i]
+        return Entry(batch.rows[i], time, batch.meta_of(i) if need.meta else {}, batch.record(i) if need.whole else None)
+
+    def _take_one(self, entry: Entry, guarded: bool, output: Output) -> None:
+        """One row: does it pass what stands in front of the window, does it end windows, and does it trigger?"""
+        code = self._code
+        if code.take is not None:
+            try:
+                values = code.take(entry.row, entry.meta, entry.whole, entry.time, self._memories)
+            except StageError as error:
+                self._counts[2] += 1
+                output.fail(error)
+                return
+            if values is None:
+                return
+            entry.values = values
+        if self._pending:
+            self._fire_due(entry.time - self._closed, output)
+        if self._plain and (guarded or not code.guarded):
+            self._take([entry.row], entry.time, output)
+            return
+        triggered = self._triggered(entry)
+        for groups in (self._open,) if self._ahead is None else (self._open, self._ahead):
+            self._add_one(groups, entry)
+        self._counts[0] += 1
+        if triggered:
+            self._trigger(entry.time, output)
+
+    def _triggered(self, entry: Entry) -> bool:
         """Whether a row triggers; a condition that fails or is no condition does not."""
-        assert self._code.when is not None
+        if self._code.when is None:
+            return True
         try:
-            return self._code.when(Entry(row, time, {}, None), self._memories) is True
+            return self._code.when(entry, self._memories) is True
         except EvaluationError:
             return False
 
-    def _add(self, rows: Sequence[Any], time: int, guarded: bool) -> None:
-        if not rows:
-            return
-        self._counts[0] += len(rows)
-        if guarded or not self._code.guarded:
-            passed = self._open.add_fast(rows, time)
-            if passed is not None:
-                self._counts[1] += passed
-                return
-        for row in rows:
-            try:
-                self._counts[1] += self._open.add(Entry(row, time, {}, None), time)
-            except StageError as error:
-                self._counts[2] += 1
-                self._open.fail(error, time)
+    def _add_one(self, groups: SlicedGroups, entry: Entry) -> None:
+        try:
+            groups.add(entry, entry.time)
+        except StageError as error:
+            self._counts[2] += groups is self._open
+            groups.fail(error, entry.time)
 
-    def _fire(self, time: int, output: Output) -> None:
+    def _trigger(self, time: int, output: Output) -> None:
+        """A row has triggered: its window is given out now, or once its end has come, or both."""
+        code = self._code
+        if self._waits:
+            self._pending.append(time)
+        if not self._waits or code.twice:
+            self._fire(self._open, self._oldest(time), (time - code.length, time, time), output)
+
+    def _fire_due(self, now: int, output: Output) -> None:
+        """Give out the windows that have ended by ``now``."""
+        pending, code = self._pending, self._code
+        while pending and pending[0] + code.delay <= now:
+            trigger = pending.popleft()
+            end = trigger + code.delay
+            if self._ahead is not None:
+                self._fire(self._ahead, trigger + 1, (trigger, end, trigger), output)
+            else:
+                self._fire(self._open, self._oldest(trigger), (trigger - code.length, end, end), output)
+
+    def _oldest(self, trigger: int) -> int:
+        """The first moment of a window."""
+        return trigger - self._code.length + (self._code.second or self._code.twice)
+
+    def _tidy(self, now: int) -> None:
+        """Drop what no later window holds."""
+        self._open.tidy(self._oldest(now if self._ahead is not None or not self._pending else self._pending[0]))
+        if self._ahead is not None:
+            self._ahead.tidy(self._pending[0] if self._pending else now)
+
+    def _fire(self, groups: SlicedGroups, oldest: int, span: Span, output: Output) -> None:
         code = self._code
         self._counts[3] += 1
         try:
-            pairs = self._open.close(self._oldest(time))
-            rows = finish(code.finish, pairs, (time - code.length, time, time), self._memories) if pairs else None
+            pairs = groups.close(oldest)
+            rows = finish(code.finish, pairs, span, self._memories) if pairs else None
         except StageError as error:
             self._counts[4] += 1
             output.fail(error)
@@ -213,23 +266,29 @@ class SlicingProgram:
             output.sizes.append(len(rows))
 
     def advance(self, now: int) -> Batch | None:
-        """Nothing happens by time alone."""
-        return None
+        if self._order is not None or not self._pending:
+            return None
+        output = Output()
+        self._fire_due(now, output)
+        return output.batch(now)
 
     def next_deadline(self) -> int | None:
-        return None
+        return self._pending[0] + self._code.delay if self._pending and self._order is None else None
 
     def snapshot(self) -> bytes:
-        order = None if self._order is None else self._order.snapshot()
-        return msgspec.msgpack.encode(([memory.snapshot() for memory in self._memories], self._open.snapshot(), order))
+        parts = [None if part is None else part.snapshot() for part in (self._open, self._ahead, self._order)]
+        return msgspec.msgpack.encode(([memory.snapshot() for memory in self._memories], parts, list(self._pending)))
 
     def restore(self, state: bytes) -> None:
         if not state:
             return
-        memories, kept, order = msgspec.msgpack.decode(state)
-        if self._order is not None and order is not None:
-            self._order.restore(order)
-            self._trusted = False
+        memories, (kept, ahead, order), pending = msgspec.msgpack.decode(state)
         for memory, each in zip(self._memories, memories, strict=True):
             memory.restore(each)
         self._open.restore(kept)
+        if self._ahead is not None:
+            self._ahead.restore(ahead)
+        if self._order is not None and order is not None:
+            self._order.restore(order)
+            self._trusted = False
+        self._pending = deque(pending)
