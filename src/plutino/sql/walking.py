@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
+from msgspec.structs import fields
+
 from plutino.sql.tree import Call, Column, Node
 
 
@@ -18,9 +22,15 @@ def _nodes(part: object) -> list[Node]:
             kind = type(item)
             inner = _INNER.get(kind)
             if inner is None:
-                inner = _INNER[kind] = tuple(field for field in reversed(kind.__struct_fields__) if field != "span")
-            waiting.extend([getattr(item, field) for field in inner])
+                inner = _INNER[kind] = tuple(field.name for field in reversed(fields(kind)) if _holds_nodes(field.type))
+            for name in inner:
+                waiting.append(getattr(item, name))
     return found
+
+
+def _holds_nodes(type_: object) -> bool:
+    """Whether a value of an annotated type may be a node, or have some inside."""
+    return isinstance(type_, type) and issubclass(type_, Node) if not get_args(type_) else any(map(_holds_nodes, get_args(type_)))
 
 
 def calls_in(part: object) -> tuple[Call, ...]:
