@@ -86,6 +86,7 @@ def compile_accumulating(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Ac
         guarded=fast and bool(emitter.kinds),
         event_time=options.is_event_time,
         late_tolerance=options.late_tolerance,
+        idle_timeout=options.idle_timeout,
         filtered=behind is not None,
         shape=f"{'slices' if sharing else 'accumulators'} {state_shape(plan)}",
         json_numbers=json_numbers(plan.root),

@@ -80,6 +80,7 @@ def compile_buffered(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Buffer
         operators=operators,
         event_time=plan.options.is_event_time,
         late_tolerance=plan.options.late_tolerance,
+        idle_timeout=plan.options.idle_timeout,
         shape=state_shape(plan),
         json_numbers=json_numbers(plan.root),
         always_fires=_always_fires(plan, window, behind),

@@ -66,6 +66,7 @@ def compile_slicing(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Slicing
         guarded=fast and bool(emitter.kinds),
         event_time=options.is_event_time,
         late_tolerance=options.late_tolerance,
+        idle_timeout=options.idle_timeout,
         shape=f"slices {state_shape(plan)}",
         json_numbers=json_numbers(plan.root),
     )

@@ -48,6 +48,7 @@ class AccumulatingCode(Struct, frozen=True):
     guarded: bool
     event_time: bool
     late_tolerance: int
+    idle_timeout: int
     filtered: bool
     shape: str
     json_numbers: frozenset[str] | None = frozenset()
@@ -64,7 +65,7 @@ class AccumulatingProgram:
         self._closing = None if code.closing is None else code.closing()
         self._states = None if code.states is None else OpenStates(code.states, self._memories, self._opened)
         self._open: Groups | SlicedGroups = self._opened()
-        self._order = EventOrder(code.late_tolerance) if code.event_time else None
+        self._order = EventOrder(code.late_tolerance, idle=code.idle_timeout) if code.event_time else None
         self._trusted = True
         """Event time: every row that may still wait for the watermark has come in a batch that keeps the promise of the fast tier."""
         self._counts = [0, 0, 0, 0, 0]
@@ -90,7 +91,8 @@ class AccumulatingProgram:
     def counters(self) -> Sequence[list[int]]:
         """Per operator: what stands before the window counts rows, the window takes rows and gives windows, the rest windows."""
         arrived, passed, failed, fired, lost = self._counts
-        return by_operator(self._code.operators, [arrived, passed, failed], [passed, fired, 0], [fired, fired - lost, lost])
+        numbers = [arrived, passed, failed], [passed, fired, 0], [fired, fired - lost, lost]
+        return by_operator(self._code.operators, *numbers, order=self._order)
 
     def start(self, now: int) -> None:
         clock = self._memories[0]
@@ -99,6 +101,8 @@ class AccumulatingProgram:
             clock.started = now
             if self._order is None and self._closing is not None:
                 self._closing.begin(now)
+        if self._order is not None:
+            self._order.begin(now)
 
     def push(self, stream: str, batch: Batch) -> Batch | None:
         output = Output()
@@ -117,12 +121,20 @@ class AccumulatingProgram:
     def _push_ordered(self, batch: Batch, order: EventOrder, output: Output) -> None:
         """Rows in the order of their own times. One by one where any of them may be refused in front of the window, as errors stand
         between the windows that are given out before and after them."""
+        self._elapse(order, batch.arrival, output)
         self._trusted = self._trusted and batch.guarded
         entries = [self._entry(batch, i) for i in range(len(batch.rows))]
         for portion in [entries] if self._code.take is None else [[entry] for entry in entries]:
-            self._admit(order.take(0, portion), batch, output)
-            if order.watermark is not None:
-                self._fire_due(order.watermark, output)
+            self._let_in(order, order.take(0, portion, batch.arrival), batch, output)
+
+    def _elapse(self, order: EventOrder, now: int, output: Output) -> None:
+        """Take the rows that are waited with no longer."""
+        self._let_in(order, order.elapse(now), Batch([], arrival=now), output)
+
+    def _let_in(self, order: EventOrder, released: list[Entry], batch: Batch, output: Output) -> None:
+        self._admit(released, batch, output)
+        if order.watermark is not None:
+            self._fire_due(order.watermark, output)
 
     def _entry(self, batch: Batch, i: int) -> Entry:
         need, times = self._code.need, batch.times
@@ -257,14 +269,16 @@ class AccumulatingProgram:
             self._fire(ended, self._open, output)
 
     def advance(self, now: int) -> Batch | None:
-        if self._order is not None:
-            return None
         output = Output()
-        self._fire_due(now, output)
+        if self._order is not None:
+            self._elapse(self._order, now, output)
+        else:
+            self._fire_due(now, output)
         return output.batch(now)
 
     def next_deadline(self) -> int | None:
-        return self._closing.deadline() if self._order is None and self._closing is not None else None
+        due = None if self._closing is None else self._closing.deadline()
+        return due if self._order is None else self._order.deadline(due)
 
     def snapshot(self) -> bytes:
         kept = [None if part is None else part.snapshot() for part in (self._closing, self._states, self._order)]

@@ -61,6 +61,7 @@ class BufferedCode(Struct, frozen=True):
     operators: tuple[str, ...]
     event_time: bool
     late_tolerance: int
+    idle_timeout: int
     shape: str
     json_numbers: frozenset[str] | None = frozenset()
     always_fires: bool = False
@@ -80,8 +81,8 @@ class BufferedProgram:
         self._window = None if code.window is None else code.window(self._memories)
         self._numbers = {source.stream: i for i, source in enumerate(code.sources) if not source.lookup}
         self._tables: dict[int, deque[Entry]] = {i: deque(maxlen=s.retain) for i, s in enumerate(code.sources) if s.table}
-        streams = sum(1 for s in code.sources if not (s.table or s.lookup))
-        self._orders = EventOrder(code.late_tolerance, streams) if code.event_time else None
+        streams = [i for i, source in enumerate(code.sources) if not (source.table or source.lookup)]
+        self._orders = EventOrder(code.late_tolerance, streams, code.idle_timeout) if code.event_time else None
         self._waiting = Waiting(code.lookups, self._memories)
         self._counts = [0, 0, 0, 0, 0]
 
@@ -103,7 +104,8 @@ class BufferedProgram:
         arrived, passed, failed, fired, lost = self._counts
         lookups = {code.table: count for code, count in zip(self._code.lookups, self._waiting.counts, strict=True)}
         before, window, behind = [arrived, passed, failed], [passed, fired, 0], [fired, fired - lost, lost]
-        return by_operator(self._code.operators, before, window, behind, lookups=lookups, windowless=self._window is None)
+        windowless = self._window is None
+        return by_operator(self._code.operators, before, window, behind, lookups=lookups, windowless=windowless, order=self._orders)
 
     def start(self, now: int) -> None:
         clock = self._memories[0]
@@ -112,6 +114,8 @@ class BufferedProgram:
             clock.started = now
             if self._window is not None and self._orders is None:
                 self._window.start(now)
+        if self._orders is not None:
+            self._orders.begin(now)
 
     def push(self, stream: str, batch: Batch) -> Batch | Suspended | None:
         output = self._room()
@@ -129,13 +133,17 @@ class BufferedProgram:
                 self._take(entry, output)
         else:
             # row by row: what a window holds does not depend on how rows come together
+            self._let_in(self._orders, self._orders.elapse(batch.arrival), output)
             for entry in entries:
-                for released in self._orders.take(number, (entry,)):
-                    self._take(released, output)
-                mark = self._orders.watermark
-                if mark is not None and self._window is not None:
-                    self._give(self._window.advance(mark), output)
+                self._let_in(self._orders, self._orders.take(number, (entry,), batch.arrival), output)
         return self._leave(output, batch.arrival)
+
+    def _let_in(self, orders: EventOrder, released: Sequence[Entry], output: Output | Held) -> None:
+        """Take what the watermark has released, and give out what it ends."""
+        for entry in released:
+            self._take(entry, output)
+        if orders.watermark is not None and self._window is not None:
+            self._give(self._window.advance(orders.watermark), output)
 
     def _room(self) -> Output | Held:
         """What a call makes: output, or with lookups messages that wait."""
@@ -249,10 +257,11 @@ class BufferedProgram:
         return group(grouping, rows, empty, span, self._memories)
 
     def advance(self, now: int) -> Batch | Suspended | None:
-        if self._orders is not None or self._window is None:
-            return None
         output = self._room()
-        self._give(self._window.advance(now), output)
+        if self._orders is not None:
+            self._let_in(self._orders, self._orders.elapse(now), output)
+        elif self._window is not None:
+            self._give(self._window.advance(now), output)
         return self._leave(output, now)
 
     def scanned(self) -> Sequence[tuple[str, Mapping[str, Any]]] | None:
@@ -304,7 +313,8 @@ class BufferedProgram:
         return output.batch(arrival)
 
     def next_deadline(self) -> int | None:
-        return self._window.deadline() if self._orders is None and self._window is not None else None
+        due = None if self._window is None else self._window.deadline()
+        return due if self._orders is None else self._orders.deadline(due)
 
     def snapshot(self) -> bytes:
         return msgspec.msgpack.encode(

@@ -53,6 +53,7 @@ class SlicingCode(Struct, frozen=True):
     guarded: bool
     event_time: bool
     late_tolerance: int
+    idle_timeout: int
     shape: str
     json_numbers: frozenset[str] | None = frozenset()
 
@@ -71,7 +72,7 @@ class SlicingProgram:
         self._open = SlicedGroups(code.groups, code.slices, self._memories)
         self._ahead = SlicedGroups(code.groups, code.slices, self._memories) if code.twice else None
         """The rows behind triggers, where these have messages of their own."""
-        self._order = EventOrder(code.late_tolerance) if code.event_time else None
+        self._order = EventOrder(code.late_tolerance, idle=code.idle_timeout) if code.event_time else None
         self._waits = code.delay > 0 or code.event_time
         """In event time a window waits for the watermark, so that rows of the same time that come behind its trigger are in it."""
         self._closed = code.second or code.twice or not code.delay
@@ -100,12 +101,15 @@ class SlicingProgram:
     def counters(self) -> Sequence[list[int]]:
         """The window takes rows and gives windows, everything behind it counts windows."""
         arrived, _, failed, fired, lost = self._counts
-        return by_operator(self._code.operators, [arrived, arrived, 0], [arrived, fired, failed], [fired, fired - lost, lost])
+        numbers = [arrived, arrived, 0], [arrived, fired, failed], [fired, fired - lost, lost]
+        return by_operator(self._code.operators, *numbers, order=self._order)
 
     def start(self, now: int) -> None:
         clock = self._memories[0]
         assert isinstance(clock, RuleClock)
         clock.started = clock.started or now
+        if self._order is not None:
+            self._order.begin(now)
 
     def push(self, stream: str, batch: Batch) -> Batch | None:
         output = Output()
@@ -168,13 +172,17 @@ class SlicingProgram:
 
     def _take_ordered(self, batch: Batch, order: EventOrder, output: Output) -> None:
         """Rows in the order of their own times, row by row: what a window holds does not depend on how rows come together."""
+        self._let_in(order, order.elapse(batch.arrival), output)
         self._trusted = self._trusted and batch.guarded
         for i in range(len(batch.rows)):
-            for entry in order.take(0, (self._entry(batch, i),)):
-                self._take_one(entry, self._trusted, output)
-            if order.watermark is not None:
-                self._fire_due(order.watermark, output)
-                self._tidy(order.watermark)
+            self._let_in(order, order.take(0, (self._entry(batch, i),), batch.arrival), output)
+
+    def _let_in(self, order: EventOrder, released: Sequence[Entry], output: Output) -> None:
+        for entry in released:
+            self._take_one(entry, self._trusted, output)
+        if order.watermark is not None:
+            self._fire_due(order.watermark, output)
+            self._tidy(order.watermark)
 
     def _entry(self, batch: Batch, i: int) -> Entry:
         need, times = self._code.need, batch.times
@@ -266,14 +274,16 @@ class SlicingProgram:
             output.sizes.append(len(rows))
 
     def advance(self, now: int) -> Batch | None:
-        if self._order is not None or not self._pending:
-            return None
         output = Output()
-        self._fire_due(now, output)
+        if self._order is not None:
+            self._let_in(self._order, self._order.elapse(now), output)
+        else:
+            self._fire_due(now, output)
         return output.batch(now)
 
     def next_deadline(self) -> int | None:
-        return self._pending[0] + self._code.delay if self._pending and self._order is None else None
+        due = self._pending[0] + self._code.delay if self._pending else None
+        return due if self._order is None else self._order.deadline(due)
 
     def snapshot(self) -> bytes:
         parts = [None if part is None else part.snapshot() for part in (self._open, self._ahead, self._order)]

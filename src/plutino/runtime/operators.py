@@ -84,7 +84,7 @@ class Operators:
         last = max((place.feed.last for place in places), default=0) if came else 0
         names = self.names(index)
         for k, (kind, counter) in enumerate(zip(self.kinds, self._program.counters, strict=True)):
-            rows_in, rows_out, errors = counter
+            rows_in, rows_out, errors, *late = counter
             rows_in, rows_out = rows_in + credited, rows_out + credited
             if k == 0 and len(places) == 1 and self._program.inputs[places[0].feed.request.stream].guard is not None:
                 # rows that the guard already told apart never reach the program, but they did reach the rule
@@ -101,6 +101,7 @@ class Operators:
                     exceptions=max(errors, trouble.count if trouble is not None else 0),
                     last_exception=trouble.text if trouble is not None else "",
                     last_exception_at=trouble.at if trouble is not None else 0,
+                    late=late[0] if late else 0,
                 )
             )
         return found

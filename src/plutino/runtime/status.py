@@ -75,7 +75,10 @@ class Trouble:
 
 
 class Node(Struct, frozen=True):
-    """One node of a running rule and its numbers; ``kind`` is ``source``, ``op`` or ``sink``. ``link`` only for sources and sinks."""
+    """One node of a running rule and its numbers; ``kind`` is ``source``, ``op`` or ``sink``.
+
+    ``link`` only for sources and sinks; ``late``: rows that came behind the watermark, shown where there are any.
+    """
 
     kind: str
     name: str
@@ -88,6 +91,7 @@ class Node(Struct, frozen=True):
     last_exception: str = ""
     last_exception_at: int = 0
     link: Link | None = None
+    late: int = 0
 
     @property
     def full_name(self) -> str:
@@ -126,6 +130,8 @@ def metrics(nodes: Iterable[Node]) -> dict[str, Any]:
         found[prefix + "exceptions_total"] = item.exceptions
         found[prefix + "last_exception"] = item.last_exception
         found[prefix + "last_exception_time"] = item.last_exception_at
+        if item.late:
+            found[prefix + "late_rows_total"] = item.late
         if item.link is not None:
             found[prefix + "connection_status"] = item.link.status
             found[prefix + "connection_last_connected_time"] = item.link.connected_at

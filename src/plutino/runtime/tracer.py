@@ -199,7 +199,7 @@ class Tracer:
 
 
 def _copy(counters: Sequence[Any]) -> Counters:
-    return [(rows_in, rows_out, errors) for rows_in, rows_out, errors in counters]
+    return [(rows_in, rows_out, errors) for rows_in, rows_out, errors, *_ in counters]
 
 
 def _outcome(out: Batch) -> dict[str, Any]:

@@ -22,10 +22,14 @@ class RestartStrategy(Struct, frozen=True):
 
 
 class RuleOptions(Struct, frozen=True):
-    """Options of a rule that the engine honours (runtime reference §5.3), decoded; times in ms."""
+    """Options of a rule that the engine honours (runtime reference §5.3), decoded; times in ms.
+
+    ``idle_timeout``: event time does not wait for streams that have had no row for so long (0: it does).
+    """
 
     is_event_time: bool = False
     late_tolerance: int = 1000
+    idle_timeout: int = 0
     buffer_length: int = 1024
     send_meta_to_sink: bool = False
     send_nil_field: bool = False

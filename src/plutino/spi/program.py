@@ -92,7 +92,7 @@ class Program(Protocol):
 
     @property
     def counters(self) -> Sequence[list[int]]:
-        """Per operator ``[rows in, rows out, errors]``, kept by the program."""
+        """Per operator ``[rows in, rows out, errors]``, kept by the program; of a watermark also how many rows came too late."""
         ...
 
     def push(self, stream: str, batch: Batch) -> Batch | Suspended | None:

@@ -36,6 +36,7 @@ _OPTIONS = Shape(
         "logFilename": "string",
         "isEventTime": "bool",
         "lateTolerance": DURATION,
+        "idleTimeout": DURATION,
         "concurrency": "int",
         "bufferLength": "int",
         "sendMetaToSink": "bool",
@@ -126,7 +127,7 @@ def read(text: str | bytes) -> dict[str, Any]:
                 bind({"graph": {"topo": {"edges": targets}}}, _EDGES)
         options = known.get("options", {})
         for found in (
-            *(options.get(name) for name in ("lateTolerance", "checkpointInterval", "forceExitTimeout")),
+            *(options.get(name) for name in ("lateTolerance", "idleTimeout", "checkpointInterval", "forceExitTimeout")),
             *((options.get("restartStrategy") or {}).get(name) for name in ("delay", "maxDelay")),
         ):
             if isinstance(found, str):
@@ -221,6 +222,7 @@ def _option_faults(options: Mapping[str, Any]) -> list[str]:
         ("concurrency", "invalidConcurrency:concurrency"),
         ("bufferLength", "invalidBufferLength:bufferLength"),
         ("lateTolerance", "invalidLateTol:lateTol"),
+        ("idleTimeout", "invalidIdleTimeout:idleTimeout"),
     )
     faults = [f"{text} must be greater than 0" for name, text in checks if _milliseconds(options.get(name)) < 0]
     if (options.get("restartStrategy") or {}).get("attempts", 0) < 0:
@@ -276,6 +278,7 @@ def _decoded(options: Mapping[str, Any]) -> RuleOptions:
     given: dict[str, Any] = {
         "is_event_time": options.get("isEventTime"),
         "late_tolerance": _given_duration(options.get("lateTolerance")),
+        "idle_timeout": _given_duration(options.get("idleTimeout")),
         "buffer_length": options.get("bufferLength"),
         "send_meta_to_sink": options.get("sendMetaToSink"),
         "send_nil_field": options.get("sendNilField"),
