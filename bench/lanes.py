@@ -31,7 +31,10 @@ WINDOWS = {
     "sliding, 1 s for each row": "GROUP BY SLIDINGWINDOW(ss, 1)",
     "sliding, 1 s, triggers 1 in 300": "GROUP BY SLIDINGWINDOW(ss, 1) OVER (WHEN temperature > 39.9)",
     "sliding, 50 groups, triggers 1 in 300": "GROUP BY device, SLIDINGWINDOW(ss, 1) OVER (WHEN temperature > 39.9)",
+    "sliding, 1 s and 200 ms behind, triggers 1 in 300": "GROUP BY SLIDINGWINDOW(ss, 1, 200) OVER (WHEN temperature > 39.9)",
     "session, 1 s": "GROUP BY SESSIONWINDOW(ss, 1, 500)",
+    "state": "GROUP BY STATEWINDOW(temperature > 39, temperature < 11)",
+    "count, FILTER": "GROUP BY COUNTWINDOW(100) FILTER (WHERE humidity < 50)",
 }
 LISTED = {
     "count, the rows themselves": "SELECT * FROM plant GROUP BY COUNTWINDOW(100)",

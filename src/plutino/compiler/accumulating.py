@@ -64,7 +64,7 @@ def compile_accumulating(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Ac
     emitter = FastEmitter(pieces.constants, plan.root.items)
     functions = window_functions(pieces, spec)
     condition, admitted = behind or pushed, window.condition
-    if _admits_apart(plan, window):
+    if _admits_apart(plan, window, pushed):
         functions["take0"] = take_function(pieces, 0, plan.scans[0], window, pushed)
         condition, admitted = behind, None
     functions |= group_functions(pieces, aggregate, None if condition is None else condition.condition, emitter, admitted)
@@ -94,11 +94,11 @@ def compile_accumulating(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Ac
     return code, functions
 
 
-def _admits_apart(plan: RulePlan, window: Window) -> bool:
+def _admits_apart(plan: RulePlan, window: Window, pushed: Filter | None) -> bool:
     """Whether something stands in front of the window that must be known of a row before it is clear to which window it belongs."""
-    if window.window.kind == "statewindow" or plan.find(Analytic) is not None:
+    if plan.find(Analytic) is not None or (window.window.kind == "statewindow" and pushed is not None):
         return True
-    return window.condition is not None and (window.window.kind == "countwindow" or plan.options.is_event_time)
+    return window.condition is not None and (window.window.kind in ("countwindow", "statewindow") or plan.options.is_event_time)
 
 
 def _closing(spec: WindowSpec, event_time: bool) -> Closing:

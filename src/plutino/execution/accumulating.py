@@ -19,7 +19,7 @@ from plutino.execution.ordering import EventOrder
 from plutino.execution.output import Output
 from plutino.execution.sliced import SlicedGroups
 from plutino.execution.slices import SlicesCode
-from plutino.execution.stated import OpenStates, StatesCode
+from plutino.execution.stated import OpenState, OpenStates, StatesCode
 from plutino.model import Batch, RowError
 from plutino.spi import InputNeed
 
@@ -112,7 +112,7 @@ class AccumulatingProgram:
             self._push_ordered(batch, self._order, output)
             return output.batch(batch.arrival)
         self._fire_due(batch.arrival, output)
-        if self._code.take is not None:
+        if self._code.take is not None or self._states is not None:
             self._admit([self._entry(batch, i) for i in range(len(batch.rows))], batch, output)
         elif batch.rows:
             self._pour(batch.rows, None, [batch.arrival] * len(batch.rows), batch, output)
@@ -171,27 +171,37 @@ class AccumulatingProgram:
         if not entries:
             return
         if self._states is not None:
-            for entry in entries:
-                self._follow(self._states, entry, batch, output)
+            self._follow(self._states, entries, batch, output)
         else:
             self._pour([e.row for e in entries], entries, [e.time for e in entries], batch, output)
 
-    def _follow(self, states: OpenStates, entry: Entry, batch: Batch, output: Output) -> None:
-        """Put a row into the state window that it belongs to."""
-        try:
-            taking, ending = states.place(entry)
-        except StageError as error:
-            self._refuse(error, output)
-            return
-        if ending is not None and ending is not taking:
-            self._fire(Ended(ending.start, entry.time, 0), ending.groups, output)
-        if taking is None:
-            self._counts[0] += 1
-            self._counts[1] += 1
-            return
-        self._add(taking.groups, [entry.row], [entry], entry.time, batch, output)
-        if ending is taking:
-            self._fire(Ended(taking.start, entry.time, 0), taking.groups, output)
+    def _follow(self, states: OpenStates, entries: list[Entry], batch: Batch, output: Output) -> None:
+        """Put rows into the state windows that they belong to, those of a window together."""
+        taken: dict[int, tuple[OpenState, list[Entry]]] = {}
+        for entry in entries:
+            try:
+                taking, ending = states.place(entry)
+            except StageError as error:
+                self._refuse(error, output)
+                continue
+            if ending is not None and ending is not taking:
+                self._end(ending, entry.time, taken, batch, output)
+            if taking is None:
+                self._counts[0] += 1
+                self._counts[1] += 1
+                continue
+            taken.setdefault(id(taking), (taking, []))[1].append(entry)
+            if ending is taking:
+                self._end(taking, entry.time, taken, batch, output)
+        for state, own in taken.values():
+            self._add(state.groups, [e.row for e in own], own, own[0].time, batch, output)
+
+    def _end(self, state: OpenState, end: int, taken: dict[int, tuple[OpenState, list[Entry]]], batch: Batch, output: Output) -> None:
+        """Give out a state window, with those of ``taken`` that are its rows."""
+        _, own = taken.pop(id(state), (state, []))
+        if own:
+            self._add(state.groups, [e.row for e in own], own, own[0].time, batch, output)
+        self._fire(Ended(state.start, end, 0), state.groups, output)
 
     def _pour(self, rows: list[Any], entries: list[Entry] | None, times: list[int], batch: Batch, output: Output) -> None:
         """Put rows into the open window, and give it out whenever it ends; ``entries`` where they were made already."""

@@ -13,7 +13,8 @@ from plutino.spi import Host
 
 _NODE = re.compile(
     r"(source|op|sink)_(.+)_(\d+)_"
-    r"(records_in_total|records_out_total|messages_processed_total|exceptions_total|process_latency_us|buffer_length|connection_status)"
+    r"(records_in_total|records_out_total|messages_processed_total|exceptions_total|late_rows_total|process_latency_us|buffer_length"
+    r"|connection_status)"
 )
 _RULES_AT_ONCE = 50
 """After so many rules the event loop gets its turn."""
