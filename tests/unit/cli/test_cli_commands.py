@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from http.client import HTTPConnection
@@ -11,6 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+
+from plutino import __version__
 
 LONG = "SELECT a FROM s " * 4
 REFUSED = ("sink_x_0", "is", "not", "connected:", "refused")
@@ -352,3 +356,9 @@ def test_answers_of_something_else(fake: Fake, plutino: Run, capsys: Output) -> 
     fake.answers["GET /rules"] = "<html>"
     assert plutino("show", "rules") == 1
     assert "is this address a Plutino server?" in capsys.readouterr().err
+
+
+def test_the_package_is_a_command() -> None:
+    """Where scripts of the environment are not on the path."""
+    result = subprocess.run([sys.executable, "-m", "plutino", "--version"], capture_output=True, text=True, check=True)
+    assert result.stdout == f"plutino {__version__}\n"
