@@ -35,6 +35,9 @@ CASE = "case when f = true then a else 0 end"
 ANALYTIC = ("lag(a)", "acc_sum(a)", "had_changed(true, s)", "lag(b, 2) OVER (PARTITION BY s)", "latest(a) OVER (WHEN a > 1)")
 ARGUMENTS = ("a", "b", "s", "f", "a + b", "a * 2", "a / b", "m->k", "length(s)", "abs(a)", "upper(s)", CASE, "a > b", "a - lag(a)")
 BESIDE = (
+    *("a", "s", "window_start() AS ws", "window_end() AS we", "upper(s) AS u", "row_number() AS no", "meta(topic) AS t"),
+    *("event_time() AS et", "*", *ANALYTIC),
+)
     "a",
     "s",
     "window_start() AS ws",

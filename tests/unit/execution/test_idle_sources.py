@@ -103,7 +103,7 @@ def test_late_rows_are_counted() -> None:
     """At the watermark: rows in, rows out, failed, too late."""
     compiled, program = rule("SELECT count(*) AS n FROM demo GROUP BY countwindow(2)", idle=0)
     push(compiled, program, 10_000, 100, 300, 200, 400, 150)
-    assert list(zip(program.operators, program.counters, strict=True))[0] == ("3_watermark", [5, 3, 0, 2])
+    assert next(zip(program.operators, program.counters, strict=True)) == ("3_watermark", [5, 3, 0, 2])
 
 
 def test_silence_is_counted_anew_after_a_restart() -> None:
