@@ -38,17 +38,6 @@ BESIDE = (
     *("a", "s", "window_start() AS ws", "window_end() AS we", "upper(s) AS u", "row_number() AS no", "meta(topic) AS t"),
     *("event_time() AS et", "*", *ANALYTIC),
 )
-    "a",
-    "s",
-    "window_start() AS ws",
-    "window_end() AS we",
-    "upper(s) AS u",
-    "row_number() AS no",
-    "meta(topic) AS t",
-    "event_time() AS et",
-    "*",
-    *ANALYTIC,
-)
 CONDITIONS = (
     "a > 1",
     "b < 1.0",
