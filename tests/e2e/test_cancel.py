@@ -10,6 +10,7 @@ from e2e.harness import Broker, Server, wait_until
 
 RULES = 600
 ATTEMPTS = 12
+PROTO = 'syntax = "proto3"; package p; message M {{ int32 a = {}; }}'
 
 
 def plant(generation: int, broker: Broker) -> dict[str, dict[str, str]]:
@@ -33,6 +34,7 @@ def plant(generation: int, broker: Broker) -> dict[str, dict[str, str]]:
             "t.json": json.dumps({"name": "t.json", "content": json.dumps([{"id": generation}])}),
             f"g{generation}.txt": json.dumps({"name": f"g{generation}.txt", "content": "x"}),
         },
+        "Schema": {"protobuf_p": json.dumps({"name": "p", "type": "protobuf", "content": PROTO.format(generation + 1)})},
         "scripts": {"scale": json.dumps({"id": "scale", "script": script})},
     }
 
@@ -43,13 +45,13 @@ def rule(id: str, sql: str) -> str:
 
 
 def state(server: Server) -> dict[str, Any]:
-    """Everything that an import can change, as a client sees it, and the uploads as they lie there."""
-    uploads = server.data / "uploads"
+    """Everything that an import can change, as a client sees it, and the files as they lie there."""
+    kept = [path for folder in ("uploads", "schemas") for path in (server.data / folder).rglob("*") if path.is_file()]
     return {
         "document": {name: entries for name, entries in server.request("GET", "/data/export").json().items() if entries},
         "rules": {row["id"]: row["status"] for row in server.request("GET", "/rules").json()},
         "connections": sorted(row["id"] for row in server.request("GET", "/connections").json()),
-        "files": {path.name: path.read_text() for path in uploads.iterdir() if path.is_file()} if uploads.is_dir() else {},
+        "files": {str(path.relative_to(server.data)): path.read_text() for path in kept},
     }
 
 

@@ -8,7 +8,7 @@ import binascii
 import os
 import socket
 import stat
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, BinaryIO
 from urllib.parse import SplitResult, unquote, unquote_to_bytes, urljoin, urlsplit
 
@@ -89,11 +89,11 @@ async def _download(url: str, access: Access, limit: int) -> AsyncGenerator[byte
     import aiohttp
 
     session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(resolver=_checked_resolver(access)), timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)
+        connector=aiohttp.TCPConnector(socket_factory=_checked_sockets(access)), timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)
     )
     async with session:
         for _ in range(REDIRECTS + 1):
-            _check_literal(url, access)
+            _check_scheme(url)
             try:
                 async with session.get(url, allow_redirects=False) as response:
                     if response.status in (301, 302, 303, 307, 308) and "location" in response.headers:
@@ -128,33 +128,18 @@ def shown(url: str) -> str:
     return f"{head}{slashes}{authority.rpartition('@')[2]}{slash}{path}"[:300]
 
 
-def _check_literal(url: str, access: Access) -> None:
-    """Addresses in a URL are not resolved, so they are looked at here."""
+def _check_scheme(url: str) -> None:
     parts = _parts(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise PlutinoError(f"file: {shown(url)}; a URL with http:// or https:// is expected")
-    try:
-        access.address(parts.hostname)
-    except ValueError:
-        return
 
 
-def _checked_resolver(access: Access) -> Any:
-    """Resolves names and refuses what leads into internal networks, at the moment of connecting: a name cannot change in between."""
-    from aiohttp.abc import AbstractResolver, ResolveResult
-    from aiohttp.resolver import ThreadedResolver
+def _checked_sockets(access: Access) -> Callable[[Any], socket.socket]:
+    """Makes sockets, and refuses what leads into internal networks: here the address is known, however it was spelled or found."""
 
-    class Checked(AbstractResolver):
-        def __init__(self) -> None:
-            self._resolver = ThreadedResolver()
+    def make(address: Any) -> socket.socket:
+        family, kind, proto, _, place = address
+        access.address(str(place[0]))
+        return socket.socket(family, kind, proto)
 
-        async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
-            found = await self._resolver.resolve(host, port, family)
-            for entry in found:
-                access.address(entry["host"])
-            return found
-
-        async def close(self) -> None:
-            await self._resolver.close()
-
-    return Checked()
+    return make

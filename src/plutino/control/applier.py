@@ -181,7 +181,7 @@ class Applier:
                 if old is not None:
                     with suppress(PlutinoError):
                         undone.uses = tuple(dict.fromkeys(item.spec.depends_on(old, self._committed)))
-                undone.prepared = item.spec.check(item.after if old is None else None, old, self._committed, Mode.BOOT)
+                undone.prepared = item.spec.check(undone.before, old, self._committed, Mode.BOOT)
             except PlutinoError as error:
                 back.failures.append(self._checker.failure(ref, error))
                 self._graph.put(ref, undone.uses)
