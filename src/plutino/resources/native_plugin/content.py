@@ -34,8 +34,8 @@ class Package(Struct, frozen=True):
 class NativeContent(Struct, frozen=True):
     """What two texts must agree on: role and request, and the package behind it.
 
-    ``package`` is None before it was read, for what is built in, and when it cannot be used: then ``fault`` says why, and the plugin is
-    refused unless this installation has what it would bring.
+    ``package`` is None before it was read, for the original's own plugins, and when it cannot be used: then ``fault`` says why, and the
+    plugin is refused unless this installation has what it would bring.
     """
 
     role: Role

@@ -57,7 +57,7 @@ class _Endpoints:
         return (
             Action("GET", path, self.list, f"Names of {one} plugins", reply=_NAMES, tags=_TAGS),
             Action("POST", path, self.create, f"Install a {one} plugin", body=REQUEST_SCHEMA, status=201, tags=_TAGS),
-            Action("GET", prebuild, self.prebuild, f"The original's {one} plugins that are built in", reply=_OBJECT, tags=_TAGS),
+            Action("GET", prebuild, self.prebuild, f"The original's own {one} plugins, which need no package", reply=_OBJECT, tags=_TAGS),
             Action("GET", single, self.describe, f"A {one} plugin", reply=_OBJECT, tags=_TAGS),
             Action("PUT", single, self.update, f"Install another package of a {one} plugin", body=REQUEST_SCHEMA, tags=_TAGS),
             Action("DELETE", single, self.drop, f"Remove a {one} plugin that no rule uses", tags=_TAGS, query=stop),

@@ -45,9 +45,16 @@ def read_package(content: NativeContent, blob: Blob) -> Package:
         return Package(blob.digest, version, _checked(content, symbols), INSTALL_SCRIPT in archive)
 
 
-def _no_package(content: NativeContent, library: str | None, archive: Archive) -> str:
+def instead(content: NativeContent) -> str:
+    """What can be done about a plugin that is a Go library."""
     one, name = content.role.one, content.name
-    advice = f"install a Python package (a wheel, or a zip with {name}.json) or a portable plugin that brings {one} {name}"
+    return (
+        f"install a Python package (a wheel, or a zip with {name}.json) or a portable plugin that brings {one} {name}, or remove the entry"
+    )
+
+
+def _no_package(content: NativeContent, library: str | None, archive: Archive) -> str:
+    name, advice = content.name, instead(content)
     if library is not None:
         return f"{library} is a compiled library, which this engine does not load; {advice}"
     return f"missing {name}.json, found {len(archive.names)} files in total; {advice}"

@@ -1,4 +1,4 @@
-"""What is right in the statement of a rule, but likely means something else than it seems to."""
+"""What is right in a rule, but likely means something else than it seems to, or does not run here."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from plutino.spi import Environment
+from plutino.spi.json_text import Path
+from plutino.spi.layers import brought_connector
 from plutino.spi.linting import DOUBTFUL, Advice
 from plutino.sql import columns_in, tree
 
@@ -22,3 +25,10 @@ def statement_advice(query: tree.Query) -> Iterator[Advice]:
             # With a name of its own it is meant as a constant.
             if field.alias is None and isinstance(value, str) and _NAME.fullmatch(value):
                 yield Advice(DOUBTFUL, ("sql",), f'"{value}": a text, the same in every row; if the column is meant, leave out the quotes')
+
+
+def unavailable_advice(role: str, connector: str, path: Path, env: Environment) -> Iterator[Advice]:
+    """A type of source or sink that a stored object declares, and that does not run here."""
+    brought = brought_connector(role, connector, env)
+    if brought is not None and brought.declared.unavailable:
+        yield Advice(DOUBTFUL, path, brought.declared.unavailable)
