@@ -65,7 +65,8 @@ def send(client: Client, document: Document, *, partial: bool, **extra: str) -> 
 
 def failed_rules(client: Client, answer: dict[str, Any]) -> list[dict[str, Any]]:
     """Rules that an import has begun and that have failed since, as faults of their entries"""
-    begun = {effect["rule"] for effect in answer.get("restarts") or [] if effect["action"] in ("start", "swap") and "rule" in effect}
+    tried = ("start", "swap", "block")
+    begun = {effect["rule"] for effect in answer.get("restarts") or [] if effect["action"] in tried and "rule" in effect}
     if not begun:
         return []
     told = {trouble.get("path") for trouble in answer.get("troubles") or []}

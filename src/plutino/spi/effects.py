@@ -15,11 +15,12 @@ from plutino.spi.resource import Environment
 class Effect(Struct, frozen=True):
     """What happens to a running object.
 
-    - ``action``: it starts, is exchanged for its new version between two batches (``swap``), or stops
+    - ``action``: it starts, is exchanged for its new version between two batches (``swap``), stops, or stays away although nothing is wrong
+      with it, as something that it uses does not run here (``block``)
     - ``state``: what becomes of the state that it has gathered (windows, counters); ``none`` when it has none
     """
 
-    action: Literal["start", "swap", "stop"]
+    action: Literal["start", "swap", "stop", "block"]
     state: Literal["none", "kept", "lost"]
 
 
