@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -12,7 +12,7 @@ from plutino.errors import ConflictError, PlutinoError, SqlSyntaxError
 from plutino.model import Definition, Ref
 from plutino.planner import Plan, plan_rule
 from plutino.planner.graph import nodes_of, prop, source_ref
-from plutino.resources.rule.advice import statement_advice
+from plutino.resources.rule.advice import statement_advice, unavailable_advice
 from plutino.resources.rule.body import INVALID, check_options, field_advice, options_of, read, select_of, sql_fault, validate
 from plutino.resources.rule.calls import called_functions, plugins_of
 from plutino.resources.rule.compiling import Compiled
@@ -28,7 +28,7 @@ from plutino.spi import Action, Deployment, Environment, FeedRequest, FunctionSp
 from plutino.spi.effects import Effect
 from plutino.spi.gojson import decode
 from plutino.spi.layers import SELECTOR, brought_connector
-from plutino.spi.linting import Advice, format_models, property_advice
+from plutino.spi.linting import DOUBTFUL, Advice, format_models, property_advice
 from plutino.spi.options import secret_paths
 from plutino.spi.wire import with_prefix
 from plutino.sql import sources_of
@@ -167,7 +167,12 @@ class RuleKind:
         name = known.ref.name if known is not None else ""
         running = host.state(name) in _ACTIVE
         if after is None or prepared.obstacle or not prepared.deployment.triggered:
-            return stop_effect(self._versions.get(name)) if running else None
+            if running:
+                return stop_effect(self._versions.get(name))
+            if after is None or not prepared.obstacle:
+                return None
+            told = host.state(name) == _FAILED and self._obstacles.get(name) == prepared.obstacle
+            return None if told else Effect("block", "none")
         if not running:
             return Effect("start", "none")
         if self._deployed.get(name) == prepared.made_of:
@@ -195,18 +200,23 @@ class RuleKind:
                 yield ("graph", "nodes", node.name, "props", *path)
 
     def lint(self, definition: Definition, env: Environment) -> Iterable[Advice]:
-        """Unknown fields, options and properties, older names, secrets in plain text, columns that are texts."""
+        """Unknown fields, options and properties, older names, secrets in plain text, columns that are texts, what does not run here."""
         written = decode(definition.text, exact=True)
         yield from field_advice(written)
         if not is_drawn(definition):
             yield from statement_advice(select_of(definition.content["sql"]))
+        brought = (env.function(name) for name in _own_functions(definition, env))
+        path: tuple[str, ...] = ("graph",) if is_drawn(definition) else ("sql",)
+        yield from (Advice(DOUBTFUL, path, made.spec.unavailable) for made in brought if made is not None and made.spec.unavailable)
         for position, connector, properties in actions_of(definition.content):
             path, spec = ("actions", str(position), connector), env.registry.connectors.get(connector)
+            yield from unavailable_advice("sink", connector, path, env)
             if isinstance(properties, dict) and spec is not None and spec.sink is not None:
                 models: list[type[Struct]] = [*_models(connector, env), SinkOptions, *format_models(env.registry)]
                 yield from property_advice(connector, models, properties, path, others=("resourceId", SELECTOR))
         for node in nodes_in(definition.content, SINK):
             spec = env.registry.connectors.get(node.kind)
+            yield from unavailable_advice("sink", node.kind, ("graph", "nodes", node.name, "props"), env)
             if spec is not None and spec.sink is not None:
                 models = [*_models(node.kind, env), SinkOptions, *format_models(env.registry)]
                 place = ("graph", "nodes", node.name, "props")
@@ -296,20 +306,24 @@ class RuleKind:
 
 
 def _obstacle(made_of: Ingredients, env: Environment) -> str:
-    """Why a rule that is all right does not run here: something that it uses is known, but not executed. Empty when it runs."""
+    """Why a rule that is all right does not run here: all that it uses and that is known, but not executed. Empty when it runs."""
+    return "; also: ".join(dict.fromkeys(_obstacles(made_of, env)))
+
+
+def _obstacles(made_of: Ingredients, env: Environment) -> Iterator[str]:
     for function in made_of.functions:
         if function.unavailable:
-            return function.unavailable
+            yield function.unavailable
     requests: tuple[FeedRequest | SinkRequest, ...] = (*made_of.feeds, *made_of.sinks)
     for request in requests:
         brought = brought_connector("source" if isinstance(request, FeedRequest) else "sink", request.connector, env)
         if brought is not None and brought.declared.unavailable:
-            return brought.declared.unavailable
+            yield brought.declared.unavailable
+            continue
         format = waiting_format(request, env)
         if format is not None:
             where = f"stream {request.stream}" if isinstance(request, FeedRequest) else f"action {request.name}"
-            return f"{where}: payloads of format {format} are not read or written by this version; convert them to json outside"
-    return ""
+            yield f"{where}: payloads of format {format} are not read or written by this version; convert them to json outside"
 
 
 def _own_functions(definition: Definition, env: Environment) -> list[str]:

@@ -16,7 +16,7 @@ from plutino.resources.stream.lookup import table_request
 from plutino.runtime.intake import FeedOptions
 from plutino.spi import Action, Environment, Host, LookupRequest, Mode
 from plutino.spi.layers import SELECTOR, source_refs
-from plutino.spi.linting import UNKNOWN, Advice, format_models, property_advice, type_advice
+from plutino.spi.linting import DOUBTFUL, UNKNOWN, Advice, format_models, property_advice, type_advice
 from plutino.spi.options import secret_paths
 from plutino.spi.rewriting import Change, Literal
 from plutino.spi.schemas import FORMATS
@@ -119,8 +119,11 @@ class SourceKind:
         sides = (spec.source, spec.lookup, spec.connection) if spec is not None else ()
         models = [side.options for side in sides if side is not None]
         if not models:
-            if env.connector("source", content.connector) is None:
+            brought = env.connector("source", content.connector)
+            if brought is None:
                 yield type_advice(content.connector, env.registry.connectors, "source", ("options", "TYPE"))
+            elif brought.declared.unavailable:
+                yield Advice(DOUBTFUL, ("options", "TYPE"), brought.declared.unavailable)
             return
         extra = _properties(content.option(_EXTRA)) if content.option(_EXTRA) else {}
         yield from property_advice(content.connector, (*models, FeedOptions, *format_models(env.registry)), extra, path, others=(SELECTOR,))
