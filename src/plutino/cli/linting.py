@@ -22,6 +22,7 @@ from plutino.spi.secrets import is_open
 
 CODES = {
     "unknown": "fields, options, properties and types that nothing knows",
+    "invalid": "values that whoever uses them will refuse, and options that are missing",
     "doubtful": "what means something else than it seems to: column names between quotes",
     "deprecated": "spellings of older versions",
     "secret": "secrets in plain text",

@@ -43,7 +43,8 @@ class ImportResult:
     """What an import did, or would do (dry run).
 
     - ``faults``: what was refused and left as it was; ``troubles``: what was applied, but does not run
-    - ``warnings``: what was passed over; ``ignored``: entries (``Schema.protobuf_x``) of objects that were there already and stay
+    - ``passed_over``: what was passed over while the document was read; ``warnings``: the same, and what in its objects means nothing or
+      cannot be used; ``ignored``: entries (``Schema.protobuf_x``) of objects that were there already and stay
     - ``effects``: what happens to running rules; ``revision``: the state afterwards
     - ``claimed``: entries of objects that were there already and belong to the owner from now on
     """
@@ -57,6 +58,7 @@ class ImportResult:
     troubles: tuple[Fault, ...] = ()
     effects: tuple[RuleEffect, ...] = ()
     claimed: tuple[str, ...] = ()
+    passed_over: tuple[Fault, ...] = ()
 
     def config_response(self) -> dict[str, dict[str, str]]:
         """``{section: {entry: error text}}`` with all twelve sections."""

@@ -6,7 +6,7 @@ component may be installed later; the properties are checked when a stream or ru
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -19,7 +19,7 @@ from plutino.runtime.lookups import TableOptions
 from plutino.runtime.sink_options import SinkOptions
 from plutino.spi import Action, Answer, Call, ConnectorSpec, Environment, Host, Mode, Origin
 from plutino.spi.gojson import GoJsonError, decode
-from plutino.spi.linting import Advice, format_models, property_advice, type_advice
+from plutino.spi.linting import CODES, Advice, format_models, property_advice, type_advice, value_advice
 from plutino.spi.options import secret_paths
 from plutino.spi.uploads import upload_refs
 from plutino.spi.wire import check_id, current_spelling, json_answer, with_prefix
@@ -88,8 +88,8 @@ class ConfigurationKind:
         spec = env.registry.connectors.get(definition.ref.name.rpartition(".")[0])
         return secret_paths(_models(spec, self.role), definition.content or {})
 
-    def lint(self, definition: Definition, env: Environment) -> Iterable[Advice]:
-        """Unknown and older names, types that are not installed, secrets in plain text."""
+    def lint(self, definition: Definition, env: Environment, codes: Collection[str] = CODES) -> Iterable[Advice]:
+        """Unknown and older names, values and types that cannot be used, secrets in plain text."""
         connector = definition.ref.name.rpartition(".")[0]
         spec = env.registry.connectors.get(connector)
         if not _has_role(spec, self.role):
@@ -99,7 +99,8 @@ class ConfigurationKind:
         engine = (SinkOptions,) if self.role is SINK else (FeedOptions, TableOptions)
         connection = (spec.connection.options,) if spec is not None and spec.connection is not None else ()
         models = (*_models(spec, self.role), *connection, *engine, *format_models(env.registry))
-        yield from property_advice(connector, models, _properties(definition.text), (), others=_OTHERS)
+        yield from property_advice(connector, models, _properties(definition.text), (), others=_OTHERS, codes=codes)
+        yield from value_advice(models, definition.content or {}, ())
 
     async def _show(self, call: Call) -> Answer:
         connector, env = call.params["type"], call.control.environment

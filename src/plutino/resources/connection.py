@@ -5,7 +5,7 @@ Ids are unique across types. What is live is the engine's business; here is what
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from plutino.errors import ConfigKeyError, ConflictError, PlutinoError
 from plutino.model import Definition, Ref
 from plutino.spi import Action, Answer, Call, Environment, Host, Mode, Origin
 from plutino.spi.gojson import GoJsonError, Shape, bind, decode
-from plutino.spi.linting import Advice, property_advice, type_advice
+from plutino.spi.linting import CODES, Advice, missing_advice, property_advice, type_advice, value_advice
 from plutino.spi.options import secret_paths
 from plutino.spi.uploads import upload_refs
 from plutino.spi.wire import check_id, current_spelling, json_answer, text_answer, truth, with_prefix
@@ -105,8 +105,8 @@ class ConnectionKind:
         models = [side.options for side in (spec.connection, spec.source, spec.sink) if side is not None] if spec is not None else []
         return secret_paths(models, definition.content or {})
 
-    def lint(self, definition: Definition, env: Environment) -> Iterable[Advice]:
-        """Unknown and older names, types that are not installed, secrets in plain text."""
+    def lint(self, definition: Definition, env: Environment, codes: Collection[str] = CODES) -> Iterable[Advice]:
+        """Unknown and older names, values and types that cannot be used, what is missing, secrets in plain text."""
         connector = definition.ref.name.rpartition(".")[0]
         spec = env.registry.connectors.get(connector)
         if spec is None:
@@ -114,7 +114,10 @@ class ConnectionKind:
             return
         sides = (spec.connection, spec.source, spec.sink, spec.lookup)
         models = [side.options for side in sides if side is not None]
-        yield from property_advice(connector, models, _object(decode(definition.text, exact=True)), ())
+        yield from property_advice(connector, models, _object(decode(definition.text, exact=True)), (), codes=codes)
+        yield from value_advice(models, definition.content or {}, ())
+        if spec.connection is not None:
+            yield from missing_advice(spec.connection.options, definition.content or {}, ())
 
     async def _list(self, call: Call) -> Answer:
         return json_answer(_views(call, include_anonymous=truth(call.query.get("forceAll", ""))))

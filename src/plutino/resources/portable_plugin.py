@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -35,6 +35,7 @@ from plutino.spi import (
 )
 from plutino.spi.archive import Archive
 from plutino.spi.gojson import GoJsonError, Shape, bind, decode
+from plutino.spi.linting import CODES, Advice, text_advice
 from plutino.spi.outside import OutsideFunction
 from plutino.spi.package import (
     INSTALL_SCRIPT,
@@ -204,6 +205,10 @@ class PortablePluginKind:
 
     def secrets(self, definition: Definition, env: Environment) -> Iterable[tuple[str, ...]]:
         return secret_url(definition.content.request)
+
+    def lint(self, definition: Definition, env: Environment, codes: Collection[str] = CODES) -> Iterable[Advice]:
+        """Members that mean nothing."""
+        return text_advice(definition.text, _SHAPE)
 
     async def _list(self, call: Call) -> Answer:
         env = call.control.environment

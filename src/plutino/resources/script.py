@@ -5,7 +5,7 @@ A script is run once when it is created, so that a fault in its text shows then.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from plutino.spi import Action, Answer, Arg, Call, Environment, FunctionKind, Fu
 from plutino.spi.function import Literal
 from plutino.spi.gojson import GoJsonError, Shape, bind, decode
 from plutino.spi.javascript import JavaScript, Machine
+from plutino.spi.linting import CODES, Advice, text_advice
 from plutino.spi.wire import check_id, json_answer, text_answer, with_prefix
 
 _SHAPE = Shape("script.Script", {"id": "string", "description": "string", "script": "string", "isAgg": "bool"})
@@ -82,6 +83,10 @@ class ScriptKind:
 
     def secrets(self, definition: Definition, env: Environment) -> Iterable[tuple[str, ...]]:
         return ()
+
+    def lint(self, definition: Definition, env: Environment, codes: Collection[str] = CODES) -> Iterable[Advice]:
+        """Members that mean nothing."""
+        return text_advice(definition.text, _SHAPE)
 
     async def _list(self, call: Call) -> Answer:
         return json_answer(list(call.control.environment.names(self.kind)))

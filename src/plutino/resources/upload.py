@@ -11,7 +11,7 @@ import asyncio
 import base64
 import os
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from plutino.errors import ConflictError, DefinitionError, PlutinoError
 from plutino.model import Definition, Ref
 from plutino.spi import Action, Answer, Area, Call, Environment, Host, Mode, Origin
 from plutino.spi.gojson import GoJsonError, Shape, bind, decode
+from plutino.spi.linting import CODES, Advice, text_advice
 from plutino.spi.multipart import MultipartError, boundary_of, parts_of
 from plutino.spi.placement import ASIDE, check_name, check_place, displace, is_placed, place
 from plutino.spi.staging import SCHEME
@@ -130,6 +131,10 @@ class UploadKind:
 
     def secrets(self, definition: Definition, env: Environment) -> Iterable[tuple[str, ...]]:
         return ()
+
+    def lint(self, definition: Definition, env: Environment, codes: Collection[str] = CODES) -> Iterable[Advice]:
+        """Members that mean nothing."""
+        return text_advice(definition.text, _BODY)
 
     async def _list(self, call: Call) -> Answer:
         try:

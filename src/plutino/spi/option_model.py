@@ -108,6 +108,13 @@ def decode_options(model: type[M], props: Mapping[str, Any], *, where: str = "")
     return found
 
 
+def option_faults(model: type[Struct], props: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What ``decode_options`` would refuse: the dotted name of each option, and what is wrong with its value."""
+    faults: list[tuple[str, str]] = []
+    _decode_struct(model, props, "", faults)
+    return faults
+
+
 def unknown_options(models: type[Struct] | Sequence[type[Struct]], props: Mapping[str, Any]) -> list[tuple[str, str | None]]:
     """Names that none of the models knows, dotted, each with the known name that it resembles (or None)."""
     known: dict[str, Option] = {}

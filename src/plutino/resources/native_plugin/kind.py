@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +16,7 @@ from plutino.resources.native_plugin.content import NativeContent, Package, Role
 from plutino.resources.native_plugin.endpoints import SHAPES, endpoints
 from plutino.resources.native_plugin.packages import instead, read_package
 from plutino.spi import Action, Area, DeclaredConnector, Environment, FunctionSpec, Host, Mode
+from plutino.spi.linting import CODES, Advice, text_advice
 from plutino.spi.package import (
     check_new_connectors,
     check_new_functions,
@@ -129,6 +130,10 @@ class NativePluginKind:
 
     def secrets(self, definition: Definition, env: Environment) -> Iterable[tuple[str, ...]]:
         return secret_url(definition.content.request)
+
+    def lint(self, definition: Definition, env: Environment, codes: Collection[str] = CODES) -> Iterable[Advice]:
+        """Members that mean nothing."""
+        return text_advice(definition.text, SHAPES[definition.content.role])
 
 
 def duplicate(name: str) -> ConflictError:

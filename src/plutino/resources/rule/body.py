@@ -11,12 +11,11 @@ import msgspec
 
 from plutino.errors import DefinitionError, PlutinoError, SqlSyntaxError
 from plutino.model import parse_duration
-from plutino.model.nearest import nearest
 from plutino.runtime import check_schedule
 from plutino.spi import RuleOptions
 from plutino.spi.gojson import DURATION, Shape, bind, decode
 from plutino.spi.host import RestartStrategy
-from plutino.spi.linting import UNKNOWN, Advice
+from plutino.spi.linting import Advice, shape_advice
 from plutino.spi.wire import check_id
 from plutino.sql import is_select, parse_select, parse_statement
 from plutino.sql.tree import Query
@@ -199,22 +198,12 @@ def sql_fault(sql: str, error: SqlSyntaxError) -> SqlSyntaxError:
 
 def field_advice(written: Mapping[str, Any]) -> Iterator[Advice]:
     """Advice on the fields and options of a rule as written: names that mean nothing."""
-    yield from _unknown_names(written, _RULE, ())
-    options = next((value for name, value in written.items() if name.lower() == "options"), None)
-    if isinstance(options, dict):
-        yield from _unknown_names(options, _OPTIONS, ("options",))
-        restart = next((value for name, value in options.items() if name.lower() == "restartstrategy"), None)
-        if isinstance(restart, dict):
-            yield from _unknown_names(restart, _RESTART, ("options", "restartStrategy"))
-
-
-def _unknown_names(written: Mapping[str, Any], shape: Shape, path: tuple[str, ...]) -> Iterator[Advice]:
-    known = {name.lower(): name for name in shape.fields}
-    for name in written:
-        if name.lower() not in known:
-            near = nearest(name.lower(), known, 1)
-            hint = f"; did you mean {known[near[0]]}?" if near else ""
-            yield Advice(UNKNOWN, (*path, name), f"{name}: not known{hint}")
+    yield from shape_advice(written, _RULE)
+    graph = next((value for name, value in written.items() if name.lower() == "graph"), None)
+    nodes = next((value for name, value in graph.items() if name.lower() == "nodes"), None) if isinstance(graph, dict) else None
+    for name, node in nodes.items() if isinstance(nodes, dict) else ():
+        if isinstance(node, dict):
+            yield from shape_advice(node, _NODE, ("graph", "nodes", name))
 
 
 def _option_faults(options: Mapping[str, Any]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -27,8 +27,9 @@ from plutino.runtime.sink_options import SinkOptions
 from plutino.spi import Action, Deployment, Environment, FeedRequest, FunctionSpec, Host, LookupRequest, Mode, RuleOptions, SinkRequest
 from plutino.spi.effects import Effect
 from plutino.spi.gojson import decode
+from plutino.spi.json_text import Path
 from plutino.spi.layers import SELECTOR, brought_connector
-from plutino.spi.linting import DOUBTFUL, Advice, format_models, property_advice
+from plutino.spi.linting import CODES, DOUBTFUL, Advice, format_models, property_advice
 from plutino.spi.options import secret_paths
 from plutino.spi.wire import with_prefix
 from plutino.sql import sources_of
@@ -39,6 +40,8 @@ _REPLACING = (Mode.UPDATE, Mode.PARTIAL)
 _ACTIVE = ("running", "starting", "stopped: waiting for next schedule.")
 _FAILED = "stopped by error"
 _MEMORY = "memory"
+_OTHERS = ("resourceId", SELECTOR)
+"""Properties of sinks that mean something whatever their type."""
 
 
 class Ingredients(Struct, frozen=True, gc=False):
@@ -199,28 +202,28 @@ class RuleKind:
             for path in secret_paths(_models(node.kind, env), node.props):
                 yield ("graph", "nodes", node.name, "props", *path)
 
-    def lint(self, definition: Definition, env: Environment) -> Iterable[Advice]:
+    def lint(self, definition: Definition, env: Environment, codes: Collection[str] = CODES) -> Iterable[Advice]:
         """Unknown fields, options and properties, older names, secrets in plain text, columns that are texts, what does not run here."""
         written = decode(definition.text, exact=True)
         yield from field_advice(written)
-        if not is_drawn(definition):
+        if DOUBTFUL in codes and not is_drawn(definition):
             yield from statement_advice(select_of(definition.content["sql"]))
-        brought = (env.function(name) for name in _own_functions(definition, env))
-        path: tuple[str, ...] = ("graph",) if is_drawn(definition) else ("sql",)
-        yield from (Advice(DOUBTFUL, path, made.spec.unavailable) for made in brought if made is not None and made.spec.unavailable)
+        if DOUBTFUL in codes:
+            brought = (env.function(name) for name in _own_functions(definition, env))
+            path = ("graph",) if is_drawn(definition) else ("sql",)
+            yield from (Advice(DOUBTFUL, path, made.spec.unavailable) for made in brought if made is not None and made.spec.unavailable)
         for position, connector, properties in actions_of(definition.content):
-            path, spec = ("actions", str(position), connector), env.registry.connectors.get(connector)
-            yield from unavailable_advice("sink", connector, path, env)
-            if isinstance(properties, dict) and spec is not None and spec.sink is not None:
-                models: list[type[Struct]] = [*_models(connector, env), SinkOptions, *format_models(env.registry)]
-                yield from property_advice(connector, models, properties, path, others=("resourceId", SELECTOR))
+            yield from self._property_advice(connector, properties, ("actions", str(position), connector), env, codes)
         for node in nodes_in(definition.content, SINK):
-            spec = env.registry.connectors.get(node.kind)
-            yield from unavailable_advice("sink", node.kind, ("graph", "nodes", node.name, "props"), env)
-            if spec is not None and spec.sink is not None:
-                models = [*_models(node.kind, env), SinkOptions, *format_models(env.registry)]
-                place = ("graph", "nodes", node.name, "props")
-                yield from property_advice(node.kind, models, node.props, place, others=("resourceId", SELECTOR))
+            yield from self._property_advice(node.kind, node.props, ("graph", "nodes", node.name, "props"), env, codes)
+
+    def _property_advice(self, connector: str, properties: Any, path: Path, env: Environment, codes: Collection[str]) -> Iterator[Advice]:
+        if DOUBTFUL in codes:
+            yield from unavailable_advice("sink", connector, path, env)
+        spec = env.registry.connectors.get(connector)
+        if isinstance(properties, dict) and spec is not None and spec.sink is not None:
+            models: tuple[type[Struct], ...] = (*_models(connector, env), SinkOptions, *format_models(env.registry))
+            yield from property_advice(connector, models, properties, path, others=_OTHERS, codes=codes)
 
     def plan(self, definition: Definition, env: Environment, options: RuleOptions | None = None) -> Plan:
         """The plan of a rule, with its own options if no others are given.

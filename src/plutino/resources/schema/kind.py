@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
 from plutino.errors import ConflictError, DefinitionError
 from plutino.model import Definition, Ref, SchemaContent
-from plutino.resources.schema.body import Info, check_name, info_of, text_of, validate
+from plutino.resources.schema.body import SHAPE, Info, check_name, info_of, text_of, validate
 from plutino.resources.schema.endpoints import endpoints
 from plutino.resources.schema.files import SIZE_LIMIT, Placing, are_there, placing_of, put_files, read_texts, take_files
 from plutino.spi import Action, Area, Blob, Environment, Host, Mode
 from plutino.spi.gojson import GoJsonError, decode
+from plutino.spi.linting import CODES, Advice, text_advice
 from plutino.spi.proto import compile_proto
 from plutino.spi.staging import SCHEME
 
@@ -87,6 +88,10 @@ class SchemaKind:
             return
         if after is not None:
             await asyncio.to_thread(put_files, new, after.content.name)
+
+    def lint(self, definition: Definition, env: Environment, codes: Collection[str] = CODES) -> Iterable[Advice]:
+        """Members that mean nothing."""
+        return text_advice(definition.text, SHAPE)
 
     def secrets(self, definition: Definition, env: Environment) -> Iterable[tuple[str, ...]]:
         return ()

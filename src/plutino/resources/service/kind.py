@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from plutino.resources.service.content import Interface, Procedure, ServiceConte
 from plutino.resources.service.descriptor import read_service
 from plutino.spi import Action, Answer, Area, Call, Environment, FunctionSpec, Host, Mode, Origin
 from plutino.spi.gojson import GoJsonError, decode
+from plutino.spi.linting import CODES, Advice, text_advice
 from plutino.spi.package import (
     REQUEST_SCHEMA,
     check_new_functions,
@@ -93,6 +94,10 @@ class ServiceKind:
     def secrets(self, definition: Definition, env: Environment) -> Iterable[tuple[str, ...]]:
         yield ("interfaces", "*", "options", "headers", "*")
         yield from secret_url(definition.content.request)
+
+    def lint(self, definition: Definition, env: Environment, codes: Collection[str] = CODES) -> Iterable[Advice]:
+        """Members that mean nothing."""
+        return text_advice(definition.text, _SHAPE)
 
     async def _list(self, call: Call) -> Answer:
         return json_answer(call.control.environment.names(self.kind))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
-from plutino.errors import ConflictError, NotFoundError, SqlSyntaxError, StreamError
+from plutino.errors import ConflictError, NotFoundError, PlutinoError, SqlSyntaxError, StreamError
 from plutino.model import Definition, Ref, StreamContent
 from plutino.model.nearest import nearest
 from plutino.resources.stream.content import content_of
@@ -16,10 +16,10 @@ from plutino.resources.stream.lookup import table_request
 from plutino.runtime.intake import FeedOptions
 from plutino.spi import Action, Environment, Host, LookupRequest, Mode
 from plutino.spi.layers import SELECTOR, source_refs
-from plutino.spi.linting import DOUBTFUL, UNKNOWN, Advice, format_models, property_advice, type_advice
+from plutino.spi.linting import CODES, DOUBTFUL, UNKNOWN, Advice, format_models, property_advice, type_advice, value_advice
 from plutino.spi.options import secret_paths
 from plutino.spi.rewriting import Change, Literal
-from plutino.spi.schemas import FORMATS
+from plutino.spi.schemas import FORMATS, message_of
 from plutino.spi.wire import check_id
 from plutino.sql import parse_statement
 from plutino.sql.rewriting import rewrite_options
@@ -29,6 +29,8 @@ _OTHER = {"stream": "table", "table": "stream"}
 _REPLACING = (Mode.UPDATE, Mode.PARTIAL)
 _EXTRA = "EXTRA"
 _MEMORY = "memory"
+_COMPARED = 1000
+"""Names among which one is looked for that was meant."""
 
 
 class SourceKind:
@@ -111,8 +113,8 @@ class SourceKind:
         for path in secret_paths(models, _properties(content.option(_EXTRA))):
             yield ("options", _EXTRA, *path)
 
-    def lint(self, definition: Definition, env: Environment) -> Iterable[Advice]:
-        """Types that are not installed, configurations and columns that are not there, unknown names and secrets inside of EXTRA."""
+    def lint(self, definition: Definition, env: Environment, codes: Collection[str] = CODES) -> Iterable[Advice]:
+        """Types that are not installed, what options name and is not there, unknown names, wrong values and secrets inside of EXTRA."""
         content: StreamContent = definition.content
         yield from _missing(content, env)
         spec, path = env.registry.connectors.get(content.connector), ("options", _EXTRA)
@@ -126,7 +128,10 @@ class SourceKind:
                 yield Advice(DOUBTFUL, ("options", "TYPE"), brought.declared.unavailable)
             return
         extra = _properties(content.option(_EXTRA)) if content.option(_EXTRA) else {}
-        yield from property_advice(content.connector, (*models, FeedOptions, *format_models(env.registry)), extra, path, others=(SELECTOR,))
+        if extra:
+            models += [FeedOptions, *format_models(env.registry)]
+            yield from property_advice(content.connector, models, extra, path, others=(SELECTOR,), codes=codes)
+            yield from value_advice(models, extra, path)
 
     def rewritten(self, text: str, change: Change) -> str:
         """Changes the values of options, and of the properties inside of EXTRA."""
@@ -162,18 +167,32 @@ class SourceKind:
 
 
 def _missing(content: StreamContent, env: Environment) -> Iterator[Advice]:
-    """What options name and nobody knows: the stream is taken as it is, and reads with defaults or without times."""
-    key, names = content.option("CONF_KEY"), env.names("source_config")
-    if key and key != "default" and f"{content.connector}.{key}" not in names:
-        known = [name.partition(".")[2] for name in names if name.startswith(f"{content.connector}.")]
-        near = nearest(key, known, 1)
+    """What options name and nobody knows: the stream is taken as it is, and reads with defaults, without times, or not at all."""
+    key = content.option("CONF_KEY")
+    if key and key != "default" and not _is_configured(content.connector, key, env):
+        known = [name.partition(".")[2] for name in env.names("source_config") if name.startswith(f"{content.connector}.")]
+        near = nearest(key, known, 1) if len(known) <= _COMPARED else []
         hint = f"did you mean {near[0]}?" if near else "the defaults hold until it is"
         yield Advice(UNKNOWN, ("options", "CONF_KEY"), f"source configuration {content.connector}.{key}: not there; {hint}")
+    try:
+        message_of(content.format, content.option("SCHEMAID"), env)
+    except PlutinoError as error:
+        what = "table" if content.is_table else "stream"
+        yield Advice(UNKNOWN, ("options", "SCHEMAID"), f"{error.message}; until it is there, no rule can read the {what}")
     column = content.option("TIMESTAMP")
     if column and content.schema and content.schema.get(column) is None:
         near = nearest(column, content.schema.names, 1)
         hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(content.schema.names)}"
         yield Advice(UNKNOWN, ("options", "TIMESTAMP"), f"column {column}: not among the columns; {hint}")
+
+
+def _is_configured(connector: str, key: str, env: Environment) -> bool:
+    """Whether there is such a configuration, stored or shipped; names count in lower case as well."""
+    spec = env.registry.connectors.get(connector)
+    source = spec.source if spec is not None else None
+    brought = env.connector("source", connector) if source is None else None
+    presets = source.presets if source is not None else brought.declared.presets if brought is not None else {}
+    return any(name in presets or env.get(Ref("source_config", f"{connector}.{name}")) is not None for name in (key.lower(), key))
 
 
 def _properties(extra: str) -> dict[str, Any]:
