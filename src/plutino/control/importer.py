@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from plutino.catalog import uninterrupted
 from plutino.catalog.blobs import pieces
+from plutino.control.advice import limited, warnings_of
 from plutino.control.documents import V1, DocumentContent, Format, Steps, finish, paced
 from plutino.control.door import ABORT, Door, goes_on
 from plutino.control.effects import effects_of
@@ -127,6 +128,7 @@ class Importer:
         claimed = self._claim(run, wish)
         await door.applier.arrange(run, progress)
         run.effects = await effects_of(run.steps, run.removals, door.host, progress)
+        warnings = await warnings_of(wish.content, draft, wish.found.texts, door.committed, door.checker, progress)
         if not options.dry_run:
             message = finish_message(config_response(run.failures))
             status = _status_of(wish, run, door)
@@ -135,12 +137,13 @@ class Importer:
             revision=door.catalog.revision,
             changeset=door.changeset(run.changes(True), base),
             faults=wish.content.placed(run.failures[:refused]),
-            warnings=wish.content.warnings,
+            warnings=warnings,
             failures=tuple(run.failures),
             ignored=ignored,
             troubles=wish.content.placed(run.failures[refused:]),
             effects=run.effects,
             claimed=claimed,
+            passed_over=limited(wish.content.warnings),
         )
 
     def _own(self, found: Wanted, texts: dict[Ref, str | None], options: ImportOptions) -> list[Failure]:

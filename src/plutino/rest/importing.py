@@ -173,7 +173,9 @@ def report_answer(result: ImportResult, call: Call) -> Answer:
     """The answer of an import with the twelve-key object; what clients of the original do not know for those that ask for JSON by name."""
     lists = result_lists(result)
     if not wants_json(call):
-        lists = {name: entries for name, entries in lists.items() if name not in ("ignored", "claimed", "restarts")}
+        lists = {name: entries for name, entries in lists.items() if name not in ("ignored", "claimed", "restarts", "warnings")}
+        if result.passed_over:
+            lists["warnings"] = fault_list(result.passed_over)
     body = {"ErrorMsg": left_out(result), "ConfigResponse": result.config_response(), **lists}
     return Answer(msgspec.json.encode(body), 200, JSON, result_headers(result))
 
