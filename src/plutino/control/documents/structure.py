@@ -6,6 +6,7 @@ statements stay verbatim.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,9 @@ STATEMENTS = ("streams", "tables")
 _RULE = ("triggered", "id", "name", "version", "temp", "sql", "graph", "actions", "options", "tags")
 _RULE_TEXTS = frozenset(("id", "name", "version", "sql"))
 _FIRST = ("type", "name", "id", "description", "content", "script", "filePath", "soPath", "file", "version", "isAgg", "shellParas")
+_OBJECT_TEXTS = frozenset(("type", "name", "id", "description", "content", "script", "file", "soFile", "version", "sha256"))
+"""Members of the other kinds that are text, in the spelling of v1."""
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", re.ASCII)
 _SPELLINGS = {"Schema": {"file": "filePath", "soFile": "soPath"}, "uploads": {"file": "filePath"}}
 """What older documents spell otherwise: JSON key to YAML key. Both are read."""
 
@@ -81,11 +85,12 @@ def object_text(section: str, node: Node, source: str, warn: Callable[[str, int]
                 warn(name, at)
         return _plain_text(node.items["sql"], source) if "sql" in node.items else ""
     if section in GROUPED:
-        return _json(value_of(node, source))
+        return _json(_value(node, source))
     if section == "rules":
         return _json({name: _field(name in _RULE_TEXTS, item, source) for name, item in node.items.items()})
     spellings = {new: old for old, new in _SPELLINGS.get(section, {}).items()}
-    return _json({spellings.get(name, name): _field(True, item, source) for name, item in node.items.items()})
+    named = {spellings.get(name, name): item for name, item in node.items.items()}
+    return _json({name: _field(name in _OBJECT_TEXTS, item, source) for name, item in named.items()})
 
 
 def _rule(value: dict[str, Any]) -> dict[str, Any]:
@@ -113,9 +118,23 @@ def _sorted(value: Any) -> Any:
 def _field(text: bool, node: Node, source: str) -> Any:
     """A value; a field that takes text takes a number as it is written (``version: 1.10``)."""
     if not text or not isinstance(node, Scalar) or is_null(node):
-        return value_of(node, source)
+        return _value(node, source)
     value = value_of(node, source)
     return value if isinstance(value, bool) else node.text
+
+
+def _value(node: Node, source: str) -> Any:
+    """A value whose numbers keep the form in which they are written, where JSON has it."""
+    match node:
+        case Sequence():
+            return [_value(item, source) for item in node.items]
+        case Mapping():
+            return {key: _value(item, source) for key, item in node.items.items()}
+        case Scalar(plain=True, text=text) if text[:1] in "-0123456789" and _NUMBER.fullmatch(text):
+            value_of(node, source)  # refuses what is beyond all numbers
+            return msgspec.Raw(text.encode())
+        case Scalar():
+            return value_of(node, source)
 
 
 def _plain_text(node: Node, source: str) -> str:
