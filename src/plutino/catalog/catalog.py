@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -148,7 +148,7 @@ class Catalog:
         outcome: str = "",
         temporary: Iterable[Ref] = (),
         released: Iterable[str] = (),
-        import_status: str | None = None,
+        import_status: Callable[[int], str] | None = None,
         blobs: Mapping[Ref, Blobs] | None = None,
         triggers: Mapping[str, bool] | None = None,
         owners: Mapping[Ref, str] | None = None,
@@ -159,6 +159,7 @@ class Catalog:
         ``blobs`` has the bytes that belong to ``texts``, already in ``blob_store``; a text without an entry has none. ``temporary`` names
         those of ``texts`` that stay in memory, ``released`` the rules whose trigger is forgotten, ``triggers`` those whose trigger is set.
         ``owners`` says on whose behalf objects are kept from now on, empty for nobody's; a deleted object loses its owner.
+        ``import_status`` makes the text that is kept of an import out of the revision after it.
         ``task`` is stored with the number of the revision that the commit made. ConflictError when the revision has moved from
         ``base_revision``, TransportError when the disk fails; nothing has changed then.
         """
@@ -173,12 +174,16 @@ class Catalog:
             released=tuple(released),
             triggers=dict(triggers or {}),
             owners=dict(owners or {}),
-            import_status=import_status,
+            import_status=None,
             task=task,
             keep=self._keep,
             keep_audit=self._keep_audit,
         )
-        return await uninterrupted(self._commit(commit, texts, beside, hidden))
+        return await uninterrupted(self._commit(commit, texts, beside, hidden, import_status))
+
+    async def save_import_status(self, text: str) -> None:
+        """Keep what is told of the last import, which changed nothing."""
+        await uninterrupted(self._save_import_status(text))
 
     async def save_task(self, task: TaskRecord) -> None:
         """Keep a task, new or changed."""
@@ -231,8 +236,17 @@ class Catalog:
                 edits.append(Edit(ref, before, after, before_blobs, after_blobs))
         return tuple(edits)
 
-    async def _commit(self, commit: Commit, texts: Mapping[Ref, str | None], blobs: Mapping[Ref, Blobs], temporary: set[Ref]) -> int:
-        commit = replace(commit, edits=await self._edits(texts, blobs, temporary))
+    async def _commit(
+        self,
+        commit: Commit,
+        texts: Mapping[Ref, str | None],
+        blobs: Mapping[Ref, Blobs],
+        temporary: set[Ref],
+        import_status: Callable[[int], str] | None,
+    ) -> int:
+        edits = await self._edits(texts, blobs, temporary)
+        status = None if import_status is None else import_status(commit.base + bool(edits))
+        commit = replace(commit, edits=edits, import_status=status)
         # Those who read see the state before or after, so it is exchanged as a whole.
         definitions, beside = dict(self._definitions), dict(self._blobs)
         async for ref, text in _slices(texts):
@@ -265,6 +279,10 @@ class Catalog:
         if written.freed:
             await self.collect()
         return self._revision
+
+    async def _save_import_status(self, text: str) -> None:
+        await self._worker.run(partial(self._store.save_import_status, text))
+        self._import_status = text
 
     async def _save_task(self, task: TaskRecord) -> None:
         await self._worker.run(partial(self._store.save_task, task))

@@ -146,6 +146,11 @@ class Store:
         with self._reported("write"), self._transaction():
             self._write_triggers(started)
 
+    def save_import_status(self, text: str) -> None:
+        """Store what is told of the last import."""
+        with self._reported("write"), self._transaction():
+            self._set(_IMPORT_STATUS, text)
+
     def save_task(self, task: TaskRecord) -> None:
         """Store a task; the oldest ones are forgotten when there are too many."""
         with self._reported("write"), self._transaction():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 
 from plutino.catalog import Catalog, TaskRecord
 from plutino.control.checker import Checker, Draft, Item
@@ -13,6 +14,7 @@ from plutino.control.graph import Graph, in_order
 from plutino.control.pacer import Pacer
 from plutino.control.progress import Phase, Progress
 from plutino.control.reconciler import Reconciler
+from plutino.control.report import ImportOutcome
 from plutino.control.run import Run
 from plutino.errors import CancellationError, PlutinoError
 from plutino.model import Blobs, Ref
@@ -45,17 +47,19 @@ class Applier:
         run.removals = [gone[ref] for ref in reversed(await in_order(gone, self._graph.uses, pacer))]
 
     async def carry_out(
-        self, run: Run, origin: Origin, progress: Progress, *, status: Callable[[], str] | None = None, message: str = ""
+        self, run: Run, origin: Origin, progress: Progress, *, status: Callable[[str, int], str] | None = None, message: str = ""
     ) -> None:
         """Commit, take over, reconcile. What cannot be brought to the engine is added to the run's failures.
 
-        ``status`` gives the text that is stored as import status, for now and once the engine has followed; ``message`` is stored with the
-        task that the change belongs to. CancellationError when the change was cancelled on the way: everything is as before then.
+        ``status`` makes the text that is stored as import status of outcome and revision, for now and once the engine has followed;
+        ``message`` is stored with the task that the change belongs to. CancellationError when the change was cancelled on the way:
+        everything is as before then.
         """
         broken, flags = dict(self.broken), self._flags(run)
         owners = {ref: self._catalog.owners.get(ref, "") for ref in (*run.draft.items, *run.owners)}
         progress.enter(Phase.COMMIT)
-        await self._commit(run, origin, progress, status() if status is not None else None, message)
+        imported = None if status is None else partial(status, ImportOutcome.IMPORTED)
+        await self._commit(run, origin, progress, imported, message)
         self._committed.replace((item.ref, item.after) for item in run.draft.items.values() if item.respelled)
         await self.connect(run)
         for ref in (*run.draft.stranded, *(item.ref for item in run.removals)):
@@ -66,10 +70,11 @@ class Applier:
         refused = len(run.failures)
         await self.reconcile(run, run.draft.stranded.values(), progress)
         if progress.cancelled:
-            await self._take_back(run, origin, progress, broken, flags, owners)
+            cancelled = None if status is None else partial(status, ImportOutcome.CANCELLED)
+            await self._take_back(run, origin, progress, broken, flags, owners, cancelled)
             raise CancellationError(f"{progress.reason}; everything that was changed was taken back")
-        if status is not None and len(run.failures) > refused:
-            await self._catalog.commit({}, base_revision=self._catalog.revision, origin=origin, import_status=status())
+        if imported is not None and len(run.failures) > refused:
+            await self._catalog.commit({}, base_revision=self._catalog.revision, origin=origin, import_status=imported)
 
     async def connect(self, run: Run) -> None:
         """Take over what uses what."""
@@ -94,7 +99,7 @@ class Applier:
             if failure.ref is not None and self.broken.get(failure.ref):
                 self._reconciler.show(failure.ref, failure.error.message)
 
-    async def _commit(self, run: Run, origin: Origin, progress: Progress, status: str | None, message: str) -> None:
+    async def _commit(self, run: Run, origin: Origin, progress: Progress, status: Callable[[int], str] | None, message: str) -> None:
         kept: dict[Ref, str | None] = {}
         blobs: dict[Ref, Blobs] = {}
         temporary, released = [], []
@@ -138,6 +143,7 @@ class Applier:
         broken: Mapping[Ref, bool],
         flags: Mapping[str, bool],
         owners: Mapping[Ref, str],
+        status: Callable[[int], str] | None,
     ) -> None:
         """Undo a run that was committed: texts, bytes, triggers and owners in one transaction, then what the engine has heard of."""
         items = [item for item in run.draft.items.values() if item.respelled]
@@ -153,6 +159,7 @@ class Applier:
             blobs={ref: stored.blobs for ref, stored in kept.items() if stored is not None},
             triggers={name: flag for name, flag in flags.items() if self._committed.triggered(name) is None},
             owners=owners,
+            import_status=status,
             task=progress.record(CANCELLED, progress.reason) if progress.record is not None else None,
         )
         self._committed.replace(kept.items())

@@ -262,6 +262,7 @@ class Controller:
         origin: Origin,
         dry_run: bool = False,
         base_revision: int | None = None,
+        base_triggers: str = "",
         keep_triggers: bool = True,
     ) -> ImportResult:
         """Bring texts and bytes back to an earlier revision, through the same door as everything else.
@@ -270,7 +271,7 @@ class Controller:
         revision is not kept.
         """
         base = self.revision
-        await self._door.expect(base_revision)
+        await self._door.expect(base_revision, base_triggers)
         texts, blobs = await self.history.texts_at(revision)
         run = await self._door.pass_through(
             texts, Mode.FULL, origin, base_revision=base, dry_run=dry_run, keep_triggers=keep_triggers, blobs=blobs
@@ -282,6 +283,11 @@ class Controller:
     async def verify(self, expected: tuple[int, str] | None = None) -> Audit:
         """Whether history and stored objects are what was written; ``expected``: number and hash of a revision, kept elsewhere."""
         return await self._catalog.verify(expected)
+
+    @property
+    def triggers_mark(self) -> str:
+        """Stands for the rules that were started or stopped since their texts were written."""
+        return self._door.triggers_mark()
 
     def place(self, ref: Ref) -> str:
         """Where an object stands in a v1 document: ``Schema.protobuf_x``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,7 +20,9 @@ from plutino.control.history import History
 from plutino.control.housekeeping import collector_at_rest
 from plutino.control.progress import Phase, Progress
 from plutino.control.run import Run
+from plutino.control.sections import RULE
 from plutino.control.staging import Staging
+from plutino.control.trigger import started
 from plutino.errors import BusyError, PlutinoError, RevisionConflictError
 from plutino.model import Blobs, Definition, Ref
 from plutino.spi import Change, Host, Mode, Origin, Registry, ResourceSpec
@@ -86,18 +89,38 @@ class Door:
         finally:
             self.lock.release()
 
-    async def expect(self, revision: int | None) -> None:
-        """RevisionConflictError, with what changed meanwhile, when the state is not at this revision any more."""
+    def triggers_mark(self) -> str:
+        """Stands for the rules that were started or stopped since their texts were written: no revision tells of these."""
+        return f"{zlib.crc32(repr(self._retriggered()).encode()):08x}"
+
+    def _retriggered(self) -> list[tuple[str, bool]]:
+        """Rules whose stored trigger says otherwise than their text."""
+        found = []
+        for rule, flag in self.catalog.triggers.items():
+            definition = self.committed.get(Ref(RULE, rule))
+            if definition is not None and not definition.temporary and started(definition.text) != flag:
+                found.append((rule, flag))
+        return sorted(found)
+
+    async def expect(self, revision: int | None, triggers: str = "") -> None:
+        """RevisionConflictError, with what changed meanwhile, when the state is not at this revision any more, or others of its rules
+        are started than when ``triggers_mark`` gave ``triggers``."""
         current = self.catalog.revision
-        if revision is None or revision == current:
+        if revision is None:
+            return
+        if revision == current:
+            if triggers not in ("", self.triggers_mark()):
+                named = [f"rule {rule} is {'started' if flag else 'stopped'} now" for rule, flag in self._retriggered()]
+                told = "rules were started or stopped meanwhile, look at them first"
+                raise RevisionConflictError(f"based on revision {revision}; {told}" + (f": {_listed(named)}" if named else ""))
             return
         if revision > current:
             raise RevisionConflictError(f"based on revision {revision}; the current revision is {current}, there is no such revision yet")
         meanwhile = await self.history.since(revision)
         touched = [f"{change['kind']} {change['name']} {change['action']}" for entry in meanwhile for change in entry["changes"]]
-        named = ", ".join(touched[:_SHOWN]) + (f" and {len(touched) - _SHOWN} more" if len(touched) > _SHOWN else "")
+        shown = _listed(touched)
         moved = f"based on revision {revision}; the current revision is {current}, look at it first"
-        raise RevisionConflictError(f"{moved}: {named}" if named else moved, meanwhile)
+        raise RevisionConflictError(f"{moved}: {shown}" if shown else moved, meanwhile)
 
     async def pass_through(
         self,
@@ -141,6 +164,10 @@ class Door:
     def _secrets(self, definition: Definition) -> Iterable[tuple[str, ...]]:
         spec = self.specs.get(definition.ref.kind)
         return () if spec is None else spec.secrets(definition, self.committed)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 def goes_on(on_error: str) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -20,19 +21,27 @@ from plutino.control.housekeeping import collector_at_rest
 from plutino.control.ownership import check_owner, foreign, outdated
 from plutino.control.pacer import Pacer
 from plutino.control.progress import Phase, Progress
-from plutino.control.report import ImportStatus, RefusedDocumentError, config_response, finish_message
+from plutino.control.report import ImportOutcome, ImportStatus, RefusedDocumentError, config_response, finish_message
 from plutino.control.revelation import Revelation
 from plutino.control.run import Run
 from plutino.control.secrecy import has_hidden
+from plutino.control.sections import RULE
 from plutino.control.staging import Staging
 from plutino.control.transfer import ImportResult, Wanted, absent, spelled, wanted
-from plutino.errors import ConflictError, DocumentError, PlutinoError
+from plutino.errors import (
+    CancellationError,
+    ConflictError,
+    DocumentError,
+    PlutinoError,
+    RevisionConflictError,
+)
 from plutino.model import Ref
 from plutino.spi import KeptWhenPresent, Mode, Origin, Portable
 from plutino.spi.limits import limits
 
 OVERWRITE, SKIP, FAIL = "overwrite", "skip", "fail"
 BY_KIND = ""
+_STOPPED = "stopped by error"
 
 T = TypeVar("T")
 
@@ -45,7 +54,8 @@ class ImportOptions(Struct, frozen=True):
     - ``on_error``: ``abort`` (anything refused: nothing changes) or ``continue`` (what is refused stays as it was and is reported)
     - ``on_conflict``: what becomes of objects that are there already: ``overwrite``, ``skip`` (they stay and are reported as ignored),
       ``fail`` (that is a fault), or empty: ``overwrite``, but a partial import skips plugins, schemas and services
-    - ``base_revision``: RevisionConflictError when the state is not at this revision any more
+    - ``base_revision``: RevisionConflictError when the state is not at this revision any more; with ``base_triggers`` (see
+      ``Door.triggers_mark``) also when other rules are started than then
     - ``wait``: wait for another import to end; else BusyError
     - ``owner``: on whose behalf the objects of the document are kept from now on; ``prune``: what was kept on his behalf and is not in the
       document is deleted (nothing else is), though not everything unless ``allow_empty``; ``take_over``: also objects of other owners
@@ -59,6 +69,7 @@ class ImportOptions(Struct, frozen=True):
     on_conflict: str = BY_KIND
     base_revision: int | None = None
     wait: bool = True
+    base_triggers: str = ""
     owner: str = ""
     prune: bool = False
     allow_empty: bool = False
@@ -90,26 +101,32 @@ class Importer:
         check_owner(options.owner, options.partial, options.prune)
         progress = progress or Progress()
         async with self._door.importing(f"an import by {origin.client or origin.source}", options.wait):
-            progress.enter(Phase.READ)
             try:
-                content = await progress.interruptible(away(form, form.read(document)))
-            except DocumentError as error:
-                if not options.dry_run:
-                    await self._tell_unreadable(error, options, form, origin)
+                return await self._run(document, options, origin, form, progress, go_on)
+            except PlutinoError as error:
+                # Of what was refused, and of what was taken back, the status is stored already.
+                if not isinstance(error, RefusedDocumentError) and progress.phase is not Phase.ROLLBACK:
+                    await self.tell(error, options, form, origin)
                 raise
-            found = await paced(wanted(content, self._door.specs))
-            if len(found.texts) > limits().entries:
-                raise DocumentError(f"document: {len(found.texts)} objects; at most {limits().entries} are read at once")
-            await self._reveal(found, options)
-            mode = form.on_top if options.partial else Mode.FULL
-            async with self._holding(content, found), self._door.staging(found.blobs) as staging:
-                progress.enter(Phase.STAGE, len(found.texts))
-                texts, _, _ = await self._heeded(found, mode, options)
-                await progress.interruptible(staging.stage(texts, mode))
-                async with self._door.turn(progress):
-                    await self._door.expect(options.base_revision)
-                    with collector_at_rest(len(texts)):
-                        return await self._in_turn(_Import(content, found, form, mode, options, origin, go_on), staging, progress)
+
+    async def _run(
+        self, document: Any, options: ImportOptions, origin: Origin, form: Format[Any], progress: Progress, go_on: bool
+    ) -> ImportResult:
+        progress.enter(Phase.READ)
+        content = await progress.interruptible(away(form, form.read(document)))
+        found = await paced(wanted(content, self._door.specs))
+        if len(found.texts) > limits().entries:
+            raise DocumentError(f"document: {len(found.texts)} objects; at most {limits().entries} are read at once")
+        await self._reveal(found, options)
+        mode = form.on_top if options.partial else Mode.FULL
+        async with self._holding(content, found), self._door.staging(found.blobs) as staging:
+            progress.enter(Phase.STAGE, len(found.texts))
+            texts, _, _ = await self._heeded(found, mode, options)
+            await progress.interruptible(staging.stage(texts, mode))
+            async with self._door.turn(progress):
+                await self._door.expect(options.base_revision, options.base_triggers)
+                with collector_at_rest(len(texts)):
+                    return await self._in_turn(_Import(content, found, form, mode, options, origin, go_on), staging, progress)
 
     async def _in_turn(self, wish: _Import, staging: Staging, progress: Progress) -> ImportResult:
         door, options = self._door, wish.options
@@ -122,7 +139,8 @@ class Importer:
         run = Run(draft, [*wish.found.failures, *clashes, *draft.failures])
         if run.failures and not wish.go_on:
             if not options.dry_run:
-                await self._store(wish.status(run.failures, door, "refused"), wish.origin)
+                told = wish.status(run.failures, door.catalog.now_ms(), ImportOutcome.REFUSED, door.catalog.revision)
+                await door.catalog.save_import_status(told)
             raise RefusedDocumentError(wish.form.refusal(run.failures), wish.content.placed(run.failures), config_response(run.failures))
         base, refused = door.catalog.revision, len(run.failures)
         claimed = self._claim(run, wish)
@@ -131,20 +149,32 @@ class Importer:
         warnings = await warnings_of(wish.content, draft, wish.found.texts, door.committed, door.checker, progress)
         if not options.dry_run:
             message = finish_message(config_response(run.failures))
-            status = _status_of(wish, run, door)
+            status = partial(wish.status, run.failures, door.catalog.now_ms())
             await uninterrupted(door.applier.carry_out(run, wish.origin, progress, status=status, message=message))
         return ImportResult(
             revision=door.catalog.revision,
             changeset=door.changeset(run.changes(True), base),
             faults=wish.content.placed(run.failures[:refused]),
             warnings=warnings,
+            passed_over=limited(wish.content.warnings),
             failures=tuple(run.failures),
             ignored=ignored,
-            troubles=wish.content.placed(run.failures[refused:]),
+            troubles=wish.content.placed([*run.failures[refused:], *([] if options.dry_run else await self._at_rest(wish.found, run))]),
             effects=run.effects,
             claimed=claimed,
-            passed_over=limited(wish.content.warnings),
         )
+
+    async def _at_rest(self, found: Wanted, run: Run) -> list[Failure]:
+        """The rules of a document that are there now, changed by it or not, but do not run."""
+        known, host, pacer = {failure.ref for failure in run.failures}, self._door.host, Pacer()
+        failures = []
+        for ref, text in found.texts.items():
+            if ref.kind == RULE and text is not None and ref not in known and host.state(ref.name) == _STOPPED:
+                status = host.status(ref.name) or {}
+                failures.append(self._door.checker.failure(ref, PlutinoError(str(status.get("message", "")))))
+            if pacer.due():
+                await pacer.rest()
+        return failures
 
     def _own(self, found: Wanted, texts: dict[Ref, str | None], options: ImportOptions) -> list[Failure]:
         """Take out of ``texts`` what belongs to others, and put in the deletions of what the owner does not name any more."""
@@ -241,22 +271,23 @@ class Importer:
                 async with self._door.lock:
                     await self._door.catalog.collect()
 
-    async def _tell_unreadable(self, error: DocumentError, options: ImportOptions, form: Format[Any], origin: Origin) -> None:
-        async with self._door.lock:
-            status = ImportStatus(
-                response=config_response(()),
-                outcome="unreadable",
-                message=error.message,
-                format=form.name,
-                partial=options.partial,
-                at=self._door.catalog.now_ms(),
-                client=origin.client,
-                revision=self._door.catalog.revision,
-            )
-            await self._store(status, origin)
-
-    async def _store(self, status: ImportStatus, origin: Origin) -> None:
-        await self._door.catalog.commit({}, base_revision=self._door.catalog.revision, origin=origin, import_status=status.as_text())
+    async def tell(
+        self, error: PlutinoError, options: ImportOptions, form: Format[Any], origin: Origin, *, without_document: bool = False
+    ) -> None:
+        """Keep as import status why an import came to nothing, perhaps as its document could not be had; a dry run is none."""
+        if options.dry_run:
+            return
+        status = ImportStatus(
+            response=config_response(()),
+            outcome=_outcome_of(error, without_document),
+            message=error.message,
+            format=form.name,
+            partial=options.partial,
+            at=self._door.catalog.now_ms(),
+            client=origin.client,
+            revision=self._door.catalog.revision,
+        )
+        await self._door.catalog.save_import_status(status.as_text())
 
 
 class _Import(Struct, frozen=True):
@@ -270,22 +301,32 @@ class _Import(Struct, frozen=True):
     origin: Origin
     go_on: bool
 
-    def status(self, failures: list[Failure], door: Door, outcome: str) -> ImportStatus:
-        return ImportStatus(
-            response=config_response(failures),
+    def status(self, failures: list[Failure], now: int, outcome: str, revision: int) -> str:
+        """The status text of the import, as it is when it is asked for."""
+        told = [] if outcome == ImportOutcome.CANCELLED else failures
+        status = ImportStatus(
+            response=config_response(told),
             outcome=outcome,
-            message=f"{len(failures)} entries were refused" if failures else "",
+            message=f"{len(told)} entries were refused" if told else "",
             format=self.form.name,
             partial=self.options.partial,
-            at=door.catalog.now_ms(),
+            at=now,
             client=self.origin.client,
-            revision=door.catalog.revision,
+            revision=revision,
         )
+        return status.as_text()
 
 
-def _status_of(wish: _Import, run: Run, door: Door) -> Callable[[], str]:
-    """The status text of an import that is applied, as it is when it is asked for."""
-    return lambda: wish.status(run.failures, door, "imported").as_text()
+def _outcome_of(error: PlutinoError, without_document: bool) -> ImportOutcome:
+    match error:
+        case CancellationError():
+            return ImportOutcome.CANCELLED
+        case RevisionConflictError():
+            return ImportOutcome.OUTDATED
+        case DocumentError():
+            return ImportOutcome.UNREADABLE
+        case _:
+            return ImportOutcome.UNREADABLE if without_document else ImportOutcome.FAILED
 
 
 def _clash(ref: Ref) -> ConflictError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -32,9 +32,10 @@ class Progress:
     """One change on its way: the door tells how far it is, its maker may cancel it.
 
     ``record``, for background tasks, makes what is stored about the task together with the change: it gets status and message.
+    ``found`` is what a dry run has found.
     """
 
-    __slots__ = ("_cancelled", "_changed", "_reason", "current", "done", "phase", "record", "total")
+    __slots__ = ("_cancelled", "_changed", "_reason", "current", "done", "found", "phase", "record", "total")
 
     def __init__(self, changed: Callable[[], None] = lambda: None, record: Callable[[str, str], TaskRecord] | None = None) -> None:
         """``changed`` is called when a phase begins."""
@@ -43,6 +44,7 @@ class Progress:
         self.total = 0
         self.current: object = ""
         self.record = record
+        self.found: Mapping[str, Any] | None = None
         self._changed = changed
         self._cancelled = asyncio.Event()
         self._reason = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 
 import msgspec
 from msgspec import Struct
@@ -23,11 +24,25 @@ class RefusedDocumentError(DocumentError):
         self.response = response
 
 
+class ImportOutcome(StrEnum):
+    """What became of an import. All but the first: nothing was changed."""
+
+    IMPORTED = "imported"
+    REFUSED = "refused"
+    UNREADABLE = "unreadable"
+    """The document could not be read, or could not be had."""
+    OUTDATED = "outdated"
+    """It was based on another state."""
+    CANCELLED = "cancelled"
+    ABORTED = "aborted"
+    """The server ended."""
+    FAILED = "failed"
+
+
 class ImportStatus(Struct, frozen=True):
     """What the last import came to.
 
-    ``outcome``: ``imported``, ``refused`` (nothing was changed) or ``unreadable`` (the document could not be read). ``response`` is the
-    twelve-key object, ``at`` epoch milliseconds, ``revision`` the state after it.
+    ``outcome`` is one of ``ImportOutcome``, ``response`` the twelve-key object, ``at`` epoch milliseconds, ``revision`` the state after it.
     """
 
     response: dict[str, dict[str, str]]

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from plutino.catalog import Catalog, TaskRecord
 from plutino.control.progress import Progress
-from plutino.control.report import error_message
+from plutino.control.report import ImportOutcome, ImportStatus, config_response, error_message, stored_status
 from plutino.errors import CancellationError, ConflictError, DocumentError, Fault, PlutinoError
 
 REGISTERED, RUNNING, FINISHED, FAILED, CANCELLED = "register", "running", "finish", "error", "cancel"
@@ -20,6 +20,7 @@ TERMINAL = frozenset({FINISHED, FAILED, CANCELLED})
 Work = Callable[[Progress], Awaitable[str]]
 """What a task does; the result is its message. PlutinoError: it failed; CancellationError: it was cancelled, nothing has changed."""
 
+_ENDED = "the server ended before anything was changed"
 _LOOK_SECONDS = 0.1
 """How often those who watch a task look at its progress."""
 
@@ -59,8 +60,17 @@ class Tasks:
             if record.revision is not None:
                 await self._save(replace(record, status=FINISHED))
             else:
-                text = "the server ended before anything was changed"
-                await self._save(replace(record, status=FAILED, message=f"err:{text}, response:null"))
+                await self._save(replace(record, status=FAILED, message=f"err:{_ENDED}, response:null"))
+                await self._tell_aborted(record)
+
+    async def _tell_aborted(self, record: TaskRecord) -> None:
+        """The import status, unless it is of a later import."""
+        known, revision = stored_status(self._catalog.import_status), self._catalog.revision
+        if known is not None and known.at > record.created:
+            return
+        outcome = ImportOutcome.ABORTED
+        text = ImportStatus(config_response(()), outcome, _ENDED, "", False, record.created, "", revision).as_text()
+        await self._catalog.save_import_status(text)
 
     async def start(self, work: Work) -> str:
         """Begin a task and give its id."""
@@ -80,7 +90,8 @@ class Tasks:
         return sorted(self._catalog.tasks, key=lambda id: (-self._catalog.tasks[id].created, id))
 
     def view(self, id: str, *, whole: bool = False) -> dict[str, Any]:
-        """A task as the wire shows it; ``whole`` adds revision, progress and faults. PlutinoError for an unknown id."""
+        """A task as the wire shows it, ``found`` of a dry run too; ``whole`` adds revision, progress and faults. PlutinoError for an
+        unknown id."""
         record = self._known(id)
         shown: dict[str, Any] = {
             "id": record.id,
@@ -89,8 +100,10 @@ class Tasks:
             "createdTimestamp": record.created // 1000,
             "updatedTimestamp": record.updated // 1000,
         }
+        job = self._jobs.get(id)
+        if job is not None and job.progress.found is not None:
+            shown["found"] = job.progress.found
         if whole:
-            job = self._jobs.get(id)
             progress = job.progress.to_wire() if job is not None else None
             shown["revision"] = record.revision
             if progress is not None and record.status not in TERMINAL:
@@ -153,7 +166,7 @@ class Tasks:
             finally:
                 job.done.set()
                 job.tell()
-                if not job.faults:
+                if not job.faults and job.progress.found is None:
                     del self._jobs[id]
 
     async def _save(self, record: TaskRecord) -> None:

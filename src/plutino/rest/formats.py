@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
-from plutino.control import BUNDLE, RULESET, V2, Controller, ImportResult
+from plutino.control import BUNDLE, RULESET, V2, Controller, Format, ImportResult
 from plutino.control.documents.bundle import verify
 from plutino.errors import PlutinoError
 from plutino.rest.importing import (
     BODY,
     QUERY,
     changes_answer,
-    document_text,
     exported,
     is_dry_run,
     left_out,
@@ -22,6 +22,7 @@ from plutino.rest.importing import (
     result_headers,
     result_lists,
     run_import,
+    wanted_document,
     wants_json,
 )
 from plutino.rest.secrecy import QUERY as SECRETS
@@ -74,9 +75,10 @@ class Formats:
         return await exported(self._controller, V2, call)
 
     async def _import_v2(self, call: Call) -> Answer:
-        document = await document_text(call, "server.importConfiguration", self._access, further=_BAD_REQUEST, unreadable=_UNREADABLE)
+        partial = call.query.get("partial") != "0"
+        document = await self._document(call, "server.importConfiguration", V2, partial=partial)
         try:
-            result = await run_import(call, self._controller, document, V2, partial=call.query.get("partial") != "0")
+            result = await run_import(call, self._controller, document, V2, partial=partial)
         except PlutinoError as error:
             with_prefix(error, "import failed")
             raise
@@ -86,11 +88,15 @@ class Formats:
         return await exported(self._controller, RULESET, call)
 
     async def _import_ruleset(self, call: Call) -> Answer:
-        document = await document_text(call, "server.rulesetInfo", self._access, further=_BAD_REQUEST, unreadable=_UNREADABLE)
+        document = await self._document(call, "server.rulesetInfo", RULESET, partial=True)
         result = await run_import(call, self._controller, document, RULESET, partial=True)
         counts = result.changeset.kinds()
         streams, tables, rules = (counts.get(kind, 0) for kind in ("stream", "table", "rule"))
         return await _answer(call, result, f"imported {streams} streams, {tables} tables and {rules} rules")
+
+    async def _document(self, call: Call, struct: str, form: Format[Any], *, partial: bool) -> str:
+        texts = {"further": _BAD_REQUEST, "unreadable": _UNREADABLE}
+        return await wanted_document(call, self._controller, struct, self._access, form, partial=partial, **texts)
 
     async def _export_bundle(self, call: Call) -> Answer:
         return await exported(self._controller, BUNDLE, call)

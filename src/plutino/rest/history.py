@@ -13,7 +13,7 @@ from plutino.rest.importing import (
     BODY,
     FORMATS,
     QUERY,
-    base_revision,
+    base_of,
     changes_answer,
     document_text,
     import_options,
@@ -39,8 +39,12 @@ _ROLLBACK = {
     **{name: text for name, text in QUERY.items() if name in ("dryRun", "baseRevision", "message")},
     "restoreTriggers": "1: rules are started and stopped as their texts say; else they stay as they are",
 }
-_REVISION = Shape("server.rollbackRequest", {"revision": "int"})
-_REVISION_SCHEMA = {"type": "object", "properties": {"revision": {"type": "integer"}}, "required": ["revision"]}
+_REVISION = Shape("server.rollbackRequest", {"revision": "int", "dryRun": "bool"})
+_REVISION_SCHEMA = {
+    "type": "object",
+    "properties": {"revision": {"type": "integer"}, "dryRun": {"type": "boolean", "description": "As in the query"}},
+    "required": ["revision"],
+}
 _OBJECT = {"type": "object"}
 
 
@@ -93,12 +97,14 @@ class HistoryEndpoints:
         return await changes_answer(result)
 
     async def _roll_back(self, call: Call) -> Answer:
-        number = _number(call)
+        number, dry_run = _asked(call)
+        revision, triggers = base_of(call)
         result = await self._controller.rollback(
             number,
             origin=Origin("rollback", call.client, call.query.get("message") or f"rollback to revision {number}"),
-            dry_run=is_dry_run(call),
-            base_revision=base_revision(call),
+            dry_run=dry_run or is_dry_run(call),
+            base_revision=revision,
+            base_triggers=triggers,
             keep_triggers=not truth(call.query.get("restoreTriggers", "")),
         )
         shown: dict[str, Any] = {**await result.changeset.to_wire_paced(), **result_lists(result), "revision": result.revision}
@@ -112,10 +118,10 @@ class HistoryEndpoints:
         return json_answer({"valid": found.valid, **msgspec.to_builtins(found)})
 
 
-def _number(call: Call) -> int:
-    """The revision of a rollback: in the query or in the body."""
+def _asked(call: Call) -> tuple[int, bool]:
+    """The revision of a rollback, in the query or in the body, and whether the body asks for a dry run."""
     if "revision" in call.query:
-        return number_of(call.query["revision"], "revision")
+        return number_of(call.query["revision"], "revision"), False
     try:
         body = bind(decode(call.body, exact=False), _REVISION)
     except GoJsonError as error:
@@ -124,4 +130,4 @@ def _number(call: Call) -> int:
     number = body.get("revision")
     if not isinstance(number, int) or number < 0:
         raise PlutinoError('Invalid body: {"revision": number} is expected')
-    return number
+    return number, body.get("dryRun", False)

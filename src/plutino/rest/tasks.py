@@ -20,6 +20,7 @@ from plutino.rest.importing import (
     import_options,
     import_origin,
     read_body,
+    result_lists,
     stops,
     text_of,
     wants_json,
@@ -28,11 +29,14 @@ from plutino.spi import Action, Answer, Call
 from plutino.spi.access import Access
 from plutino.spi.wire import json_answer, text_answer
 
-_TASK = {"type": "object", "description": "id, status (register, running, finish, error, cancel), message, and two times in unix seconds"}
+_TASK = {
+    "type": "object",
+    "description": "id, status (register, running, finish, error, cancel), message, two times in unix seconds; of a dry run what it found",
+}
 _QUERY = {
     "partial": "1: on top of what is there; else the document replaces everything",
     "format": f"How the document is written: {', '.join(FORMATS)}; v1 unless told",
-    **{name: text for name, text in QUERY.items() if name != "dryRun"},
+    **QUERY,
 }
 
 
@@ -61,15 +65,21 @@ class TaskEndpoints:
         form = FORMATS.get(name)
         if form is None:
             raise PlutinoError(f"format: {name}; one of {', '.join(FORMATS)} is expected")
-        asked, origin = import_options(call, partial, self._controller.policy), import_origin(call, form, partial)
-        options = msgspec.structs.replace(asked, dry_run=False)
+        options, origin = import_options(call, partial, self._controller.policy), import_origin(call, form, partial)
+        ends, importer = stops(call) and not options.dry_run, self._controller.importer
 
         async def work(progress: Progress) -> str:
-            if stops(call):
+            if ends:
                 expect_server(self._controller)
-            document = await progress.interruptible(text_of(body, self._access))
-            result = await self._controller.importer.run(document, options, origin, form=form, progress=progress)
-            if stops(call):
+            try:
+                document = await progress.interruptible(text_of(body, self._access))
+            except PlutinoError as error:
+                await importer.tell(error, options, form, origin, without_document=True)
+                raise
+            result = await importer.run(document, options, origin, form=form, progress=progress)
+            if options.dry_run:
+                progress.found = {**await result.changeset.to_wire_paced(), **result_lists(result)}
+            elif ends:
                 self._controller.shut_down(RESTART)
             return finish_message(result.config_response())
 

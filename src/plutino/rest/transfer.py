@@ -12,12 +12,13 @@ from plutino.rest.importing import (
     BODY,
     QUERY,
     changes_answer,
-    document_text,
     download,
     exported,
     is_dry_run,
     report_answer,
     run_import,
+    state_mark,
+    wanted_document,
     wants_json,
 )
 from plutino.rest.secrecy import QUERY as SECRETS
@@ -67,13 +68,13 @@ class Transfer:
             raise
         if not isinstance(ids, list) or not all(isinstance(id, str) for id in ids):
             raise PlutinoError(f"Invalid body: {msgspec.json.encode(ids).decode()}; a JSON array of rule ids is expected")
-        revision, memory = self._controller.revision, truth(call.query.get("memory", ""))
+        mark, memory = state_mark(self._controller), truth(call.query.get("memory", ""))
         document, selection = await self._controller.export_rules(
             ids, form=V1, memory=memory, secrecy=secrecy_of(call, self._controller.policy)
         )
         if truth(call.query.get("why", "")):
             return json_answer({"document": msgspec.Raw(document.encode()), "why": selection.to_wire(self._controller.specs)})
-        return download(document, call, revision)
+        return download(document, call, mark)
 
     async def _owners(self, call: Call) -> Answer:
         return json_answer(self._controller.owners())
@@ -88,6 +89,7 @@ class Transfer:
         return json_answer({**response, "import": told})
 
     async def _import(self, call: Call) -> Answer:
-        document = await document_text(call, "server.configurationInfo", self._access)
-        result = await run_import(call, self._controller, document, V1, partial=call.query.get("partial") == "1")
+        partial = call.query.get("partial") == "1"
+        document = await wanted_document(call, self._controller, "server.configurationInfo", self._access, V1, partial=partial)
+        result = await run_import(call, self._controller, document, V1, partial=partial)
         return await changes_answer(result) if is_dry_run(call) else report_answer(result, call)

@@ -43,7 +43,7 @@ async def test_a_moved_revision_is_a_conflict(tmp_path: Path) -> None:
     catalog = await opened(tmp_path)
     await catalog.commit({A: "1"}, base_revision=0, origin=ORIGIN)
     with pytest.raises(ConflictError, match="based on revision 0"):
-        await catalog.commit({A: "2", B: "x"}, base_revision=0, origin=ORIGIN, released=["b"], import_status="no")
+        await catalog.commit({A: "2", B: "x"}, base_revision=0, origin=ORIGIN, released=["b"], import_status=lambda _: "no")
     assert (catalog.revision, dict(catalog.definitions), catalog.import_status) == (1, {A: "1"}, "")
     catalog = await reopened(catalog, tmp_path)
     assert dict(catalog.definitions) == {A: "1"}
@@ -81,7 +81,7 @@ async def test_without_stored_changes_there_is_no_revision(tmp_path: Path) -> No
     await catalog.commit({A: "1"}, base_revision=0, origin=ORIGIN)
     assert await catalog.commit({A: "1"}, base_revision=1, origin=ORIGIN) == 1
     assert await catalog.commit({B: "temp"}, base_revision=1, origin=ORIGIN, temporary=[B]) == 1
-    assert await catalog.commit({}, base_revision=1, origin=ORIGIN, import_status='{"rules":{}}') == 1
+    assert await catalog.commit({}, base_revision=1, origin=ORIGIN, import_status=lambda _: '{"rules":{}}') == 1
     assert catalog.definitions[B] == "temp"
     assert catalog.is_temporary(B)
     catalog = await reopened(catalog, tmp_path)

@@ -73,6 +73,12 @@ class FakeHost:
         self.log.append(f"stop {rule}")
         self.rules[rule] = "stopped"
 
+    def state(self, rule: str) -> str:
+        return self.rules.get(rule, "")
+
+    def status(self, rule: str) -> dict[str, Any] | None:
+        return {"status": self.rules[rule], "message": self.errors.get(rule, "")} if rule in self.rules else None
+
     def deployed(self, rule: str, triggered: bool) -> None:
         self.rules[rule] = "running" if triggered else "stopped"
         self.errors.pop(rule, None)

@@ -67,6 +67,9 @@ async def test_cancelled_while_it_is_applied(at: Bench, name: str) -> None:
     assert at.control.revision == 3
     newest, *_ = await at.control.history.entries()
     assert newest.origin.summary == "cancelled: test"
+    told = at.control.last_import()
+    assert told is not None
+    assert (told.outcome, told.revision, any(told.response.values())) == ("cancelled", 3, False)
     assert not (await at.control.history.between(1, 3))
     await at.reopen()
     assert (at.texts(), dict(at.catalog.triggers)) == (before[0], before[3])

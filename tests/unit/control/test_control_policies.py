@@ -10,7 +10,7 @@ import pytest
 
 from plutino.control import V1, ImportResult, RefusedDocumentError
 from plutino.control.selection import may_match
-from plutino.errors import PlutinoError
+from plutino.errors import PlutinoError, RevisionConflictError
 from plutino.model import Definition
 from plutino.spi import Environment, Host
 from plutino.spi.effects import Effect
@@ -119,7 +119,7 @@ async def test_the_status_is_that_of_the_last_import(at: Bench) -> None:
     """Whatever came of it: imported, refused, unreadable, with objects that do not run; a dry run does not count."""
     first = at.control.last_import()
     assert first is not None
-    assert (first.outcome, first.revision, first.partial, first.client) == ("imported", 0, False, "127.0.0.1")
+    assert (first.outcome, first.revision, first.partial, first.client) == ("imported", 1, False, "127.0.0.1")
     with pytest.raises(PlutinoError):
         await load(at, "{")
     unreadable = at.control.last_import()
@@ -136,6 +136,18 @@ async def test_the_status_is_that_of_the_last_import(at: Bench) -> None:
     assert at.control.import_status()["streams"] == {"c": "no port"}
     await at.reopen()
     assert at.control.import_status()["streams"] == {"c": "no port"}
+    with pytest.raises(RevisionConflictError):
+        await at.control.import_document(AFTER, partial=True, origin=ORIGIN, base_revision=1)
+    outdated = at.control.last_import()
+    assert outdated is not None
+    assert outdated.outcome == "outdated"
+
+
+async def test_rules_of_the_document_that_do_not_run_are_told(at: Bench) -> None:
+    """Whether this import changed them or not; they are no faults."""
+    at.host.fail("r", "no broker")
+    result = await load(at, await at.control.export(V1))
+    assert ([(f.path, f.text) for f in result.troubles], result.faults) == ([("rules.r", "no broker")], ())
 
 
 async def test_a_selection_has_a_reason_for_each_object(at: Bench) -> None:

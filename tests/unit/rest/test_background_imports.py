@@ -46,6 +46,24 @@ async def test_a_task_ends_with_the_answer_of_an_import(api: Api) -> None:
     assert (await ended(api, ids[0], **ASKED))["revision"] == 1
 
 
+async def test_a_dry_run_changes_nothing(api: Api) -> None:
+    """What it found stands in the task."""
+    task = await ended(api, await start(api, "?partial=1&dryRun=1", streams={"demo": STREAM}))
+    assert task["status"] == "finish"
+    assert (task["found"]["summary"]["created"], task["found"]["changes"][0]["name"]) == (1, "demo")
+    assert (await api.ask("GET", "/streams")).json == []
+
+
+async def test_the_status_tells_of_documents_that_cannot_be_had(api: Api) -> None:
+    """In the background, and at once."""
+    await ended(api, await start(api, streams={"demo": STREAM}))
+    await ended(api, (await api.ask("POST", "/async/data/import", {"file": "file:///nowhere/x.json"})).json["id"])
+    told = (await api.ask("GET", "/data/import/status", headers=ASKED)).json["import"]
+    assert (told["outcome"], "nowhere" in told["message"]) == ("unreadable", True)
+    await api.ask("POST", "/data/import", {"file": "file:///elsewhere/x.json"})
+    assert "elsewhere" in (await api.ask("GET", "/data/import/status", headers=ASKED)).json["import"]["message"]
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [

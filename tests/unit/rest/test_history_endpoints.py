@@ -76,6 +76,7 @@ async def test_a_rollback_and_its_dry_run(api: Api) -> None:
     await api.ask("POST", "/data/import", document(WINDOW, r={}, gone={}))
     await api.ask("POST", "/data/import", document(WINDOW.replace("5", "7"), r={}))
     shown = (await api.ask("POST", "/data/rollback?dryRun=1", {"revision": 1})).json
+    assert (await api.ask("POST", "/data/rollback", {"revision": 1, "dryRun": True})).json == shown
     assert {(c["name"], c["action"]) for c in shown["changes"]} == {("r", "updated"), ("gone", "created")}
     effects = {effect["rule"]: (effect["action"], effect["state"]) for effect in shown["restarts"]}
     assert effects == {"r": ("swap", "lost"), "gone": ("start", "none")}
@@ -130,6 +131,12 @@ async def test_an_etag_changes_with_the_export(api: Api) -> None:
     after = (await api.ask("GET", "/data/export")).headers["etag"]
     assert before != after
     assert before.split("-")[0] == after.split("-")[0]
+    for path, body in (("/data/import", document("SELECT a FROM demo", r={})), ("/data/rollback", {"revision": 1})):
+        refused = await api.ask("POST", path, body, {"if-match": before})
+        assert (refused.status, refused.json["message"].rpartition(": ")[2]) == (409, "rule r is stopped now")
+    await api.ask("POST", "/rules/r/start")
+    assert (await api.ask("GET", "/data/export")).headers["etag"] == before
+    assert (await api.ask("POST", "/data/import", document("SELECT a FROM demo", r={}), {"if-match": before})).status == 200
 
 
 async def test_the_audit(api: Api) -> None:
