@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from plutino.errors import EvaluationError
 from plutino.model.moment import from_epoch_ms, json_moment, moment_text, parse_moment, set_zone, to_epoch_ms
 from plutino.model.number import divide, remainder, unsigned, wrap
-from plutino.model.regexp import compile_regexp
+from plutino.model.regex import compile_regex
 from plutino.model.value import decode_base64, parse_int, plain_text, to_int
 
 MOMENTS = st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1), timezones=st.just(UTC))
@@ -84,5 +84,5 @@ def test_any_text_is_base64_or_refused(text: str) -> None:
 @given(st.text("ab(|)[]^-*+?{}1,\\dQEpL:.$iUsm<>P=!", max_size=14))
 def test_any_expression_compiles_or_is_refused(pattern: str) -> None:
     """No expression makes the reader fail in another way."""
-    fault = refusal(compile_regexp, pattern)
+    fault = refusal(compile_regex, pattern)
     assert fault is None or fault.startswith("error parsing regexp: ")

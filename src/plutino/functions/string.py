@@ -9,7 +9,7 @@ from typing import Any
 from plutino.errors import EvaluationError
 from plutino.model.cast import STRICT, to_int
 from plutino.model.number import truncate
-from plutino.model.regexp import compile_regexp, replace_all
+from plutino.model.regex import compile_regex
 from plutino.model.text import bytes_text, general_text
 from plutino.spi import Arg, ArgCheck, FunctionSpec, Nulls
 from plutino.spi.function import Literal
@@ -88,16 +88,18 @@ def _integral(value: Any) -> int:
 
 
 def _regexp_matches(value: Any, pattern: Any) -> bool:
-    return compile_regexp(_text(pattern)).search(_text(value)) is not None
+    return compile_regex(_text(pattern)).fits(_text(value))
 
 
 def _regexp_replace(value: Any, pattern: Any, replacement: Any) -> str:
-    return replace_all(compile_regexp(_text(pattern)), _text(value), _text(replacement))
+    regex, text, template = compile_regex(_text(pattern)), _text(value), _text(replacement)
+    return regex.replace(text, lambda span: regex.expand(template, text, span))
 
 
 def _regexp_substr(value: Any, pattern: Any) -> str:
-    match = compile_regexp(_text(pattern)).search(_text(value))
-    return "" if match is None else match[0]
+    text = _text(value)
+    span = compile_regex(_text(pattern)).find(text)
+    return "" if span is None else text[span[0] : span[1]]
 
 
 _GROUPING = {

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from plutino.errors import EvaluationError
-from plutino.model.regexp import compile_regexp
+from plutino.model.regex import compile_regex
 from plutino.model.text import describe
 
 Expression = Callable[[Any, Any], Any]
@@ -68,7 +68,7 @@ def _apply(operator: str, left: Any, right: Any) -> Any:
     if operator in ("=~", "!~"):
         if type(left) is not str or type(right) is not str:
             raise _unfit(operator, left, right)
-        return (compile_regexp(right).search(left) is not None) is (operator == "=~")
+        return compile_regex(right).fits(left) is (operator == "=~")
     numbers = type(left) in (int, float) and type(right) in (int, float)
     texts = type(left) is str and type(right) is str
     if operator in _COMPARISONS and (numbers or texts):

@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import TypeVar
 
+from plutino.errors import EvaluationError
+from plutino.model.regex import Regex, Span, TooLongError
+from plutino.model.regex import compile_regex as compiled
 from plutino.templates.functions.registry import define
 from plutino.templates.go.values import Failure, NilStringList, StringList
-from plutino.templates.regex import Regex, compile_regex
+from plutino.templates.limits import LimitExceeded, check_text, meter
 
 _META = re.compile(r"[\\.+*?()|\[\]{}^$]")
+
+T = TypeVar("T")
+
+
+def compile_regex(pattern: str) -> Regex:
+    """A pattern, ready to use; Failure with Go's text of the fault."""
+    try:
+        return compiled(pattern)
+    except EvaluationError as error:
+        raise Failure(error.message) from None
+
+
+def _metered(regex: Regex, work: Callable[[], T]) -> T:
+    """What ``work`` gives; the steps that the search takes are those of the rendering."""
+    before = regex.steps
+    try:
+        return work()
+    except TooLongError as error:
+        raise LimitExceeded(error.message) from None
+    finally:
+        meter.spent += regex.steps - before
 
 
 def _must_compile(pattern: str) -> Regex:
@@ -21,20 +47,33 @@ def _must_compile(pattern: str) -> Regex:
 
 
 def _find(regex: Regex, text: str) -> str:
-    span = regex.find(text)
+    span = _metered(regex, lambda: regex.find(text))
     return text[span[0] : span[1]] if span is not None else ""
 
 
 def _find_all(regex: Regex, text: str, limit: int) -> StringList | NilStringList:
-    return StringList(text[s[0] : s[1]] for s in regex.find_all(text, limit)) or NilStringList()
+    return _metered(regex, lambda: StringList(text[s[0] : s[1]] for s in regex.find_all(text, limit))) or NilStringList()
 
 
 def _replace(regex: Regex, text: str, replacement: str) -> str:
-    return regex.replace(text, lambda span: regex.expand(replacement, text, span))
+    return _replaced(regex, text, lambda span: regex.expand(replacement, text, span))
+
+
+def _replaced(regex: Regex, text: str, replacement: Callable[[Span], str]) -> str:
+    size = 0
+
+    def limited(span: Span) -> str:
+        nonlocal size
+        found = replacement(span)
+        size += len(found)
+        check_text(size)
+        return found
+
+    return _metered(regex, lambda: regex.replace(text, limited))
 
 
 def _split(regex: Regex, text: str, limit: int) -> StringList | NilStringList:
-    return StringList(regex.split(text, limit)) if limit else NilStringList()
+    return StringList(_metered(regex, lambda: regex.split(text, limit))) if limit else NilStringList()
 
 
 @define("regexMatch", "string, string -> bool", grows=True)
@@ -44,12 +83,13 @@ def regex_match(pattern: str, text: str) -> bool:
         regex = compile_regex(pattern)
     except Failure:
         return False
-    return regex.find(text) is not None
+    return _metered(regex, lambda: regex.fits(text))
 
 
 @define("mustRegexMatch", "string, string -> bool", grows=True)
 def must_regex_match(pattern: str, text: str) -> bool:
-    return compile_regex(pattern).find(text) is not None
+    regex = compile_regex(pattern)
+    return _metered(regex, lambda: regex.fits(text))
 
 
 @define("regexFind", "string, string -> string", grows=True)
@@ -84,12 +124,12 @@ def must_regex_replace_all(pattern: str, text: str, replacement: str) -> str:
 
 @define("regexReplaceAllLiteral", "string, string, string -> string", grows=True)
 def regex_replace_all_literal(pattern: str, text: str, replacement: str) -> str:
-    return _must_compile(pattern).replace(text, lambda _span: replacement)
+    return _replaced(_must_compile(pattern), text, lambda _: replacement)
 
 
 @define("mustRegexReplaceAllLiteral", "string, string, string -> string", grows=True)
 def must_regex_replace_all_literal(pattern: str, text: str, replacement: str) -> str:
-    return compile_regex(pattern).replace(text, lambda _span: replacement)
+    return _replaced(compile_regex(pattern), text, lambda _: replacement)
 
 
 @define("regexSplit", "string, string, int -> any", grows=True)

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Final
 
-from plutino.templates.limits import check_text
-from plutino.templates.regex.machine import Machine
-from plutino.templates.regex.parser import Parsed, parse_pattern
-from plutino.templates.regex.translate import open_repeats, to_python
+from plutino.model.regex.machine import Machine
+from plutino.model.regex.parser import Parsed, parse_pattern
+from plutino.model.regex.translate import open_repeats, to_python
 
-_PYTHON_STEPS: Final = 1_000_000
+_PYTHON_STEPS: Final = 10_000_000
 """What a backtracking search may take at worst before the machine is used."""
 _MACHINE_STEPS: Final = 2_000_000
+"""What the machine may take for one text."""
 _MAX_MATCHES: Final = 1_000_000
 _REFERENCE: Final = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))")
 
@@ -23,15 +23,25 @@ Span = tuple[int, ...]
 
 
 class Regex:
-    """A pattern, ready to use. All methods raise Failure when the text takes too long."""
+    """A pattern, ready to use. All methods raise TooLongError when the text takes too long.
 
-    __slots__ = ("_machine", "_open", "_parsed", "_python")
+    ``steps``: how many the machine has taken so far.
+    """
+
+    __slots__ = ("_machine", "_open", "_parsed", "_python", "steps")
 
     def __init__(self, parsed: Parsed) -> None:
         self._parsed = parsed
         self._open = open_repeats(parsed.part)
         self._python = re.compile(to_python(parsed.part)) if self._open is not None else None
         self._machine: Machine | None = None
+        self.steps = 0
+
+    def fits(self, text: str) -> bool:
+        """Whether there is a match."""
+        if self._python is not None and self._bounded(text):
+            return self._python.search(text) is not None
+        return self.find(text) is not None
 
     def find(self, text: str) -> Span | None:
         """The first match."""
@@ -63,7 +73,7 @@ class Regex:
         """``text`` with every match replaced."""
         search = self._search(text)
         parts: list[str] = []
-        at = last_end = size = 0
+        at = last_end = 0
         while at <= len(text):
             span = search(at)
             if span is None:
@@ -72,8 +82,6 @@ class Regex:
             parts.append(text[last_end:start])
             if end > last_end or start == 0:
                 parts.append(replacement(span))
-                size += len(parts[-1])
-                check_text(size)
             last_end = end
             at = end if end > at else at + 1
         parts.append(text[last_end:])
@@ -113,7 +121,7 @@ class Regex:
 
     def _search(self, text: str) -> Callable[[int], Span | None]:
         """A search from a position on, by the engine that is safe for this text."""
-        if self._python is not None and self._open is not None and (len(text) + 1) ** (self._open + 1) <= max(_PYTHON_STEPS, len(text) + 1):
+        if self._python is not None and self._bounded(text):
             python = self._python
             groups = range(self._parsed.groups + 1)
 
@@ -125,10 +133,23 @@ class Regex:
         if self._machine is None:
             self._machine = Machine(self._parsed.part, self._parsed.groups)
         machine, budget = self._machine, [_MACHINE_STEPS]
-        return lambda start: machine.search(text, start, budget)
+
+        def by_machine(start: int) -> Span | None:
+            before = budget[0]
+            try:
+                return machine.search(text, start, budget)
+            finally:
+                self.steps += before - budget[0]
+
+        return by_machine
+
+    def _bounded(self, text: str) -> bool:
+        """Whether Python's engine takes not too long for a text, at worst."""
+        size = len(text) + 1
+        return self._open is not None and size ** (self._open + 1) <= max(_PYTHON_STEPS, size)
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=1024)
 def compile_regex(pattern: str) -> Regex:
-    """The pattern, ready to use; raises Failure with Go's text of the fault."""
+    """The pattern, ready to use; EvaluationError with Go's text of the fault."""
     return Regex(parse_pattern(pattern))

@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from plutino.templates.go.values import Failure
-from plutino.templates.regex import compile_regex
-from plutino.templates.regex.machine import Machine
-from plutino.templates.regex.parser import parse_pattern
-from plutino.templates.regex.translate import open_repeats, to_python
+from plutino.errors import EvaluationError
+from plutino.model.regex import compile_regex
+from plutino.model.regex.machine import Machine
+from plutino.model.regex.parser import parse_pattern
+from plutino.model.regex.translate import open_repeats, to_python
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_both_engines_agree(pattern: str, text: str) -> None:
 def test_the_machine_stops_when_it_takes_too_long() -> None:
     """A search has a budget."""
     parsed = parse_pattern("(a*)*b")
-    with pytest.raises(Failure, match="takes too long"):
+    with pytest.raises(EvaluationError, match="takes too long"):
         Machine(parsed.part, parsed.groups).search("a" * 1000, 0, [100])
 
 

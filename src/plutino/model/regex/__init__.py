@@ -4,6 +4,7 @@ A pattern is parsed to a small tree. Patterns whose cost is bounded run on Pytho
 alternatives at once.
 """
 
-from plutino.templates.regex.matching import Regex, compile_regex
+from plutino.model.regex.machine import TooLongError
+from plutino.model.regex.matching import Regex, Span, compile_regex
 
-__all__ = ["Regex", "compile_regex"]
+__all__ = ["Regex", "Span", "TooLongError", "compile_regex"]

@@ -10,12 +10,15 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Any, Final
 
-from plutino.templates.go.values import Failure
-from plutino.templates.limits import LimitExceeded, meter
-from plutino.templates.regex.tree import Choice, Edge, Group, OneOf, Part, Ranges, Repeat, Sequence, nullable
+from plutino.errors import EvaluationError
+from plutino.model.regex.tree import Choice, Edge, Group, OneOf, Part, Ranges, Repeat, Sequence, nullable
 
 MAX_PROGRAM: Final = 20_000
 """Instructions of one pattern, counts written out."""
+
+
+class TooLongError(EvaluationError):
+    """A search was given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +95,8 @@ class Machine:
             if not current:
                 break
             budget[0] -= len(current) + 1
-            meter.spent += len(current) + 1
             if budget[0] < 0:
-                raise LimitExceeded("regular expression takes too long for this text")
+                raise TooLongError("regular expression takes too long for this text")
             code = ord(text[at]) if at < len(text) else -1
             following: _Threads = {}
             for place, slots in current.items():
@@ -134,7 +136,7 @@ class Machine:
 
     def _emit(self, part: Part) -> None:
         if len(self.steps) > MAX_PROGRAM:
-            raise Failure("error parsing regexp: expression too large")
+            raise EvaluationError("error parsing regexp: expression too large")
         match part:
             case OneOf(ranges):
                 self.steps.append(_take(ranges))

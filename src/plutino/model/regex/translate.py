@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plutino.templates.regex.tree import MAX_CODE, Choice, Edge, Group, OneOf, Part, Ranges, Repeat, Sequence, nullable
+from plutino.model.regex.tree import MAX_CODE, Choice, Edge, Group, OneOf, Part, Ranges, Repeat, Sequence, nullable
 
 
 def open_repeats(part: Part) -> int | None:

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from plutino.templates.go.values import Failure
-from plutino.templates.regex.charsets import ANYTHING, NOT_NEWLINE, PERL, POSIX, fold, unicode_set
-from plutino.templates.regex.tree import Choice, Edge, Group, OneOf, Part, Ranges, Repeat, Sequence, inverted, normalized
+from plutino.errors import EvaluationError
+from plutino.model.regex.charsets import ANYTHING, NOT_NEWLINE, PERL, POSIX, fold, unicode_set
+from plutino.model.regex.tree import Choice, Edge, Group, OneOf, Part, Ranges, Repeat, Sequence, inverted, normalized
 
 MAX_PATTERN: Final = 10_000
 """Characters of a pattern."""
@@ -55,12 +55,12 @@ class _Open:
 
 
 def parse_pattern(pattern: str) -> Parsed:
-    """The tree of ``pattern``; raises Failure with Go's text."""
+    """The tree of ``pattern``; raises EvaluationError with Go's text."""
     return _Parser(pattern).parse()
 
 
-def _fault(code: str, part: str) -> Failure:
-    return Failure(f"error parsing regexp: {code}: `{part}`")
+def _fault(code: str, part: str) -> EvaluationError:
+    return EvaluationError(f"error parsing regexp: {code}: `{part}`")
 
 
 class _Parser:
@@ -242,7 +242,7 @@ class _Parser:
         rest = self.pattern[self.at : self.at + 12]
         c = rest[1:2]
         if not c:
-            raise Failure("error parsing regexp: trailing backslash at end of expression: ``")
+            raise EvaluationError("error parsing regexp: trailing backslash at end of expression: ``")
         if (found := _OCTAL.match(rest)) is not None:
             code = int(found[0][1:], 8)
             self.at += found.end()

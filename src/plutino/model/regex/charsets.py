@@ -6,7 +6,7 @@ import unicodedata
 from functools import cache
 from typing import Final
 
-from plutino.templates.regex.tree import MAX_CODE, Ranges, inverted, normalized
+from plutino.model.regex.tree import MAX_CODE, Ranges, inverted, normalized
 
 DIGITS: Final[Ranges] = ((48, 57),)
 SPACES: Final[Ranges] = ((9, 10), (12, 13), (32, 32))
