@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
+
 from plutino.compiler.aggregates import function_of
 from plutino.compiler.code import build
 from plutino.compiler.finishing import finish_code, finish_functions, state_shape
@@ -16,6 +18,7 @@ from plutino.execution.entry import Entry
 from plutino.execution.grouping import AggregatesCode, GroupingCode
 from plutino.execution.joining import JoinCode
 from plutino.execution.lookups import LookupCode
+from plutino.execution.portions import merged_needs
 from plutino.execution.windows import WindowOperator
 from plutino.execution.windows.boundaries import BoundaryWindow
 from plutino.execution.windows.counting import CountWindow
@@ -66,7 +69,7 @@ def compile_buffered(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Buffer
     made = build(functions, pieces.constants)
     items = plan.root.items
     code = BufferedCode(
-        sources=tuple(_source(pieces, i, scan, made) for i, scan in enumerate(plan.scans)),
+        sources=_sources(pieces, made),
         window=None if window is None else _operator(window.window, made, plan),
         joins=tuple(_join_code(join, made) for join in joins),
         where=made.get("where"),
@@ -133,6 +136,13 @@ def take_function(pieces: Pieces, index: int, scan: Scan, window: Window | None,
     known = not scan.source.content.is_table
     values = "".join(f"n{i}, " if known and pieces.homes[i] == index else "None, " for i in range(len(pieces.homes)))
     return define(f"take{index}", ROW_ARGUMENTS, [*lines, f"return ({values})"])
+
+
+def _sources(pieces: Pieces, made: dict[str, Any]) -> tuple[SourceCode, ...]:
+    """The sources; those of one stream, which is joined with itself, get the same rows."""
+    found = [_source(pieces, i, scan, made) for i, scan in enumerate(pieces.plan.scans)]
+    needs = merged_needs([{source.stream: source.need} for source in found])
+    return tuple(source if source.lookup else replace(source, need=needs[source.stream]) for source in found)
 
 
 def _source(pieces: Pieces, index: int, scan: Scan, made: dict[str, Any]) -> SourceCode:

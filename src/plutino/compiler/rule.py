@@ -91,7 +91,7 @@ def _compile_select(plan: RulePlan) -> CompiledRule:
 
 
 def _compile_root(plan: RulePlan) -> CompiledRule:
-    streams = tuple(s.stream for s in plan.sources if not s.content.is_lookup)
+    streams = tuple(dict.fromkeys(s.stream for s in plan.sources if not s.content.is_lookup))
     code, _ = generate(plan, operator_names(plan))
     match code:
         case AccumulatingCode():

@@ -79,7 +79,11 @@ class BufferedProgram:
         self._code = code
         self._memories: list[Any] = [make() for make in code.memories]
         self._window = None if code.window is None else code.window(self._memories)
-        self._numbers = {source.stream: i for i, source in enumerate(code.sources) if not source.lookup}
+        self._numbers: dict[str, list[int]] = {}
+        """Which sources a stream is: several, where it is joined with itself."""
+        for i, source in enumerate(code.sources):
+            if not source.lookup:
+                self._numbers.setdefault(source.stream, []).append(i)
         self._tables: dict[int, deque[Entry]] = {i: deque(maxlen=s.retain) for i, s in enumerate(code.sources) if s.table}
         streams = [i for i, source in enumerate(code.sources) if not (source.table or source.lookup)]
         self._orders = EventOrder(code.late_tolerance, streams, code.idle_timeout) if code.event_time else None
@@ -121,11 +125,13 @@ class BufferedProgram:
         output = self._room()
         for error in batch.errors or ():
             output.fail(StageError(error.stage, error.text))
-        number = self._numbers[stream]
-        source = self._code.sources[number]
-        entries = self._entries(batch, number, source)
-        if source.table:
-            self._tables[number].extend(entries)
+        numbers = self._numbers[stream]
+        entries = self._entries(batch, numbers[0])
+        if len(numbers) > 1:
+            entries = [entry for row in zip(*(self._entries(batch, number) for number in numbers), strict=True) for entry in row]
+        if self._code.sources[numbers[0]].table:
+            for entry in entries:
+                self._tables[entry.source].append(entry)
         elif self._orders is None:
             if self._window is not None:
                 self._give(self._window.advance(batch.arrival), output)
@@ -135,7 +141,7 @@ class BufferedProgram:
             # row by row: what a window holds does not depend on how rows come together
             self._let_in(self._orders, self._orders.elapse(batch.arrival), output)
             for entry in entries:
-                self._let_in(self._orders, self._orders.take(number, (entry,), batch.arrival), output)
+                self._let_in(self._orders, self._orders.take(entry.source, (entry,), batch.arrival), output)
         return self._leave(output, batch.arrival)
 
     def _let_in(self, orders: EventOrder, released: Sequence[Entry], output: Output | Held) -> None:
@@ -160,8 +166,8 @@ class BufferedProgram:
             return Suspended(held.token, calls)
         return self._released()
 
-    def _entries(self, batch: Batch, number: int, source: SourceCode) -> list[Entry]:
-        need, times = source.need, batch.times
+    def _entries(self, batch: Batch, number: int) -> list[Entry]:
+        need, times = self._code.sources[number].need, batch.times
         return [
             Entry(
                 row,
@@ -267,12 +273,8 @@ class BufferedProgram:
     def scanned(self) -> Sequence[tuple[str, Mapping[str, Any]]] | None:
         if not self._tables:
             return None
-        return [
-            (source.stream, entry.whole or to_dict(entry.row))
-            for number, table in self._tables.items()
-            for source in (self._code.sources[number],)
-            for entry in table
-        ]
+        kept = [(stream, self._tables[numbers[0]]) for stream, numbers in self._numbers.items() if numbers[0] in self._tables]
+        return [(stream, entry.whole or to_dict(entry.row)) for stream, table in kept for entry in table]
 
     @property
     def tables(self) -> Sequence[str]:

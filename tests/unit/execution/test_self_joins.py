@@ -1,0 +1,52 @@
+"""A stream or a scan table under two names: each name has all of its rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from plutino.model.moment import set_zone
+from unit.planner.test_extensions import START, compiled, push, shown, started
+
+
+def joined(condition: str, *rows: dict[str, Any], window: str = " GROUP BY TUMBLINGWINDOW(ss, 1)", at: int = START) -> list[Any]:
+    """What ``SELECT … FROM a AS x … a AS y`` gives in one second."""
+    set_zone("UTC")
+    rule = compiled(f"SELECT x.v AS xv, y.v AS yv FROM a AS x {condition}{window}")
+    program = started(rule)
+    assert rule.streams == ("a",)
+    found = push(rule, program, "a", *rows, at=at)
+    return [*found, *shown(program.advance(at + 1000))]
+
+
+ROWS: tuple[dict[str, Any], ...] = ({"id": 1, "v": 10}, {"id": 2, "v": 20}, {"id": 1, "v": 11})
+
+
+def pairs(found: list[Any]) -> list[tuple[Any, Any]]:
+    return [(row.get("xv"), row.get("yv")) for row in found]
+
+
+def test_each_name_has_all_rows() -> None:
+    """Rows of one id, each with each."""
+    found = pairs(joined("INNER JOIN a AS y ON x.id = y.id", *ROWS))
+    assert found == [(10, 10), (10, 11), (20, 20), (11, 10), (11, 11)]
+
+
+def test_conditions_tell_the_names_apart() -> None:
+    """The next larger one of the same id; rows without partner stay."""
+    assert pairs(joined("LEFT JOIN a AS y ON x.id = y.id AND x.v < y.v", *ROWS)) == [(10, 11), (20, None), (11, None)]
+    assert len(joined("CROSS JOIN a AS y", *ROWS)) == 9
+
+
+def test_three_names() -> None:
+    """One id has two rows: eight ways."""
+    found = joined("INNER JOIN a AS y ON x.id = y.id INNER JOIN a AS z ON z.id = y.id", *ROWS)
+    assert len(found) == 9
+
+
+@pytest.mark.parametrize("kind", ["INNER", "LEFT"])
+def test_close_in_time(kind: str) -> None:
+    """Interval joins pair rows with themselves and with their neighbours."""
+    found = pairs(joined(f"{kind} JOIN a AS y ON x.id = y.id WITHIN (ss, 1)", *ROWS, window=""))
+    assert set(found) >= {(10, 10), (20, 20), (11, 11), (10, 11), (11, 10)}
