@@ -38,9 +38,9 @@ class Discretion:
         """Make an error about a request tell nothing of its secrets."""
         text = body.decode("utf-8", "replace") if len(body) <= _LOOKED_INTO else ""
         make_discreet(error, text, self._declared)
-        _blank_statements(error, secrets_in(text, self._declared) if text else ())
+        _blank_statements(error, secrets_in(text, self._declared, broken=True) if text else ())
         if isinstance(error, DocumentError) and error.faults:
-            values = secrets_in(text, self._declared) if text else set()
+            values = secrets_in(text, self._declared, broken=True) if text else set()
             error.faults = tuple(_discreet_fault(fault, values) for fault in error.faults)
 
     def answer(self, action: Action, answer: Answer) -> Answer:

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from plutino.errors import PlutinoError
+from plutino.errors import PlutinoError, SqlSyntaxError
+from plutino.spi.broken_text import secrets_behind_names
 from plutino.spi.json_text import DEEPEST, Path, decoded
 from plutino.spi.option_model import Option, flat_options
 from plutino.spi.registry import Registry
@@ -27,13 +28,14 @@ from plutino.spi.secrets import (
 _LITERAL = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'", re.DOTALL)
 
 
-def secrets_in(text: str, declared: Collection[str] = ()) -> set[str]:
+def secrets_in(text: str, declared: Collection[str] = (), *, broken: bool = False) -> set[str]:
     """The secret values in a text that somebody sent: JSON at any depth, statements, addresses.
 
-    ``declared``: lower-case names of options that are secret although they do not sound so.
+    ``declared``: lower-case names of options that are secret although they do not sound so. ``broken``: also all that may be a secret in
+    texts that do not parse, for messages about them.
     """
     found: set[str] = set()
-    look = _Look(found, declared)
+    look = _Look(found, declared, broken)
     if look.inside((), text):
         return found
     # No JSON, or not to its end: what can be read of it counts.
@@ -41,17 +43,20 @@ def secrets_in(text: str, declared: Collection[str] = ()) -> set[str]:
     for literal in _literals(text):
         look.inside((), literal)
     found.update(text[start:end] for start, end in secret_spans(text))
+    if broken:
+        found |= secrets_behind_names(text, declared)
     return found
 
 
 class _Look:
     """Collects the secrets of decoded values."""
 
-    __slots__ = ("_declared", "_found")
+    __slots__ = ("_broken", "_declared", "_found")
 
-    def __init__(self, found: set[str], declared: Collection[str]) -> None:
+    def __init__(self, found: set[str], declared: Collection[str], broken: bool) -> None:
         self._found = found
         self._declared = declared
+        self._broken = broken
 
     def inside(self, path: Path, text: str) -> bool:
         """Look at a text that is a JSON object or list; False when it is none."""
@@ -73,6 +78,8 @@ class _Look:
                 self._found.update(value[start:end] for start, end in secret_spans(value))
                 for literal in _literals(value):
                     self.inside(path, literal)
+                if self._broken:
+                    self._found |= secrets_behind_names(value, self._declared)
         elif isinstance(value, int | float) and not isinstance(value, bool) and path and secret_number(path[-1]):
             self._found.add(str(value))
 
@@ -97,15 +104,22 @@ def may_hold_secrets(text: str, declared: Collection[str] = ()) -> bool:
 
 def discreet(message: str, text: str = "", declared: Collection[str] = ()) -> str:
     """A message without the secrets of the ``text`` that it is about, and without what looks like one."""
-    return scrubbed(message, secrets_in(text, declared) if text else ())
+    return scrubbed(message, secrets_in(text, declared, broken=True) if text else ())
 
 
 def make_discreet(error: PlutinoError, text: str = "", declared: Collection[str] = ()) -> None:
     """Take the secrets of ``text`` out of the message of an error."""
-    found = discreet(error.message, text, declared)
+    values = secrets_in(text, declared, broken=True) if text else set()
+    found = scrubbed(error.message, values)
     if found != error.message:
         error.message = found
         error.args = (found,)
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, SqlSyntaxError):
+            cause.suggestion = scrubbed(cause.suggestion, values) if cause.suggestion else cause.suggestion
+            cause.advice = scrubbed(cause.advice, values) if cause.advice else cause.advice
+        cause = cause.__cause__
 
 
 def declared_secrets(registry: Registry) -> frozenset[str]:

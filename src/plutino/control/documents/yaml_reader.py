@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from plutino.control.documents.content import Lines, Steps, well_formed
 from plutino.errors import DocumentError, Fault
+from plutino.spi.discretion import discreet
 from plutino.spi.limits import Limits as Intake
 from plutino.spi.limits import limits as intake
 
@@ -31,6 +32,9 @@ class Limits(Struct, frozen=True):
 
 _PAUSE = 500
 """Events between pauses."""
+
+_AROUND = 4096
+"""Characters on both sides of a fault among which secrets are looked for."""
 
 
 class Scalar(Struct, frozen=True, gc=False):
@@ -322,4 +326,6 @@ def _offset(text: str, position: int) -> int:
 
 def _fault(text: str, at: int, problem: str) -> DocumentError:
     line, column = Lines(text).place(min(at, len(text)))
+    # Names of anchors and tags, for instance, may be secrets that want quotes.
+    problem = discreet(problem, text[max(0, at - _AROUND) : at + _AROUND])
     return DocumentError(f"yaml: line {line}: {problem}", (Fault("", problem, line, column),))
