@@ -44,6 +44,10 @@ CONTEXT = frozenset(("window_start", "window_end", "window_trigger", "event_time
 HITS = frozenset(("last_hit_count", "last_hit_time", "last_agg_hit_count", "last_agg_hit_time"))
 
 
+_NUMBERED = "OVER of row_number"
+"""Rows and groups are numbered when aggregates are known."""
+
+
 class Binder:
     """Binds the expressions of one statement and collects its aggregates, analytic calls and row numbers.
 
@@ -182,7 +186,7 @@ class Binder:
     def _refuse_aggregate(self, shown: str) -> None:
         if self._inside is not None:
             raise PlanError(f"invalid argument for func {self._inside}: aggregate argument is not allowed")
-        if self._early is not None:
+        if self._early not in (None, _NUMBERED):
             raise PlanError(f"aggregate {shown} in {self._early}: this is asked of each row, aggregates are known when the window closes")
 
     def _is_alias(self, name: str) -> bool:
@@ -277,7 +281,7 @@ class Binder:
         if self.clause not in ("select", "qualify") or self._early or self._inside:
             raise SqlSyntaxError("window functions can only be in select fields")
         over = expr.over or tree.Over()
-        with self._row_by_row("OVER of row_number"):
+        with self._row_by_row(_NUMBERED):
             order = tuple(SortKey(self.bind(k.expr, own), k.descending) for k in over.order_by)
             self.numberings.append(Numbering(tuple(self.bind(p, own) for p in over.partition_by), order))
         return RowNumber(len(self.numberings) - 1)

@@ -12,6 +12,8 @@ from plutino.spi import RuleOptions
 from plutino.sql import tree
 
 UNIT_MS = {"dd": 86_400_000, "hh": 3_600_000, "mi": 60_000, "ss": 1000, "ms": 1}
+LONGEST_MS = 36_500 * UNIT_MS["dd"]
+"""A century: beyond it dates end before windows do."""
 INTERVAL = "interval"
 ASOF = "asof"
 
@@ -42,6 +44,8 @@ def bind_interval(select: tree.Select, scope: Scope, binder: Binder) -> Window |
         raise error_at(join, f"{word} stands with {', '.join(kinds[:-1])} and {kinds[-1]} joins, not with {join.kind} JOIN", binder.text)
     if join.latest and not _is_equality(join.on, tuple(scope.sources), right):
         raise error_at(join, "ASOF needs ON with one equality between a column of each stream; put all else into WHERE", binder.text)
+    if length * UNIT_MS[unit] > LONGEST_MS:
+        raise error_at(join, f"{word} with {length} {unit}: at most {LONGEST_MS // UNIT_MS[unit]} are possible", binder.text)
     outer = {"LEFT": 0, "RIGHT": right}.get(join.kind)
     kind = ASOF if join.latest else INTERVAL
     return Window(_nothing(binder), WindowSpec(kind, unit, length, length * UNIT_MS[unit], size=length, outer=outer))
@@ -78,6 +82,8 @@ def _spec(window: tree.Window, binder: Binder, options: RuleOptions) -> WindowSp
     if any(n <= 0 for n in lengths):
         raise PlanError(f"{window.kind} needs lengths above zero, but found {min(lengths)}")
     ms = [n * UNIT_MS[unit.unit] for n in numbers]
+    if max(ms) > LONGEST_MS:
+        raise PlanError(f"{window.kind} with a length of {max(numbers)} {unit.unit}: at most {LONGEST_MS // UNIT_MS[unit.unit]} are possible")
     match window.kind:
         case "hoppingwindow":
             return WindowSpec(window.kind, unit.unit, numbers[1], ms[0], hop=ms[1], size=numbers[0])

@@ -100,3 +100,11 @@ def test_explanations_show_it() -> None:
     plan = plan_rule(parse_select(sql), environment("a"), RuleOptions(), rule_id="r", text=sql)
     assert "Qualify:{ binaryExpr:{ a.v > 1 } }" in explain(plan)
     assert compile_plan(plan).columns == ("v",)
+
+
+def test_groups_are_numbered_by_their_aggregates() -> None:
+    """The group with the largest sum, by alias or by the aggregate itself."""
+    rows = [{"k": 1, "v": 2}, {"k": 2, "v": 5}, {"k": 1, "v": 9}, {"k": 2, "v": 1}]
+    for order in ("s", "sum(v)"):
+        sql = f"select k, sum(v) as s from a group by k, countwindow(4) qualify row_number() over (order by {order} desc) = 1"
+        assert given_out(sql, rows) == [{"k": 1, "s": 11}]

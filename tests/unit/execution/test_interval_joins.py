@@ -50,9 +50,10 @@ def test_outer_joins_wait_for_partners(kind: str, kept: str, other: str, lone: d
     rule = compiled(INNER.replace("inner", kind))
     program = started(rule)
     assert feed(rule, program, (0, kept, 1)) == []
-    assert program.next_deadline() == START + 10
+    assert program.next_deadline() == START + 11
     assert shown(program.advance(START + 9)) == []
-    assert shown(program.advance(START + 10)) == [lone]
+    assert shown(program.advance(START + 10)) == []
+    assert shown(program.advance(START + 11)) == [lone]
     assert feed(rule, program, (20, other, 2), (25, kept, 3), (30, other, 4)) == []
     pairs = shown(program.advance(START + 35))
     assert [sorted(pair.values()) for pair in pairs] == [[2, 3], [3, 4]]

@@ -17,7 +17,7 @@ def joined(condition: str, *rows: dict[str, Any], window: str = " GROUP BY TUMBL
     program = started(rule)
     assert rule.streams == ("a",)
     found = push(rule, program, "a", *rows, at=at)
-    return [*found, *shown(program.advance(at + 1000))]
+    return [*found, *shown(program.advance(at + 1001))]
 
 
 ROWS: tuple[dict[str, Any], ...] = ({"id": 1, "v": 10}, {"id": 2, "v": 20}, {"id": 1, "v": 11})

@@ -136,3 +136,18 @@ def test_plans_show_what_is_inside() -> None:
         "ProjectPlan_4",
         "DataSourcePlan_5",
     ]
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        "tumblingwindow(dd, 100000000)",
+        "hoppingwindow(dd, 1, 9999999999)",
+        "sessionwindow(dd, 9223372036854775807, 1)",
+        "slidingwindow(ss, 1, 9999999999999)",
+    ],
+)
+def test_windows_last_a_century_at_most(window: str) -> None:
+    """Dates would end before they do."""
+    with pytest.raises(PlanError, match=r"at most \d+ are possible"):
+        compiled(f"select count(*) as n from a group by {window}")

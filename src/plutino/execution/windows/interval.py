@@ -38,7 +38,7 @@ class IntervalWindow:
         """Nothing depends on when the rule begins."""
 
     def add(self, entry: Entry) -> list[Fired]:
-        fired = self.advance(entry.time - 1)
+        fired = self.advance(entry.time)
         self._forget(entry.time)
         if self._outer is None:
             partners = self._partners(entry)
@@ -58,7 +58,8 @@ class IntervalWindow:
 
     def advance(self, now: int) -> list[Fired]:
         fired: list[Fired] = []
-        while self._waiting and self._waiting[0].time + self._distance <= now:
+        # A row that comes when exactly so much time has passed is near enough still.
+        while self._waiting and self._waiting[0].time + self._distance < now:
             entry = self._waiting.popleft()
             fired.append(self._fired(self._partners(entry), entry, entry.time - self._distance, entry.time + self._distance))
         return fired
@@ -96,7 +97,7 @@ class IntervalWindow:
                 del entries[:gone]
 
     def deadline(self) -> int | None:
-        return self._waiting[0].time + self._distance if self._waiting else None
+        return self._waiting[0].time + self._distance + 1 if self._waiting else None
 
     def snapshot(self) -> Any:
         entries = [pack_entry(e) for held in self._entries.values() for e in held]
