@@ -83,7 +83,8 @@ def _spec(window: tree.Window, binder: Binder, options: RuleOptions) -> WindowSp
         raise PlanError(f"{window.kind} needs lengths above zero, but found {min(lengths)}")
     ms = [n * UNIT_MS[unit.unit] for n in numbers]
     if max(ms) > LONGEST_MS:
-        raise PlanError(f"{window.kind} with a length of {max(numbers)} {unit.unit}: at most {LONGEST_MS // UNIT_MS[unit.unit]} are possible")
+        most = LONGEST_MS // UNIT_MS[unit.unit]
+        raise PlanError(f"{window.kind} with a length of {max(numbers)} {unit.unit}: at most {most} are possible")
     match window.kind:
         case "hoppingwindow":
             return WindowSpec(window.kind, unit.unit, numbers[1], ms[0], hop=ms[1], size=numbers[0])

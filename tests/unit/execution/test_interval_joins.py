@@ -55,7 +55,7 @@ def test_outer_joins_wait_for_partners(kind: str, kept: str, other: str, lone: d
     assert shown(program.advance(START + 10)) == []
     assert shown(program.advance(START + 11)) == [lone]
     assert feed(rule, program, (20, other, 2), (25, kept, 3), (30, other, 4)) == []
-    pairs = shown(program.advance(START + 35))
+    pairs = shown(program.advance(START + 36))
     assert [sorted(pair.values()) for pair in pairs] == [[2, 3], [3, 4]]
     assert program.next_deadline() is None
 
