@@ -54,7 +54,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def properties(draw: st.DrawFn) -> tuple[dict[str, Any], list[str]]:
     """Properties with a secret, and the secret."""
     secret, plain = draw(secret_texts), draw(plain_texts)
-    found = draw(
+    found: tuple[dict[str, Any], str] = draw(
         st.sampled_from(
             (
                 ({"password": secret}, secret),
