@@ -61,6 +61,8 @@ class Binder:
         """The statement, for the places of errors."""
         self.aggregates: list[AggregateCall] = []
         self.analytics: list[AnalyticCall] = []
+        self.analytic_sites: list[tree.Call] = []
+        """Where each of them is written."""
         self.numberings: list[Numbering] = []
         self.hits: set[str] = set()
         """Clauses that some expression asks how often they have passed."""
@@ -101,9 +103,21 @@ class Binder:
         try:
             return self._bound(expr, own)
         except (PlanError, SqlSyntaxError) as error:
-            if error.position is None and self.text:
-                error.text, error.position = self.text, Position.of(self.text, *expr.span)
+            self._place(error, expr.span)
             raise
+
+    @contextmanager
+    def placing(self, node: tree.Node | None) -> Iterator[None]:
+        """What is refused meanwhile is refused at the place of this node, unless a place inside of it is known."""
+        try:
+            yield
+        except (PlanError, SqlSyntaxError) as error:
+            self._place(error, getattr(node, "span", tree.NOWHERE))
+            raise
+
+    def _place(self, error: PlanError | SqlSyntaxError, span: tree.Span) -> None:
+        if error.position is None and self.text and span != tree.NOWHERE:
+            error.text, error.position = self.text, Position.of(self.text, *span)
 
     def _bound(self, expr: tree.Expr | tree.ArrowLiteral, own: str | None) -> Bound:
         match expr:
@@ -311,6 +325,7 @@ class Binder:
             partition = tuple(self.bind(p, own) for p in over.partition_by)
             when = None if over.when is None else self.bind(over.when, own)
         self.analytics.append(AnalyticCall(spec, args, partition, when, printed_call(spec.name, args, self.texts()), whole))
+        self.analytic_sites.append(expr)
         return AnalyticRef(len(self.analytics) - 1)
 
     def _meta(self, expr: tree.Call, name: str) -> Bound:

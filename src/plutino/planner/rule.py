@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -23,6 +23,7 @@ from plutino.planner.bound import (
     HitValue,
     Item,
     MetaRef,
+    Operation,
     SortKey,
     WholeRow,
     walk,
@@ -48,10 +49,10 @@ from plutino.planner.plan import (
 )
 from plutino.planner.printing import printed
 from plutino.planner.scope import Scope, SourceScope, error_at, open_scope
-from plutino.planner.select_list import SelectList, bind_select_list, evaluation_order
+from plutino.planner.select_list import DEDUP, SelectList, bind_select_list, evaluation_order
 from plutino.planner.windows import bind_interval, bind_window
 from plutino.spi import Environment, RuleOptions
-from plutino.sql import tree
+from plutino.sql import calls_in, tree
 
 PUSHED_WINDOWS = frozenset(("tumblingwindow", "hoppingwindow", "sessionwindow", "statewindow"))
 """Windows that, in processing time, see only rows that pass WHERE; for all others WHERE looks at what comes out (sql reference §3.12)."""
@@ -111,8 +112,8 @@ def _plan_select(select: tree.Select, env: Environment, options: RuleOptions, ru
     scope = open_scope(select, env, text, {name: schema_of(plan) for name, plan in derived.items()})
     binder = Binder(scope, env, text)
     clauses = _bind(select, scope, binder, options)
-    _check(select, scope, options, clauses)
-    _check_early(clauses, binder)
+    _check(select, binder, options, clauses)
+    _check_early(select, clauses, binder)
     items = clauses.listed.items
     node = _placed(clauses, _bottom(scope, clauses, binder, options), binder, options)
     root = Project(
@@ -165,8 +166,8 @@ def _bind(select: tree.Select, scope: Scope, binder: Binder, options: RuleOption
         keys = _group_keys(select, binder)
     with binder.within("having"):
         having = None if select.having is None else binder.bind(select.having)
-    if having is not None:
-        _check_having(having, listed.items, binder)
+    if select.having is not None and having is not None:
+        _check_having(select.having, having, listed.items, binder)
     with binder.within("qualify"):
         qualify = None if select.qualify is None else binder.bind(select.qualify)
     with binder.within("order"):
@@ -174,7 +175,8 @@ def _bind(select: tree.Select, scope: Scope, binder: Binder, options: RuleOption
     with binder.within("when"):
         window = bind_interval(select, scope, binder)
         if select.window is not None:
-            window = bind_window(select.window, binder, options)
+            with binder.placing(select.window):
+                window = bind_window(select.window, binder, options)
         joins = tuple((j.kind, None if j.on is None else binder.bind(j.on)) for j in select.joins)
     grouped = bool(select.group_by) or selected > 0
     tables = tuple(source for source in scope.sources.values() if source.content.is_lookup)
@@ -248,7 +250,8 @@ def _group_keys(select: tree.Select, binder: Binder) -> tuple[Bound, ...]:
             continue
         key = binder.bind(expr)
         if any(isinstance(p, AggregateRef) or (isinstance(p, AliasRef) and binder.is_aggregated(p.name)) for p in walk(key)):
-            raise SqlSyntaxError(f"Not allowed to call aggregate functions in GROUP BY clause: {printed(key, binder.texts())}.")
+            with binder.placing(expr):
+                raise SqlSyntaxError(f"Not allowed to call aggregate functions in GROUP BY clause: {printed(key, binder.texts())}.")
         keys.append(key)
     if keys and select.window is None:
         place = Position.of(binder.text, *select.group_by[0].span) if binder.text else None
@@ -258,7 +261,7 @@ def _group_keys(select: tree.Select, binder: Binder) -> tuple[Bound, ...]:
     return () if select.window is not None and select.window.kind == "statewindow" else tuple(keys)
 
 
-def _check_having(having: Bound, items: Sequence[Item], binder: Binder) -> None:
+def _check_having(written: tree.Expr, having: Bound, items: Sequence[Item], binder: Binder) -> None:
     """HAVING looks at groups: each column and each call must be, or hold, an aggregate (or the alias of one)."""
     by_alias = {i.name: i.expr for i in items if i.aliased}
 
@@ -271,41 +274,67 @@ def _check_having(having: Bound, items: Sequence[Item], binder: Binder) -> None:
             case _:
                 return False
 
-    for part in walk(having):
-        named = isinstance(part, ColumnRef | AliasRef | FunctionCall | AnalyticRef | ContextValue | MetaRef)
-        if named and not any(of_groups(p) for p in walk(part)):
-            raise PlanError(f"Not allowed to call non-aggregate functions in HAVING clause: {printed(having, binder.texts())}.")
+    def at_fault(expr: Bound) -> bool:
+        named = (p for p in walk(expr) if isinstance(p, ColumnRef | AliasRef | FunctionCall | AnalyticRef | ContextValue | MetaRef))
+        return any(not any(of_groups(p) for p in walk(part)) for part in named)
+
+    if not at_fault(having):
+        return
+    text = f"Not allowed to call non-aggregate functions in HAVING clause: {printed(having, binder.texts())}."
+    node, expr = written, having
+    while isinstance(node, tree.Binary) and isinstance(expr, Operation):
+        node, expr = (node.left, expr.left) if at_fault(expr.left) else (node.right, expr.right)
+    with binder.placing(node):
+        raise PlanError(text, advice="HAVING looks at whole groups; put what is asked of each row into WHERE")
 
 
-def _check(select: tree.Select, scope: Scope, options: RuleOptions, clauses: _Clauses) -> None:
-    sources = list(scope.sources.values())
-    streams = [s for s in sources if not s.content.is_table]
-    if options.send_meta_to_sink and (len(sources) > 1 or select.window is not None or select.group_by):
-        raise PlanError("Invalid option sendMetaToSink, it can not be applied to window")
-    for source in streams:
+def _check(select: tree.Select, binder: Binder, options: RuleOptions, clauses: _Clauses) -> None:
+    """PlanError for what clauses and options rule out together."""
+    fault = next(_faults(select, binder.scope, options, clauses), None)
+    if fault is not None:
+        with binder.placing(fault[0]):
+            raise PlanError(fault[1])
+
+
+def _faults(select: tree.Select, scope: Scope, options: RuleOptions, clauses: _Clauses) -> Iterator[tuple[tree.Node | None, str]]:
+    written = (select.source, *(join.source for join in select.joins))
+    streams = [(source, node) for source, node in zip(scope.sources.values(), written, strict=True) if not source.content.is_table]
+    first = select.window or next(iter((*select.group_by, *select.joins)), None)
+    if options.send_meta_to_sink and first is not None:
+        yield first, "Invalid option sendMetaToSink, it can not be applied to window"
+    for source, node in streams:
         if options.is_event_time and not source.content.option("TIMESTAMP"):
-            raise PlanError("preprocessor is set to be event time but stream option TIMESTAMP not found")
+            yield node, "preprocessor is set to be event time but stream option TIMESTAMP not found"
         if options.disable_buffer_full_discard and source.content.flag("SHARED"):
-            raise PlanError(f"disableBufferFullDiscard can't be enabled with shared stream {source.stream}")
+            yield node, f"disableBufferFullDiscard can't be enabled with shared stream {source.stream}"
     if select.window is not None and not streams:
-        raise PlanError("cannot run window for TABLE sources")
+        yield select.window, "cannot run window for TABLE sources"
     if len(streams) > 1 and (clauses.window is None or clauses.window.window.kind == "statewindow"):
-        raise PlanError("a time window or count window is required to join multiple streams")
-    if clauses.listed.dedup is not None and (len(sources) > 1 or select.window is not None or clauses.grouped):
-        raise PlanError("dedup_trigger with a window, a join or aggregates: it takes the rows of one stream as they come")
+        yield streams[1][1], "a time window or count window is required to join multiple streams"
+    if clauses.listed.dedup is not None and (select.joins or select.window is not None or clauses.grouped):
+        told = f"{DEDUP} with a window, a join or aggregates: it takes the rows of one stream as they come"
+        yield _call_of(select, DEDUP), told
     hits = (p for i in clauses.listed.items for p in walk(i.expr) if isinstance(p, HitValue) and p.clause == "select")
     if clauses.grouped and (hit := next(hits, None)) is not None:
-        raise PlanError(f"function last_hit_{'time' if hit.time else 'count'} is not allowed in an aggregate query")
+        name = f"last_hit_{'time' if hit.time else 'count'}"
+        yield _call_of(select, name), f"function {name} is not allowed in an aggregate query"
 
 
-def _check_early(clauses: _Clauses, binder: Binder) -> None:
+def _call_of(select: tree.Select, name: str) -> tree.Call | None:
+    """The first call of a function in the select list."""
+    return next((call for call in calls_in(select.fields) if call.name.lower() == name), None)
+
+
+def _check_early(select: tree.Select, clauses: _Clauses, binder: Binder) -> None:
     """Windows and analytic functions see rows before lookup tables are asked."""
-    for call in binder.analytics:
-        refuse_early(f"analytic function {call.spec.name}", (*call.args, *call.partition, call.when), clauses.tables, clauses.aliased)
+    for call, site in zip(binder.analytics, binder.analytic_sites, strict=True):
+        with binder.placing(site):
+            refuse_early(f"analytic function {call.spec.name}", (*call.args, *call.partition, call.when), clauses.tables, clauses.aliased)
     if clauses.window is not None:
         spec = clauses.window.window
         exprs = (clauses.window.condition, spec.when, spec.begin, spec.emit, *spec.partition)
-        refuse_early(f"the window {spec.kind}", exprs, clauses.tables, clauses.aliased)
+        with binder.placing(select.window):
+            refuse_early(f"the window {spec.kind}", exprs, clauses.tables, clauses.aliased)
 
 
 # --- what is read -----------------------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from msgspec import Struct
 
@@ -33,12 +34,13 @@ class SelectList(Struct, frozen=True):
 
 def bind_select_list(select: tree.Select, scope: Scope, binder: Binder) -> SelectList:
     """The select list of a statement, with wildcards over declared columns written out."""
-    _refuse_cycles(select.fields, scope)
+    _refuse_cycles(select.fields, scope, binder)
     _refuse_misplaced(select, binder)
     building = _Building(scope, binder)
     for position, field in enumerate(select.fields):
         binder.position = position
-        building.take(field)
+        with binder.placing(field.expr):
+            building.take(field)
     binder.position = None
     return building.finished()
 
@@ -48,6 +50,8 @@ class _Building:
         self.scope = scope
         self.binder = binder
         self.items: list[Item] = []
+        self.written: dict[int, tree.Field] = {}
+        """Where items stand, by their identity."""
         self.changed: list[ChangedColumns] = []
         self.starred: list[str] = []
         self.excepted: set[str] = set()
@@ -75,7 +79,11 @@ class _Building:
         if isinstance(bound, FunctionCall) and bound.spec.kind is FunctionKind.MULTI_ROW:
             spread = bound.spec.name
         text = "" if isinstance(bound, ColumnRef) else printed(bound, self.binder.texts())
-        self.items.append(Item(name, bound, text, field.alias is not None, not field.invisible, spread))
+        self._add(Item(name, bound, text, field.alias is not None, not field.invisible, spread), field)
+
+    def _add(self, item: Item, field: tree.Field) -> None:
+        self.items.append(item)
+        self.written[id(item)] = field
 
     def _deduplicated(self, expr: tree.Call, name: str) -> None:
         """``dedup_trigger``: its three columns go along as items."""
@@ -87,11 +95,13 @@ class _Building:
         shown: list[str] = []
         for number, (column, own) in enumerate(zip(columns, Dedup.COLUMNS, strict=True), 1):
             if not isinstance(column, tree.Column):
-                raise SqlSyntaxError(f"validate function {DEDUP} error: Expect column for parameter {number}")
+                with self.binder.placing(column):
+                    raise SqlSyntaxError(f"validate function {DEDUP} error: Expect column for parameter {number}")
             shown.append(column.name)
             self.items.append(Item(own, self.binder.bind(column), printed(self.binder.bind(column))))
         if not isinstance(expire, tree.Literal) or type(expire.value) is not int:
-            raise SqlSyntaxError(f"validate function {DEDUP} error: Expect int literal for parameter 4")
+            with self.binder.placing(expire):
+                raise SqlSyntaxError(f"validate function {DEDUP} error: Expect int literal for parameter 4")
         self.dedup = Dedup(name, (shown[0], shown[1], shown[2]), expire.value)
 
     def _wildcard(self, expr: tree.Wildcard) -> None:
@@ -110,38 +120,42 @@ class _Building:
                 assert kind is not None
                 self.items.append(Item(name, ColumnRef(chosen[0].name, name, kind, True), "*"))
         for replaced in expr.replaced:
-            if replaced.alias is None:
-                raise PlanError("every expression of REPLACE needs a name; write it as REPLACE(expression AS name)")
-            if replaced.alias in self.scope.aliases:
-                raise PlanError(f"duplicate alias {replaced.alias}")
-            bound = self.binder.bind(replaced.expr, replaced.alias)
-            self.items.append(Item(replaced.alias, bound, printed(bound, self.binder.texts()), aliased=True))
+            with self.binder.placing(replaced):
+                self._replaced(replaced)
+
+    def _replaced(self, field: tree.Field) -> None:
+        if field.alias is None:
+            raise PlanError("every expression of REPLACE needs a name; write it as REPLACE(expression AS name)")
+        if field.alias in self.scope.aliases:
+            raise PlanError(f"duplicate alias {field.alias}")
+        bound = self.binder.bind(field.expr, field.alias)
+        self._add(Item(field.alias, bound, printed(bound, self.binder.texts()), aliased=True), field)
 
     def finished(self) -> SelectList:
         kept = [i for i in self.items if i.name not in self.excepted or i.aliased]
         star = Star(tuple(dict.fromkeys(self.starred)), tuple(sorted(self.excepted))) if self.starred else None
-        items = tuple(_distinct(kept, self.spread_all))
+        items = tuple(self._distinct(kept))
         place = None if self.before is None else sum(any(i is other for other in self.before) for i in items)
         return SelectList(items, star, tuple(self.changed), self.dedup, place)
 
-
-def _distinct(items: list[Item], starred: bool) -> list[Item]:
-    """Items with distinct names: what stands beside a star replaces its columns; otherwise a name given twice is refused."""
-    shown: dict[str, Item] = {}
-    replaced: set[int] = set()
-    for item in items:
-        if not item.visible:
-            continue
-        other = shown.get(item.name)
-        if other is not None and item.of_star:
-            replaced.add(id(item))
-            continue
-        if other is not None:
-            if not starred or not other.of_star:
-                raise PlanError(f"duplicate field definition {item.name}")
-            replaced.add(id(other))
-        shown[item.name] = item
-    return [item for item in items if id(item) not in replaced]
+    def _distinct(self, items: Sequence[Item]) -> list[Item]:
+        """Items with distinct names: what stands beside a star replaces its columns; otherwise a name given twice is refused."""
+        shown: dict[str, Item] = {}
+        replaced: set[int] = set()
+        for item in items:
+            if not item.visible:
+                continue
+            other = shown.get(item.name)
+            if other is not None and item.of_star:
+                replaced.add(id(item))
+                continue
+            if other is not None:
+                if not self.spread_all or not other.of_star:
+                    with self.binder.placing(self.written.get(id(item))):
+                        raise PlanError(f"duplicate field definition {item.name}", advice="give one of the two another name with AS")
+                replaced.add(id(other))
+            shown[item.name] = item
+        return [item for item in items if id(item) not in replaced]
 
 
 def _changed(expr: tree.Call, binder: Binder) -> ChangedColumns:
@@ -169,7 +183,7 @@ def derived_name(expr: tree.Expr | tree.ArrowLiteral) -> str | None:
 # --- checks ---------------------------------------------------------------------------------------------------------------------------
 
 
-def _refuse_cycles(fields: Sequence[tree.Field], scope: Scope) -> None:
+def _refuse_cycles(fields: Sequence[tree.Field], scope: Scope, binder: Binder) -> None:
     references = {
         field.alias: {n for c in columns_in(field.expr) if (n := c.stream or c.name) in scope.aliases and n != field.alias}
         for field in fields
@@ -177,16 +191,24 @@ def _refuse_cycles(fields: Sequence[tree.Field], scope: Scope) -> None:
     }
     done: set[str] = set()
     for alias in references:
-        _visit(alias, (), references, done)
+        cycle = _cycle(alias, (), references, done)
+        if cycle:
+            told = ", ".join(f"{name} is made of {other}" for name, other in pairwise((*cycle, cycle[0])))
+            with binder.placing(scope.aliases[cycle[0]]):
+                raise PlanError("select fields have cycled alias", advice=told)
 
 
-def _visit(alias: str, path: tuple[str, ...], references: Mapping[str, set[str]], done: set[str]) -> None:
+def _cycle(alias: str, path: tuple[str, ...], references: Mapping[str, set[str]], done: set[str]) -> tuple[str, ...]:
+    """The aliases that need each other, as far as one of them is needed for this one; nothing when there are none."""
     if alias in path:
-        raise PlanError("select fields have cycled alias")
+        return path[path.index(alias) :]
     if alias not in done:
-        for other in references[alias]:
-            _visit(other, (*path, alias), references, done)
+        for other in sorted(references[alias]):
+            found = _cycle(other, (*path, alias), references, done)
+            if found:
+                return found
         done.add(alias)
+    return ()
 
 
 def _refuse_misplaced(select: tree.Select, binder: Binder) -> None:
@@ -195,24 +217,27 @@ def _refuse_misplaced(select: tree.Select, binder: Binder) -> None:
     called = [functions.get(call.name.lower()) for call in calls_in(select)]
     if not any(spec is not None and spec.kind is FunctionKind.MULTI_ROW for spec in called):
         return
-    found = [_row_makers(f.expr, binder) for f in select.fields]
-    if any(depth > 1 for item in found for depth in item):
-        raise SqlSyntaxError("select clause shouldn't has nested set-returning-functions")
-    if sum(len(item) for item in found) > 1:
-        raise SqlSyntaxError("select clause shouldn't has multi set-returning-functions")
+    found = [maker for field in select.fields for maker in _row_makers(field.expr, binder)]
     others = (select.where, select.group_by, select.having, select.qualify, select.order_by, tuple(j.on for j in select.joins))
-    if any(_row_makers(other, binder) for other in others):
-        raise SqlSyntaxError("select statement shouldn't has srf except fields")
+    faults = (
+        ([call for call, depth in found if depth > 1], "select clause shouldn't has nested set-returning-functions"),
+        ([call for call, _ in found[1:]], "select clause shouldn't has multi set-returning-functions"),
+        ([call for other in others for call, _ in _row_makers(other, binder)], "select statement shouldn't has srf except fields"),
+    )
+    for calls, text in faults:
+        if calls:
+            with binder.placing(calls[0]):
+                raise SqlSyntaxError(text)
 
 
-def _row_makers(node: object, binder: Binder, depth: int = 0) -> list[int]:
-    """The nesting depths of set-returning calls anywhere in a tree."""
-    found: list[int] = []
+def _row_makers(node: object, binder: Binder, depth: int = 0) -> list[tuple[tree.Call, int]]:
+    """The set-returning calls anywhere in a tree, with how deep they stand in each other."""
+    found: list[tuple[tree.Call, int]] = []
     if isinstance(node, tree.Call):
         spec = binder.env.registry.functions.get(node.name.lower())
         if spec is not None and spec.kind is FunctionKind.MULTI_ROW:
             depth += 1
-            found.append(depth)
+            found.append((node, depth))
     if isinstance(node, tree.Node):
         for field in node.__struct_fields__:
             if field != "span":
