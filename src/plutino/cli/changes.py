@@ -44,16 +44,18 @@ def print_changes(changeset: dict[str, Any], target: Console | None = None) -> N
                     _print_field(field, target, cut)
     target.print(summary_line(changeset), markup=False)
     for effect in changeset.get("restarts") or []:
-        if (
-            effect["action"] in ("swap", "block") or effect["state"] == "lost"
-        ):  # that new rules start and deleted ones stop goes without saying
+        # That new rules start and deleted ones stop goes without saying.
+        if effect["action"] in ("swap", "block") or effect["state"] == "lost":
             target.print(_effect_line(effect), markup=False, **cut)
 
 
 def _effect_line(effect: dict[str, Any]) -> str:
     """``rule hot goes on as its new version, its state is lost, because of stream boiler``."""
     does = {"stop": "stops", "swap": "goes on as its new version", "block": "does not run here"}[effect["action"]]
-    state = {"kept": ", its state is kept", "lost": ", its state is lost"}.get(effect["state"], "")
+    states = {"kept": ", its state is kept", "lost": ", its state is lost", "unknown": ", its state is kept but may not fit"}
+    state = states.get(effect["state"], "")
+    if effect.get("reason") and effect["state"] != "kept":
+        state += f" ({effect['reason']})"
     why = [why for why in effect["why"] if why != f"rule {effect['rule']}"]
     return f"rule {effect['rule']} {does}{state}" + (f", because of {', '.join(why)}" if why else "")
 

@@ -11,9 +11,10 @@ from plutino.compiler.buffered import filters_of, take_function, window_function
 from plutino.compiler.code import build
 from plutino.compiler.exact import ExactEmitter
 from plutino.compiler.fast import FastEmitter, NotFast
-from plutino.compiler.finishing import asked_behind, finish_code, finish_functions, state_shape
+from plutino.compiler.finishing import asked_behind, finish_code, finish_functions
 from plutino.compiler.items import json_numbers
 from plutino.compiler.pieces import Pieces, define
+from plutino.compiler.shapes import state_shape
 from plutino.execution.accumulating import AccumulatingCode
 from plutino.execution.accumulators import GroupCode
 from plutino.execution.closing import BoundaryClosing, Closing, CountClosing, SessionClosing
@@ -88,7 +89,7 @@ def compile_accumulating(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Ac
         late_tolerance=options.late_tolerance,
         idle_timeout=options.idle_timeout,
         filtered=behind is not None,
-        shape=f"{'slices' if sharing else 'accumulators'} {state_shape(plan)}",
+        shape=state_shape(plan, "slices" if sharing else "accumulators"),
         json_numbers=json_numbers(plan.root),
     )
     return code, functions

@@ -10,9 +10,10 @@ from msgspec.structs import replace
 
 from plutino.compiler.aggregates import function_of
 from plutino.compiler.code import build
-from plutino.compiler.finishing import finish_code, finish_functions, state_shape
+from plutino.compiler.finishing import finish_code, finish_functions
 from plutino.compiler.items import json_numbers
 from plutino.compiler.pieces import Pieces, define, returning, tuple_form
+from plutino.compiler.shapes import state_shape
 from plutino.execution.buffered import BufferedCode, SourceCode
 from plutino.execution.entry import Entry
 from plutino.execution.grouping import AggregatesCode, GroupingCode

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from plutino.compiler.rule import CompiledRule, chained, compile_plan, merged_tables, part_of
+from plutino.compiler.shapes import together
 from plutino.execution.composite import CompositeProgram
 from plutino.execution.ends import Ends, kind_of
 from plutino.execution.portions import merged_needs
@@ -36,7 +37,7 @@ def _apart(ends: Sequence[CompiledRule]) -> CompiledRule:
     parts = [part_of(end, needs) for end in ends]
     streams = tuple(dict.fromkeys(stream for end in ends for stream in end.streams))
     columns = tuple(dict.fromkeys(name for end in ends for name in end.columns))
-    shape = repr([end.shape for end in ends])
+    shape = together([end.shape for end in ends])
     return CompiledRule(partial(CompositeProgram, parts, needs, Ends), streams, columns, shape, needs, merged_tables(ends))
 
 

@@ -8,7 +8,7 @@ from plutino.compiler.exact import ExactEmitter
 from plutino.compiler.pieces import Pieces, define, returning, tuple_form
 from plutino.execution.finishing import FinishCode, NumberingCode
 from plutino.planner.bound import Bound
-from plutino.planner.plan import Aggregate, Analytic, Filter, Having, Join, LookupJoin, Order, RulePlan, Window
+from plutino.planner.plan import Aggregate, Having, Order, RulePlan
 
 ARGUMENTS = "e, g, x, n, s"
 
@@ -101,26 +101,3 @@ def finish_code(pieces: Pieces, made: dict[str, Any]) -> FinishCode:
         spread=pieces.output == "spread",
         qualified=plan.root.qualify is not None,
     )
-
-
-def state_shape(plan: RulePlan) -> str:
-    """Equal texts say that one version's state fits the other: what is read, windowed, grouped, accumulated and remembered."""
-    parts: list[Any] = [tuple((s.source.stream, s.columns, s.whole, s.meta) for s in plan.scans)]
-    for node in plan.chain():
-        match node:
-            case Window():
-                parts.append((node.window, node.condition))
-            case Aggregate():
-                parts.append((node.keys, tuple((c.spec.name, c.args) for c in node.calls)))
-            case Analytic():
-                parts.append(tuple((c.spec.name, c.args, c.partition, c.when) for c in node.calls))
-            case Join():
-                parts.append((node.kind, node.right, node.on))
-            case LookupJoin():
-                parts.append((node.right, node.keys, node.values))
-            case Filter():
-                parts.append("filter")
-            case _:
-                pass
-    parts.append((plan.root.changed, plan.options.is_event_time, plan.options.late_tolerance))
-    return repr(parts)

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from plutino.compiler.accumulating import accumulates, compile_accumulating
 from plutino.compiler.buffered import compile_buffered, needs_buffer
-from plutino.compiler.finishing import state_shape
 from plutino.compiler.rows import compile_rows
+from plutino.compiler.shapes import state_shape, together, with_part
 from plutino.compiler.slicing import compile_slicing, slices
 from plutino.execution.accumulating import AccumulatingCode, AccumulatingProgram
 from plutino.execution.buffered import BufferedCode, BufferedProgram
@@ -86,7 +86,7 @@ def _compile_select(plan: RulePlan) -> CompiledRule:
     names = operator_names(plan)
     names = (*names[:-1], f"{FIRST_OPERATOR + len(names) - 1}_dedup_trigger", f"{FIRST_OPERATOR + len(names)}_project")
     code = DedupCode(compiled.factory, dedup.name, dedup.COLUMNS, dedup.shown, dedup.expire, names, need)
-    shape = f"dedup {dedup.expire} {compiled.shape}"
+    shape = with_part(compiled.shape, "dedup", dedup.expire)
     return CompiledRule(partial(DedupProgram, code), compiled.streams, compiled.columns, shape, {stream: need})
 
 
@@ -103,7 +103,7 @@ def _compile_root(plan: RulePlan) -> CompiledRule:
             tables = tuple(dict.fromkeys(lookup.table for lookup in code.lookups))
             return CompiledRule(partial(BufferedProgram, code), streams, plan.columns, code.shape, needs, tables)
         case RowCode():
-            shape = "rows" if len(code.memories) == 1 else state_shape(plan)
+            shape = "" if len(code.memories) == 1 else state_shape(plan)
             return CompiledRule(partial(RowProgram, code), streams, plan.columns, shape, {code.stream: code.need})
         case _:
             assert_never(code)
@@ -114,7 +114,7 @@ def _compile_union(plan: UnionPlan, given: Collection[str]) -> CompiledRule:
     needs = merged_needs([c.needs for c in compiled])
     parts = [part_of(c, needs) for c in compiled]
     streams = tuple(dict.fromkeys(stream for c in compiled for stream in c.streams))
-    shape = repr([c.shape for c in compiled])
+    shape = together([c.shape for c in compiled])
     return CompiledRule(partial(CompositeProgram, parts, needs, Union), streams, plan.columns, shape, needs, merged_tables(compiled))
 
 
@@ -129,7 +129,7 @@ def chained(inner: Mapping[str, CompiledRule], outer: CompiledRule) -> CompiledR
     needs = merged_needs([*(c.needs for c in inner.values()), own])
     parts = [part_of(c, needs) for c in (*inner.values(), outer)]
     streams = tuple(dict.fromkeys([*(s for c in inner.values() for s in c.streams), *(s for s in outer.streams if s not in inner)]))
-    shape = repr([*(c.shape for c in inner.values()), outer.shape])
+    shape = together([*(c.shape for c in inner.values()), outer.shape])
     tables = merged_tables([*inner.values(), outer])
     factory = partial(CompositeProgram, parts, needs, partial(Chain, tuple(inner)))
     return CompiledRule(factory, streams, outer.columns, shape, needs, tables)

@@ -9,9 +9,10 @@ from plutino.compiler.aggregates import slices_code
 from plutino.compiler.buffered import filters_of, take_function, window_functions
 from plutino.compiler.code import build
 from plutino.compiler.fast import FastEmitter, NotFast
-from plutino.compiler.finishing import finish_code, finish_functions, state_shape
+from plutino.compiler.finishing import finish_code, finish_functions
 from plutino.compiler.items import json_numbers
 from plutino.compiler.pieces import Pieces, define
+from plutino.compiler.shapes import state_shape
 from plutino.execution.slicing import SlicingCode
 from plutino.planner.bound import Bound
 from plutino.planner.plan import Aggregate, RulePlan, Window, WindowSpec
@@ -67,7 +68,7 @@ def compile_slicing(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Slicing
         event_time=options.is_event_time,
         late_tolerance=options.late_tolerance,
         idle_timeout=options.idle_timeout,
-        shape=f"slices {state_shape(plan)}",
+        shape=state_shape(plan, "slices"),
         json_numbers=json_numbers(plan.root),
     )
     return code, functions

@@ -23,9 +23,11 @@ class RuleEffect(Struct, frozen=True):
     why: tuple[Ref, ...]
 
     def to_wire(self) -> dict[str, Any]:
-        """``{"rule": "r1", "action": "swap", "state": "kept", "why": ["stream s1"]}``."""
-        why = [str(ref) for ref in self.why]
-        return {self.ref.kind: self.ref.name, "action": self.effect.action, "state": self.effect.state, "why": why}
+        """``{"rule": "r1", "action": "swap", "state": "lost", "reason": "its window is another", "why": ["rule r1"]}``."""
+        shown = {self.ref.kind: self.ref.name, "action": self.effect.action, "state": self.effect.state}
+        if self.effect.reason:
+            shown["reason"] = self.effect.reason
+        return {**shown, "why": [str(ref) for ref in self.why]}
 
 
 async def effects_of(steps: Iterable[Item], removals: Iterable[Item], host: Host, progress: Progress) -> tuple[RuleEffect, ...]:

@@ -17,11 +17,14 @@ class Effect(Struct, frozen=True):
 
     - ``action``: it starts, is exchanged for its new version between two batches (``swap``), stops, or stays away although nothing is wrong
       with it, as something that it uses does not run here (``block``)
-    - ``state``: what becomes of the state that it has gathered (windows, counters); ``none`` when it has none
+    - ``state``: what becomes of the state that it has gathered (windows, counters); ``none`` when it has none, ``unknown`` where it is
+      kept but may not fit
+    - ``reason``: why, in words
     """
 
     action: Literal["start", "swap", "stop", "block"]
-    state: Literal["none", "kept", "lost"]
+    state: Literal["none", "kept", "lost", "unknown"]
+    reason: str = ""
 
 
 @runtime_checkable

@@ -93,11 +93,13 @@ async def test_the_state_of_a_rule_is_kept_where_that_is_possible(api: Api) -> N
     await api.ask("POST", "/data/import", document(WINDOW, r={}))
     await api.rule("plain")
     kept = (await api.ask("POST", "/data/diff?partial=1", document(WINDOW, r={"actions": [{"memory": {"topic": "x"}}]}))).json
-    assert kept["restarts"] == [{"rule": "r", "action": "swap", "state": "kept", "why": ["rule r"]}]
+    same = "what it gathers is the same"
+    assert kept["restarts"] == [{"rule": "r", "action": "swap", "state": "kept", "reason": same, "why": ["rule r"]}]
     lost = (await api.ask("POST", "/data/diff?partial=1", document(WINDOW.replace("5", "6"), r={}))).json
-    assert lost["restarts"] == [{"rule": "r", "action": "swap", "state": "lost", "why": ["rule r"]}]
-    other = document("SELECT b FROM demo", plain={})
-    assert (await api.ask("POST", "/data/diff?partial=1", other)).json["restarts"][0]["state"] == "none"
+    other = "its window is another"
+    assert lost["restarts"] == [{"rule": "r", "action": "swap", "state": "lost", "reason": other, "why": ["rule r"]}]
+    stateless = document("SELECT b FROM demo", plain={})
+    assert (await api.ask("POST", "/data/diff?partial=1", stateless)).json["restarts"][0]["state"] == "none"
     renamed = (await api.ask("POST", "/data/diff?partial=1", document(WINDOW, r={"name": "another name"}))).json
     assert (renamed["summary"]["updated"], "restarts" in renamed) == (1, False)
 

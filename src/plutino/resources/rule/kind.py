@@ -18,7 +18,7 @@ from plutino.resources.rule.calls import called_functions, plugins_of
 from plutino.resources.rule.compiling import Compiled
 from plutino.resources.rule.drawn import SINK, SOURCE, called_in, draw, drawing_text, nodes_in, plan_graph, source_uses
 from plutino.resources.rule.endpoints import endpoints
-from plutino.resources.rule.outlook import Version, memory_topics, stop_effect, swap_effect
+from plutino.resources.rule.outlook import Version, memory_topics, stop_effect, swap_effect, version_of
 from plutino.resources.rule.properties import sink_refs
 from plutino.resources.rule.provision import Provision, waiting_format
 from plutino.resources.rule.tracing import tracing_endpoints
@@ -151,7 +151,7 @@ class RuleKind:
             return
         self._deployed[name] = prepared.made_of
         self._columns[name] = prepared.columns
-        self._versions[name] = (prepared.deployment.program, prepared.deployment.shape)
+        self._versions[name] = version_of(prepared.deployment, prepared.made_of.functions)
         await host.deploy(prepared.deployment)
 
     async def resume(self, rule: str, host: Host) -> bool:
@@ -175,12 +175,12 @@ class RuleKind:
             if after is None or not prepared.obstacle:
                 return None
             told = host.state(name) == _FAILED and self._obstacles.get(name) == prepared.obstacle
-            return None if told else Effect("block", "none")
+            return None if told else Effect("block", "none", prepared.obstacle)
         if not running:
             return Effect("start", "none")
         if self._deployed.get(name) == prepared.made_of:
             return None
-        return swap_effect(self._versions.get(name), (prepared.deployment.program, prepared.deployment.shape))
+        return swap_effect(self._versions.get(name), version_of(prepared.deployment, prepared.made_of.functions))
 
     def writes(self, definition: Definition, env: Environment) -> Iterable[str]:
         """Topics of its memory sinks."""
