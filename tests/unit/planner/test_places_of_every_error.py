@@ -67,7 +67,7 @@ W = "tumblingwindow(ss, 1)"
         (
             "select abs(temp) over (when true) as a from ty",
             "Found OVER after non analytic",
-            "abs(temp) over (partition by name)",
+            "abs(temp) over (when true)",
             PLAIN,
         ),
         ("select lag(max(temp)) as x from ty", "aggregate max in analytic function lag", "max(temp)", PLAIN),
