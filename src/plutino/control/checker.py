@@ -14,7 +14,7 @@ from plutino.control.progress import Phase, Progress
 from plutino.control.sections import RULE, entry_of
 from plutino.control.staging import Found
 from plutino.control.trigger import started, with_started
-from plutino.errors import DefinitionError, NotFoundError, PlutinoError
+from plutino.errors import ConflictError, DefinitionError, NotFoundError, PlutinoError
 from plutino.model import Blobs, Definition, Ref
 from plutino.spi import Change, Environment, Mode, ResourceSpec
 from plutino.spi.discretion import declared_secrets, make_discreet
@@ -116,7 +116,7 @@ class Checker:
         reading = _Reading(draft, dict(texts), lambda ref, text: self._item(ref, text, keep_triggers, found.get(ref)), self.failure)
         env = Desired(self._committed, reading.wanted, reading.after, reading.released)
         refused = await self._check_all(draft, _told(texts, reading, progress), env, mode, pacer)
-        while refused and settle:
+        while settle and (refused := [*refused, *self._needed(draft)]):
             for ref in refused:
                 del draft.items[ref], reading.wanted[ref]
             env.forget_names()
@@ -234,6 +234,22 @@ class Checker:
         item.prepared = item.spec.check(item.before, item.after, env, mode)
         if item.after is not None:
             item.uses = tuple(dict.fromkeys(item.spec.depends_on(item.after, env)))
+
+    def _needed(self, draft: Draft) -> list[Ref]:
+        """Deletions of what objects use that were refused, and so stay as they were: these are refused, too."""
+        staying = [failure.ref for failure in draft.failures if failure.ref is not None and self._committed.get(failure.ref) is not None]
+        users: dict[Ref, Ref] = {}
+        while staying:
+            user = staying.pop()
+            for used in self._graph.uses(user):
+                if used not in users:
+                    users[used] = user
+                    staying.append(used)
+        needed = [ref for ref in users if (item := draft.items.get(ref)) is not None and item.after is None]
+        for ref in needed:
+            text = f"{ref.kind} {ref.name} is kept: {users[ref]} stays as it was, and uses it"
+            draft.failures.append(self.failure(ref, ConflictError(text)))
+        return needed
 
     def _users(self, draft: Draft, refused: list[Ref]) -> list[Item | None]:
         """Items that use what was refused, as they are drafted or as they are now."""

@@ -13,6 +13,7 @@ from plutino.catalog import BlobStore
 from plutino.catalog.blobs import pieces_of
 from plutino.catalog.download import read_pieces, shown
 from plutino.control.environment import Committed
+from plutino.control.meaning import same_meaning
 from plutino.errors import PlutinoError
 from plutino.model import Blobs, Definition, Ref
 from plutino.spi import Blob, Mode, ResourceSpec, Staged
@@ -87,11 +88,11 @@ class Staging:
             self._made[ref] = (text, made)
 
     def _kept_of(self, ref: Ref, text: str, mode: Mode) -> Blobs:
-        """Bytes that belong to this very text."""
+        """Bytes that belong to this very text, or to one that says the same: where they came from may be gone."""
         if ref in self._kept:
             return self._kept[ref]
         stored = self._committed.get(ref)
-        return stored.blobs if stored is not None and stored.text == text and mode not in _FORCED else ()
+        return stored.blobs if stored is not None and mode not in _FORCED and same_meaning(ref, text, stored.text) else ()
 
 
 class _Area:

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import msgspec
 
 from plutino.control.changeset import Changeset
 from plutino.control.documents.content import DocumentContent, Steps
 from plutino.control.effects import RuleEffect
 from plutino.control.failure import Failure
+from plutino.control.meaning import same_meaning
 from plutino.control.report import config_response
-from plutino.control.sections import GROUPED, RULE, entry_of, kinds_by_section
-from plutino.control.trigger import FIELD
+from plutino.control.sections import GROUPED, entry_of, kinds_by_section
 from plutino.errors import Fault, UnsupportedError
 from plutino.model import Blobs, Definition, Ref
-from plutino.model.definition import same_value
 from plutino.spi import ResourceSpec
 
 
@@ -116,28 +112,7 @@ def spelled(
         stored = present(ref)
         if stored is not None and stored != text:
             carried = portable(ref) if ref.kind in portable_kinds else None
-            if text == carried or (meant and any(_same_meaning(ref, text, known) for known in (stored, carried))):
+            if text == carried or (meant and any(same_meaning(ref, text, known) for known in (stored, carried))):
                 texts[ref] = stored
         yield
     return texts
-
-
-def _same_meaning(ref: Ref, text: str, known: str | None) -> bool:
-    if known is None:
-        return False
-    value = _meaning(ref, known)
-    return value is not _UNREADABLE and same_value(value, _meaning(ref, text))
-
-
-_UNREADABLE = object()
-
-
-def _meaning(ref: Ref, text: str) -> Any:
-    """The JSON value of a text; a rule that says nothing about it is started."""
-    try:
-        value = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        return _UNREADABLE
-    if ref.kind == RULE and isinstance(value, dict) and value.get(FIELD) is True:
-        del value[FIELD]
-    return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -155,6 +156,18 @@ async def test_continue_leaves_what_failed_as_it_was(at: Bench) -> None:
     assert sorted(at.texts()) == ["rule:r", "source_config:mqtt.c1", "source_config:mqtt.c2", "stream:s"]
     assert sorted(fault.path for fault in result.faults) == ["rules.x", "sourceConfig.mqtt", "streams.s", "uploads.u"]
     assert result.config_response()["uploads"] == at.control.import_status()["uploads"] != {}
+
+
+@pytest.mark.parametrize("text", ["{", {"refuse": "no"}])
+async def test_continue_keeps_what_is_needed_by_what_stays(at: Bench, text: Any) -> None:
+    """A refused rule stays as it was, and with it all that it uses, directly or not; the rest of the document is heeded."""
+    uses = {"s": {"uses": ["source_config:mqtt.k"]}, "t": {}}
+    await load(at, document(sourceConfig={"mqtt": '{"k":{}}'}, streams=uses, rules={"r": ON_S}))
+    result = await load(at, document(rules={"r": text}), on_error="continue")
+    assert sorted(at.texts()) == ["rule:r", "source_config:mqtt.k", "stream:s"]
+    told = {fault.path: fault.text for fault in result.faults}
+    assert told["streams.s"] == "stream s is kept: rule r stays as it was, and uses it"
+    assert sorted(told) == ["rules.r", "sourceConfig.mqtt.k", "streams.s"]
 
 
 async def test_a_dry_run_of_an_import(at: Bench) -> None:

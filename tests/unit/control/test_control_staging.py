@@ -131,6 +131,17 @@ async def test_the_same_text_fetches_anew_when_asked_by_hand_only(bench: Staged)
     assert bench.control.revision == 2
 
 
+async def test_another_spelling_needs_no_source(bench: Staged) -> None:
+    """A text that says the same has its bytes already, also when the place is gone from which they came; the spelling is taken over."""
+    text = bench.source("one")
+    await bench.archive(text)
+    (bench.directory / "source").unlink()
+    spaced = text.replace(":", " : ", 1)
+    result = await bench.control.import_document(document(Schema={"a": spaced}), partial=False, origin=ORIGIN)
+    assert [change.verb for change in result.changeset.changes] == ["unchanged"]
+    assert (bench.texts()["archive:a"], bench.kept()) == (spaced, ["one"])
+
+
 async def test_rollback_restores_bytes_without_their_source(bench: Staged) -> None:
     """The history names the bytes of each text."""
     await bench.archive(bench.source("one"))

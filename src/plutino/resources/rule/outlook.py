@@ -53,7 +53,7 @@ def swap_effect(old: Version | None, new: Version) -> Effect:
 
 def stop_effect(old: Version | None) -> Effect:
     """What becomes of a running rule's state when it stops."""
-    return Effect("stop", "lost", "it stops") if old is not None and old.has_state else Effect("stop", "none")
+    return Effect("stop", "lost") if old is not None and old.has_state else Effect("stop", "none")
 
 
 def memory_topics(sinks: Iterable[tuple[str, str, Any]], env: Environment) -> Iterator[str]:
