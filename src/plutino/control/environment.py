@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from plutino.model import Definition, Ref
 from plutino.spi import Connecting, Functional, Registry, ResourceSpec, UserConnector, UserFunction
+from plutino.spi.resource import stands_in
 
 FUNCTION = "function"
 Brought: TypeAlias = "UserFunction | UserConnector"
@@ -31,7 +32,8 @@ class Committed:
         self._triggers = triggers
         self._blob_path = blob_path
         self.bringing = {kind: spec for kind, spec in specs.items() if isinstance(spec, Functional | Connecting)}
-        self._brought: dict[Key, Brought] = {}
+        self._brought: dict[Key, list[Brought]] = {}
+        """What is really there goes first."""
         self._brought_by: dict[Ref, tuple[Key, ...]] = {}
         self._kinds: dict[str, dict[str, Definition]] = {}
         self._names: dict[str, Sequence[str]] = {}
@@ -71,7 +73,11 @@ class Committed:
 
     def brought(self, key: Key) -> Brought | None:
         """What a committed object brings under this role and name."""
-        return self._brought.get(key)
+        return next(iter(self.all_brought(key)), None)
+
+    def all_brought(self, key: Key) -> Sequence[Brought]:
+        """The same of all objects that bring it, what is really there first."""
+        return self._brought.get(key, ())
 
     def blob(self, digest: str) -> str:
         """The file with these bytes."""
@@ -99,12 +105,13 @@ class Committed:
 
     def _replace_brought(self, ref: Ref, definition: Definition | None) -> None:
         for key in self._brought_by.pop(ref, ()):
-            present = self._brought.get(key)
-            if present is not None and present.owner == ref:
-                del self._brought[key]
+            left = [made for made in self._brought.pop(key) if made.owner != ref]
+            if left:
+                self._brought[key] = left
         found = brought_by(definition, self.bringing)
+        for key, made in found.items():
+            self._brought[key] = sorted([*self._brought.get(key, ()), made], key=stands_in)
         if found:
-            self._brought.update(found)
             self._brought_by[ref] = tuple(found)
 
 
@@ -151,7 +158,7 @@ class Desired:
         self._after = after
         self._released = released
         self._names: dict[str, Sequence[str]] = {}
-        self._wanted_brought: dict[Key, Brought] | None = None
+        self._wanted_brought: dict[Key, list[Brought]] | None = None
 
     @property
     def registry(self) -> Registry:
@@ -211,14 +218,17 @@ class Desired:
 
     def _brought(self, key: Key) -> Brought | None:
         # Who is there goes first: a newcomer with the same name finds that it is taken.
-        found = self._committed.brought(key)
-        return found if found is not None and found.owner not in self._wanted else self._brought_by_wanted().get(key)
+        there = [made for made in self._committed.all_brought(key) if made.owner not in self._wanted]
+        if there and not stands_in(there[0]):
+            return there[0]
+        return min((*there, *self._brought_by_wanted().get(key, ())), key=stands_in, default=None)
 
-    def _brought_by_wanted(self) -> Mapping[Key, Brought]:
+    def _brought_by_wanted(self) -> Mapping[Key, Sequence[Brought]]:
         if self._wanted_brought is None:
             # Made in one go: texts that do not parse are taken out of what is wanted meanwhile.
             refs = [ref for ref in self._wanted if ref.kind in self._committed.bringing]
             self._wanted_brought = {}
             for ref in refs:
-                self._wanted_brought.update(brought_by(self.get(ref), self._committed.bringing))
+                for key, made in brought_by(self.get(ref), self._committed.bringing).items():
+                    self._wanted_brought.setdefault(key, []).append(made)
         return self._wanted_brought

@@ -19,7 +19,7 @@ from plutino.spi.archive import Archive, open_archive
 from plutino.spi.function import Arg, FunctionSpec
 from plutino.spi.gojson import GoJsonError, Shape, bind, decode
 from plutino.spi.multipart import boundary_of, parts_of
-from plutino.spi.resource import Call, Environment
+from plutino.spi.resource import Call, Environment, stands_in
 from plutino.spi.staging import SCHEME, Area, Blob, DeclaredConnector
 from plutino.spi.wire import with_prefix
 
@@ -216,19 +216,22 @@ def check_symbols(role: str, names: tuple[str, ...], package: str) -> None:
         raise DefinitionError(f"{package}, {role} {twice} is given twice")
 
 
-def check_new_functions(names: tuple[str, ...], owner: Ref, env: Environment) -> None:
-    """ConflictError when another object has brought one of these functions; built-in ones go first wherever names are equal."""
+def check_new_functions(names: tuple[str, ...], owner: Ref, env: Environment, *, stand_in: bool = False) -> None:
+    """ConflictError when another object has brought one of these functions; built-in ones go first wherever names are equal.
+
+    What stands in (``stand_in``) and what does not may have one name.
+    """
     for name in names:
         found = env.function(name)
-        if found is not None and found.owner != owner:
+        if found is not None and found.owner != owner and stands_in(found) is stand_in:
             raise ConflictError(f"function name {name} already exists; it belongs to {found.owner}")
 
 
-def check_new_connectors(declared: tuple[DeclaredConnector, ...], owner: Ref, env: Environment) -> None:
-    """ConflictError when another object has brought one of these sources or sinks; built-in ones go first wherever names are equal."""
+def check_new_connectors(declared: tuple[DeclaredConnector, ...], owner: Ref, env: Environment, *, stand_in: bool = False) -> None:
+    """The same for sources and sinks."""
     for made in declared:
         found = env.connector(made.role, made.name)
-        if found is not None and found.owner != owner:
+        if found is not None and found.owner != owner and stands_in(found) is stand_in:
             raise ConflictError(f"{made.role} name {made.name} already exists; it belongs to {found.owner}")
 
 

@@ -42,6 +42,12 @@ class UserConnector(Struct, frozen=True):
     owner: Ref
 
 
+def stands_in(found: UserFunction | UserConnector) -> bool:
+    """Whether it only says that it would be there elsewhere (``native_plugin``); what is really there goes first."""
+    unavailable = found.spec.unavailable if isinstance(found, UserFunction) else found.declared.unavailable
+    return bool(unavailable) and found.owner.kind == "native_plugin"
+
+
 class Environment(Protocol):
     """Read-only view of the *desired* state, so that a definition is checked against what will be."""
 

@@ -153,16 +153,34 @@ async def test_graphs_know_them_too(api: Api) -> None:
         assert f"{symbol}: declared by the native plugin" in api.host.messages["g"]
 
 
-async def test_a_name_belongs_to_one_object(api: Api, tmp_path: Path) -> None:
-    """Another plugin with a function of the entry is refused, and an entry after it, which says that it can be left out."""
+@pytest.mark.parametrize("entry_first", [True, False])
+async def test_what_is_really_there_goes_first(api: Api, tmp_path: Path, entry_first: bool) -> None:
+    """A plugin that brings a function of the entry may stand beside it, whichever came first; without it the entry counts again."""
     adder = packed(tmp_path / "adder.zip", portable(functions=["echo"]))
+
+    async def plugin() -> None:
+        assert (await api.ask("POST", "/plugins/portables", {"name": "adder", "file": adder})).status == 201
+
+    if entry_first:
+        await install(api, "functions", "echo")
+        await plugin()
+    else:
+        await plugin()
+        await install(api, "functions", "echo")
+    found = api.controller.environment.function("echo")
+    assert str(found and found.owner) == "portable_plugin adder"
+    assert (await api.ask("DELETE", "/plugins/portables/adder")).status == 200
+    found = api.controller.environment.function("echo")
+    assert str(found and found.owner) == "native_plugin functions_echo"
+
+
+async def test_two_entries_do_not_declare_one_function(api: Api) -> None:
+    """Neither would be there more than the other."""
     await install(api, "functions", "echo")
-    refused = await api.ask("POST", "/plugins/portables", {"name": "adder", "file": adder})
-    assert "function name echo already exists; it belongs to native_plugin functions_echo" in refused.json["message"]
-    assert (await api.ask("DELETE", "/plugins/functions/echo")).status == 200
-    assert (await api.ask("POST", "/plugins/portables", {"name": "adder", "file": adder})).status == 201
-    text = (await install(api, "functions", "echo")).json["message"]
-    assert text.endswith("it belongs to portable_plugin adder; leave this entry out, as its Go library would not run here")
+    refused = await install(api, "functions", "image", functions=["echo"])
+    assert refused.json["message"].endswith(
+        "belongs to native_plugin functions_echo; leave this entry out, as its Go library would not run here"
+    )
 
 
 async def test_a_wheel_under_such_a_name_is_read(api: Api, tmp_path: Path) -> None:

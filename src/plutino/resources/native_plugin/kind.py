@@ -118,8 +118,9 @@ class NativePluginKind:
         if content.package is not None:
             check_script(content.package.script, env.settings)
         try:
-            check_new_functions(tuple(made.name for made in self.functions(after)), after.ref, env)
-            check_new_connectors(self.connectors(after), after.ref, env)
+            stand_in = content.package is None
+            check_new_functions(tuple(made.name for made in self.functions(after)), after.ref, env, stand_in=stand_in)
+            check_new_connectors(self.connectors(after), after.ref, env, stand_in=stand_in)
         except ConflictError as error:
             if content.package is None:
                 raise ConflictError(f"{error.message}; leave this entry out, as its Go library would not run here") from None
