@@ -26,6 +26,7 @@ def migrate(directory: str, output: str | None, bundle: str | None, as_json: boo
 
     Its database is copied and read; nothing there is changed, and the server may be running. What cannot be brought along is told.
     """
+    output = None if output == "-" else output
     if bundle is not None and layout.form_of(bundle) is not BUNDLE:
         raise Misuse(f"{bundle} is no name of a bundle", "name it FILE.zip")
     found, notes = read_store(directory)

@@ -127,6 +127,6 @@ class _Area:
     def _taken(self, role: str, blob: Blob, limit: int, url: str) -> Blob:
         self._held.append(blob.digest)
         if blob.size > limit:
-            raise PlutinoError(f"file {shown(url)} has {blob.size} bytes; at most {limit} are read")
+            raise PlutinoError(f"{f'file {shown(url)}' if url else role} has {blob.size} bytes; at most {limit} are read")
         self.used[role] = blob.digest
         return blob
