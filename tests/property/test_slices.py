@@ -19,7 +19,7 @@ from plutino.execution.buffered import BufferedProgram
 from plutino.execution.slicing import SlicingCode
 from plutino.planner import plan_rule
 from plutino.planner.plan import RulePlan
-from plutino.spi import DecodePlan, Program, RuleOptions
+from plutino.spi import Capturing, DecodePlan, Program, RuleOptions
 from plutino.sql import parse_select
 from unit.planner.test_extensions import START, environment, shown
 
@@ -36,8 +36,11 @@ SQL = (
     "select sum(x) as s, max(x) as hi, count(*) as n, window_start() as b, window_end() as e from a group by countwindow(5, 2)",
     "select y, avg(x) as a, count(x) as n from a where y > 0 group by y, countwindow(7, 1)",
     "select y, avg(x) as a, max(x) as hi from a group by y, countwindow(40, 2) having sum(x) > 2",
+    "select x, count(*) as n, max(y) as hi from a group by x, slidingwindow(ms, 20)",
+    "select x, sum(y) as s, y + 1 as z from a group by slidingwindow(ms, 40) over (when y > 1)",
+    "select x, y, count(*) as n from a group by x, hoppingwindow(ms, 20, 7) order by y",
 )
-VALUES = st.one_of(st.integers(-5, 5), st.floats(-5, 5), st.none(), st.sampled_from(["p", "q"]))
+VALUES = st.one_of(st.integers(-5, 5), st.floats(-5, 5), st.none(), st.sampled_from(["p", "q", True, False, 1, 1.0, 0.0, -0.0, 2**64, [1]]))
 NUMBERS = st.one_of(st.floats(-5, 5), st.integers(-5, 5))
 READINGS = st.one_of(NUMBERS, st.none())
 
@@ -72,7 +75,10 @@ def run(program: Program, steps: list[tuple[int, list[dict[str, Any]]]], *, rest
         batch.arrival = now
         found.append(given_out(program.push("a", batch)))
         if restart is not None:
-            state = program.snapshot()
+            assert isinstance(program, Capturing)
+            encode = program.capture()
+            program.push("a", batch)  # what comes in meanwhile is not part of the state
+            state = encode()
             program = restart()
             program.restore(state)
     return found

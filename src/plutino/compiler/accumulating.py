@@ -14,7 +14,7 @@ from plutino.compiler.fast import FastEmitter, NotFast
 from plutino.compiler.finishing import asked_behind, finish_code, finish_functions
 from plutino.compiler.items import json_numbers
 from plutino.compiler.pieces import Pieces, define
-from plutino.compiler.shapes import state_shape
+from plutino.compiler.shapes import state_shape, with_part
 from plutino.execution.accumulating import AccumulatingCode
 from plutino.execution.accumulators import GroupCode
 from plutino.execution.closing import BoundaryClosing, Closing, CountClosing, SessionClosing
@@ -73,6 +73,7 @@ def compile_accumulating(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Ac
     made = build(functions, pieces.constants)
     fast, sharing = "fast" in functions, shares_rows(spec)
     exact = spec.length <= (spec.hop or spec.length) * EXACT_SHARE
+    kept = slices_code(plan, aggregate, exact=exact, alone=reads_rows_alone(pieces, aggregate)) if sharing else None
     code = AccumulatingCode(
         groups=group_code(pieces, aggregate, made),
         finish=finish_code(pieces, made),
@@ -83,13 +84,13 @@ def compile_accumulating(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Ac
         closing=None if spec.kind == "statewindow" else partial(_closing, spec, options.is_event_time),
         states=StatesCode(made["begin"], made.get("close"), made.get("partition")) if spec.kind == "statewindow" else None,
         take=made.get("take0"),
-        slices=slices_code(plan, aggregate, exact=exact, alone=reads_rows_alone(pieces, aggregate)) if sharing else None,
+        slices=kept,
         guarded=fast and bool(emitter.kinds),
         event_time=options.is_event_time,
         late_tolerance=options.late_tolerance,
         idle_timeout=options.idle_timeout,
         filtered=behind is not None,
-        shape=state_shape(plan, "slices" if sharing else "accumulators"),
+        shape=state_shape(plan, "accumulators") if kept is None else with_part(state_shape(plan, "slices"), "shown", kept.kept),
         json_numbers=json_numbers(plan.root),
     )
     return code, functions

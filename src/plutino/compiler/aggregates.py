@@ -82,14 +82,15 @@ def slices_code(plan: RulePlan, aggregate: Aggregate, *, exact: bool, alone: boo
         makers=tuple(accumulator_of(call, items) for call in aggregate.calls),
         columns=columns,
         loose=tuple(is_loose(argument, items) for argument in arguments),
-        keeps=("rows" if _shows_columns(plan) else "nothing") if alone else "entries",
+        shown=_shown_columns(plan) if alone else (),
+        entries=not alone,
         exact=exact,
     )
 
 
-def _shows_columns(plan: RulePlan) -> bool:
-    """Whether the output reads columns beside the aggregates: those of the first row."""
-    return any(isinstance(p, ColumnRef) for e in asked_behind(plan) for p in walk(e))
+def _shown_columns(plan: RulePlan) -> tuple[str, ...]:
+    """The columns that the output reads beside the aggregates: those of the first row."""
+    return tuple(sorted({p.name for e in asked_behind(plan) for p in walk(e) if isinstance(p, ColumnRef)}))
 
 
 def function_of(call: AggregateCall, items: tuple[Item, ...]) -> Callable[..., Any]:

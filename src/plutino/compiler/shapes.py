@@ -18,6 +18,7 @@ _REASONS = {
     "lookups": "its lookups are others",
     "conditions": "a condition has come or gone",
     "time": "its time is counted otherwise",
+    "shown": "it shows other columns of the rows in its window",
     "dedup": "its repetitions are told apart otherwise",
     "form": "its state is kept in another form",
 }

@@ -12,7 +12,7 @@ from plutino.compiler.fast import FastEmitter, NotFast
 from plutino.compiler.finishing import finish_code, finish_functions
 from plutino.compiler.items import json_numbers
 from plutino.compiler.pieces import Pieces, define
-from plutino.compiler.shapes import state_shape
+from plutino.compiler.shapes import state_shape, with_part
 from plutino.execution.slicing import SlicingCode
 from plutino.planner.bound import Bound
 from plutino.planner.plan import Aggregate, RulePlan, Window, WindowSpec
@@ -48,6 +48,7 @@ def compile_slicing(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Slicing
     functions |= finish_functions(pieces)
     made = build(functions, pieces.constants)
     fast = "fast" in functions
+    kept = slices_code(plan, aggregate, exact=False, alone=alone)
     code = SlicingCode(
         groups=group_code(pieces, aggregate, made),
         finish=finish_code(pieces, made),
@@ -63,12 +64,12 @@ def compile_slicing(plan: RulePlan, operators: tuple[str, ...]) -> tuple[Slicing
         triggers=made.get("triggers"),
         take=made.get("take0"),
         admits=made.get("admits"),
-        slices=slices_code(plan, aggregate, exact=False, alone=alone),
+        slices=kept,
         guarded=fast and bool(emitter.kinds),
         event_time=options.is_event_time,
         late_tolerance=options.late_tolerance,
         idle_timeout=options.idle_timeout,
-        shape=state_shape(plan, "slices"),
+        shape=with_part(state_shape(plan, "slices"), "shown", kept.kept),
         json_numbers=json_numbers(plan.root),
     )
     return code, functions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from plutino.execution.finishing import FinishCode, finish
 from plutino.execution.memory import Memory, RuleClock
 from plutino.execution.ordering import EventOrder
 from plutino.execution.output import Output
+from plutino.execution.packing import packed, value
 from plutino.execution.sliced import SlicedGroups
 from plutino.execution.slices import SlicesCode
 from plutino.execution.stated import OpenState, OpenStates, StatesCode
@@ -63,7 +65,8 @@ class AccumulatingProgram:
         self._code = code
         self._memories: list[Any] = [make() for make in code.memories]
         self._closing = None if code.closing is None else code.closing()
-        self._states = None if code.states is None else OpenStates(code.states, self._memories, self._opened)
+        opened = partial(Groups, code.groups, self._memories)
+        self._states = None if code.states is None else OpenStates(code.states, self._memories, opened)
         self._open: Groups | SlicedGroups = self._opened()
         self._order = EventOrder(code.late_tolerance, idle=code.idle_timeout) if code.event_time else None
         self._trusted = True
@@ -291,13 +294,18 @@ class AccumulatingProgram:
         return due if self._order is None else self._order.deadline(due)
 
     def snapshot(self) -> bytes:
-        kept = [None if part is None else part.snapshot() for part in (self._closing, self._states, self._order)]
-        return msgspec.msgpack.encode((kept, self._open.snapshot(), [memory.snapshot() for memory in self._memories]))
+        return self.capture()()
+
+    def capture(self) -> Callable[[], bytes]:
+        """What encodes the state as it is now (``spi.Capturing``)."""
+        rest = [None if part is None else part.snapshot() for part in (self._closing, self._states, self._order)]
+        contents = self._open.written() if isinstance(self._open, SlicedGroups) else value(self._open.snapshot())
+        return partial(packed, [value([rest, [memory.snapshot() for memory in self._memories]]), contents])
 
     def restore(self, state: bytes) -> None:
         if not state:
             return
-        (closing, states, order), contents, memories = msgspec.msgpack.decode(state)
+        ((closing, states, order), memories), contents = msgspec.msgpack.decode(state)
         if self._closing is not None:
             self._closing.restore(closing)
         if self._states is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -11,7 +12,7 @@ from msgspec import Struct
 from plutino.execution.portions import portion
 from plutino.execution.tokens import Gathering, Resumed, Tokens
 from plutino.model import Batch, RowError
-from plutino.spi import InputNeed, LookupAnswer, Program, Scanning
+from plutino.spi import Capturing, InputNeed, LookupAnswer, Program, Scanning
 from plutino.spi.suspension import Suspended
 
 
@@ -139,8 +140,13 @@ class CompositeProgram:
         return [row for rows in kept for row in rows] if kept else None
 
     def snapshot(self) -> bytes:
-        states = [program.snapshot() for program in self._programs]
-        return msgspec.msgpack.encode([states, self._tokens.snapshot()]) if any(states) or self._tokens.tables else b""
+        return self.capture()()
+
+    def capture(self) -> Callable[[], bytes]:
+        """What encodes the state as it is now (``spi.Capturing``)."""
+        parts = [p.capture() if isinstance(p, Capturing) else partial(bytes, p.snapshot()) for p in self._programs]
+        tokens = msgspec.Raw(msgspec.msgpack.encode(self._tokens.snapshot()))
+        return partial(_encoded, parts, tokens, bool(self._tokens.tables))
 
     def restore(self, state: bytes) -> None:
         if state:
@@ -148,3 +154,9 @@ class CompositeProgram:
             for program, kept in zip(self._programs, programs, strict=True):
                 program.restore(kept)
             self._tokens.restore(tokens)
+
+
+def _encoded(parts: Sequence[Callable[[], bytes]], tokens: msgspec.Raw, waits: bool) -> bytes:
+    """The state of several programs; ``waits``: also where none of them has any."""
+    states = [make() for make in parts]
+    return msgspec.msgpack.encode([states, tokens]) if any(states) or waits else b""

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from itertools import chain
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 from msgspec import Struct
 
 from plutino.execution.accumulators import PENDING_ROWS, GroupCode, Position, hashable
+from plutino.execution.columns import Texts
 from plutino.execution.entry import Entry
 from plutino.execution.failures import FAST_FAILURES, StageError
 from plutino.execution.finishing import Pair
+from plutino.execution.packing import Packing, Written
 from plutino.execution.slices import Slices, SlicesCode, Window
 from plutino.execution.state import pack_value, unpack_value
+from plutino.model import attribute, row_type
 
 TIDY_ROWS = 1024
-"""Rows after which what is too old is dropped, also where no window is given out."""
+"""Rows after which what is too old is dropped, also where no window is given out; where there are more groups, so many rows."""
 
 
-Portion: TypeAlias = tuple[Sequence[Any], Sequence[Any], Sequence[Sequence[Any]], Position]
-"""Rows with their keys, arguments and places."""
+Portion: TypeAlias = tuple[Sequence[Any], Sequence[Sequence[Any]], Position]
+"""Keys of rows, their columns (arguments, then what is shown), and their places."""
 
 
 class Failures(Struct):
@@ -39,7 +44,10 @@ class SlicedGroups:
     A row that fails behind the window fails every window that it is part of.
     """
 
-    __slots__ = ("_added", "_code", "_failures", "_groups", "_memories", "_order", "_pending", "_slices", "_sources", "_waiting")
+    __slots__ = (
+        *("_added", "_code", "_failures", "_getters", "_groups", "_memories", "_order", "_pending", "_row", "_slices", "_sources"),
+        *("_texts", "_waiting"),
+    )
 
     def __init__(self, code: GroupCode, slices: SlicesCode, memories: Sequence[Any]) -> None:
         self._code = code
@@ -47,6 +55,10 @@ class SlicedGroups:
         self._memories = memories
         self._sources = tuple(code.columns.index(i) for i in range(len(slices.loose)))
         """Per argument the first aggregate that takes it."""
+        self._getters = tuple(attrgetter(attribute(name)) for name in slices.shown)
+        self._row = row_type(slices.shown)
+        """Rows of what is shown."""
+        self._texts = Texts()
         self._groups: dict[Any, Slices] = {}
         self._failures: deque[Failures] = deque()
         self._order = 0
@@ -66,10 +78,12 @@ class SlicedGroups:
         if not kept:
             return 0
         places = at if isinstance(at, int) or len(kept) == len(rows) else _places_of(kept, rows, at)
+        if self._getters:
+            columns = [*columns, *(list(map(get, kept)) for get in self._getters)]
         if keys is None:
-            self._group(()).add(kept, columns, places, ())
+            self._group(()).add(len(kept), columns, places, ())
         else:
-            self._waiting.append((kept, keys, columns, places))
+            self._waiting.append((keys, columns, places))
             self._pending += len(kept)
             if self._pending >= PENDING_ROWS:
                 self._settle()
@@ -85,16 +99,14 @@ class SlicedGroups:
         if len(waiting) == 1:
             self._spread(*waiting[0])
             return
-        rows = [row for portion in waiting for row in portion[0]]
-        keys = [key for portion in waiting for key in portion[1]]
-        columns = [list(chain.from_iterable(parts)) for parts in zip(*(portion[2] for portion in waiting), strict=True)]
+        keys = [key for portion in waiting for key in portion[0]]
+        columns = [list(chain.from_iterable(parts)) for parts in zip(*(portion[1] for portion in waiting), strict=True)]
         places: list[int] = []
-        for portion in waiting:
-            at = portion[3]
-            places += [at] * len(portion[0]) if isinstance(at, int) else at
-        self._spread(rows, keys, columns, places)
+        for own, _, at in waiting:
+            places += [at] * len(own) if isinstance(at, int) else at
+        self._spread(keys, columns, places)
 
-    def _spread(self, rows: Sequence[Any], keys: Sequence[Any], columns: Sequence[Sequence[Any]], places: Position) -> None:
+    def _spread(self, keys: Sequence[Any], columns: Sequence[Sequence[Any]], places: Position) -> None:
         """Give rows to their groups."""
         chosen: dict[Any, list[int]] = {}
         for i, key in enumerate(keys):
@@ -105,8 +117,8 @@ class SlicedGroups:
         for key, own in chosen.items():
             parts = [[column[i] for i in own] for column in columns]
             order = [self._order + i for i in own]
-            self._group(key).add([rows[i] for i in own], parts, places if isinstance(places, int) else [places[i] for i in own], order)
-        self._order += len(rows)
+            self._group(key).add(len(own), parts, places if isinstance(places, int) else [places[i] for i in own], order)
+        self._order += len(keys)
 
     def add(self, entry: Entry, place: int) -> bool:
         """Take one row in the exact tier: whether it passed. StageError when it failed."""
@@ -115,9 +127,10 @@ class SlicedGroups:
             return False
         self._settle()
         key, values, _ = taken
-        kept = entry if self._slices.keeps == "entries" else entry.row
+        columns = [(values[i],) for i in self._sources]
+        columns += [(get(entry.row),) for get in self._getters]
         order = (self._order,) if self._code.grouped else ()
-        self._group(key).add([kept], [(values[i],) for i in self._sources], place, order)
+        self._group(key).add_one(columns, place, order, entry)
         self._order += 1
         self._added += 1
         return True
@@ -125,7 +138,7 @@ class SlicedGroups:
     def _group(self, key: Any) -> Slices:
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = Slices(self._slices)
+            group = self._groups[key] = Slices(self._slices, self._texts)
         return group
 
     def fail(self, error: StageError, place: int) -> None:
@@ -138,7 +151,7 @@ class SlicedGroups:
 
     def tidy(self, oldest: int) -> None:
         """Drop what stands before ``oldest``, if much has come since the last time."""
-        if self._added >= TIDY_ROWS:
+        if self._added >= TIDY_ROWS and self._added >= len(self._groups):
             self._added = 0
             self._since(oldest)
 
@@ -159,10 +172,9 @@ class SlicedGroups:
 
     def _first_of(self, window: Window) -> Entry:
         """What can be asked of the first row of a window."""
-        first = window.first
-        if first is None:
-            return self._code.empty
-        return first if isinstance(first, Entry) else Entry(first, 0, {}, None)
+        if self._getters:
+            return Entry(self._row(*window.shown), 0, {}, None)
+        return window.entry or self._code.empty
 
     def _since(self, oldest: int) -> list[Window]:
         self._settle()
@@ -178,17 +190,32 @@ class SlicedGroups:
             del self._groups[key]
         return windows
 
-    def snapshot(self) -> Any:
+    def written(self) -> Written:
+        """What writes the groups as they are now."""
         self._settle()
-        groups = [[pack_value(key), slices.snapshot()] for key, slices in self._groups.items()]
-        return [groups, [[f.place, f.stage, f.text] for f in self._failures], self._order]
+        groups = [(key, slices.written()) for key, slices in self._groups.items()]
+        return partial(_write, groups, [[f.place, f.stage, f.text] for f in self._failures], self._order)
 
     def restore(self, state: Any) -> None:
+        """Take over what was written."""
         groups, failures, self._order = state
         self._groups = {}
         for key, kept in groups:
             self._group(hashable(unpack_value(key))).restore(kept)
         self._failures = deque(Failures(*failure) for failure in failures)
+
+
+def _write(groups: Sequence[tuple[Any, Sequence[Written]]], failures: list[Any], order: int, out: Packing) -> None:
+    out.begin(3)
+    out.begin(len(groups))
+    for key, slices in groups:
+        out.begin(2)
+        out.value(pack_value(key))
+        out.begin(len(slices))
+        for write in slices:
+            write(out)
+    out.value(failures)
+    out.value(order)
 
 
 def _order(window: Window) -> int:

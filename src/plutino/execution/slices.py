@@ -1,7 +1,7 @@
 """The rows of a window that moves forward, as slices: columns of what aggregates need, with the aggregates of every full slice.
 
 A result puts together the rest of the first slice and what is kept of all slices behind it: two steps however many rows the window
-holds. A row costs eight bytes per column, and eight for its place.
+holds. A row costs eight bytes per column, and eight for its place; a column whose values are all the same costs nothing.
 
 Sums of floats: over at most ``EXACT_ROWS`` rows, or wherever a window is told to be ``exact``, they are added from left to right as over
 kept rows; beyond that the last digit may differ, as parts are summed apart.
@@ -13,20 +13,25 @@ from array import array
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import islice, repeat
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
-from plutino.execution.aggregates import Accumulator, Failed
-from plutino.execution.entry import pack_entry, unpack_entry
-from plutino.execution.state import pack_row, pack_value, unpack_row, unpack_value
+from plutino.execution.aggregates import Accumulator
+from plutino.execution.columns import Column, Same, Texts, argument, read_column, shown, write_column
+from plutino.execution.entry import Entry, pack_entry, unpack_entry
+from plutino.execution.packing import Packing, Written
 
 SLICE_ROWS = 512
+LONG_SLICE_ROWS = 1024
+FEW_SLICES = 64
+"""Groups of more slices than that get longer ones, up to ``LONG_SLICE_ROWS``: now and then all slices are looked at."""
 EXACT_ROWS = 64
-Column: TypeAlias = "array[float] | array[int] | list[Any]"
 Merged: TypeAlias = list[Accumulator | None]
-"""Per aggregate what several slices give together; None where they cannot be put together (kinds of values differ)."""
+"""Per aggregate what several slices give together; None where they cannot be put together (kinds of values differ), and where rows are
+counted, as slices know how many they have."""
 
 
 class SlicesCode(Struct, frozen=True):
@@ -34,43 +39,81 @@ class SlicesCode(Struct, frozen=True):
 
     - ``makers``: what makes each aggregate; ``columns``: per aggregate the number of its argument, None where rows are counted
     - ``loose``: per argument, whether whole numbers mean floats
-    - ``keeps``: what the output reads of the first row beside the aggregates: nothing, its columns, or more (the whole entry)
+    - ``shown``: the columns that the output reads of the first row beside the aggregates; ``entries``: it reads more of it than columns
     - ``exact``: every result adds up all rows, from left to right
     """
 
     makers: tuple[Callable[[], Accumulator], ...]
     columns: tuple[int | None, ...]
     loose: tuple[bool, ...]
-    keeps: Literal["nothing", "rows", "entries"]
+    shown: tuple[str, ...]
+    entries: bool
     exact: bool
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """What is kept of rows beside arguments, by name; ``*`` for all of it."""
+        return ("*",) if self.entries else self.shown
 
 
 class Slice:
-    """Up to ``SLICE_ROWS`` rows: their places (times, or numbers), order among all groups, arguments, and what is kept of the rows."""
+    """Up to ``size`` rows: their places (times, or numbers), order among all groups, and columns: arguments, then what is shown.
 
-    __slots__ = ("columns", "order", "own", "places", "rows")
+    ``entries``: the rows with everything, where the output reads more of them.
+    """
 
-    def __init__(self, columns: list[Column | None], rows: list[Any] | None) -> None:
+    __slots__ = ("columns", "entries", "order", "own", "places", "size")
+
+    def __init__(self, size: int, columns: list[Column | None], entries: list[Entry] | None) -> None:
+        self.size = size
         self.places: array[int] = array("q")
         self.order: array[int] = array("q")
         self.columns = columns
-        self.rows = rows
+        self.entries = entries
         self.own: Merged = []
         """The aggregates, once it is full."""
 
-    def values(self, column: int | None, low: int = 0) -> Sequence[Any]:
-        """The values of one argument from row ``low`` on; without argument as many values as there are rows."""
-        found: Sequence[Any] = self.places if column is None else self.columns[column] or ()
-        return found[low:] if low else found
+    def values(self, column: int, low: int = 0) -> Sequence[Any]:
+        """The values of one argument from row ``low`` on."""
+        held: Any = self.columns[column] or ()
+        found: Sequence[Any] = held[low:] if low else held
+        return found
+
+    def value(self, column: int, row: int) -> Any:
+        """One value of a column."""
+        held: Any = self.columns[column]
+        return held.value if held.__class__ is Same else held[row]
+
+    def written(self) -> Written:
+        """What writes the rows that there are now."""
+        return partial(_write, self, len(self.places), list(self.columns))
+
+
+def _write(part: Slice, count: int | None, columns: Sequence[Column | None], out: Packing) -> None:
+    """Write a slice with these columns; of one that grows meanwhile the first ``count`` rows."""
+    out.begin(4)
+    out.numbers(part.places if count is None else part.places[:count])
+    out.numbers(part.order if count is None else part.order[:count])
+    out.begin(len(columns))
+    for column in columns:
+        write_column(column, count, out)
+    if part.entries is None:
+        out.value(None)
+        return
+    entries = part.entries if count is None else part.entries[:count]
+    out.begin(len(entries))
+    for entry in entries:
+        out.value(pack_entry(entry))
 
 
 class Slices:
     """The rows of one group."""
 
-    __slots__ = ("_back", "_behind", "_code", "_folded", "_front", "_rows", "_slices", "_suffixes")
+    __slots__ = ("_back", "_behind", "_code", "_folded", "_front", "_rows", "_slices", "_suffixes", "_texts")
 
-    def __init__(self, code: SlicesCode) -> None:
+    def __init__(self, code: SlicesCode, texts: Texts) -> None:
         self._code = code
+        self._texts = texts
         self._slices: deque[Slice] = deque()
         self._rows = 0
         # the slices between first and last as a queue of two stacks: suffixes of the older ones, and the sum of the newer ones
@@ -82,28 +125,29 @@ class Slices:
         self._suffixes: dict[int, Any] = {}
         """By aggregate the suffixes of the first slice, once it is complete and they are asked for."""
 
-    def add(self, rows: Sequence[Any], columns: Sequence[Sequence[Any]], places: Sequence[int] | int, order: Sequence[int]) -> None:
-        """Take rows with their arguments. Their places do not go back; one for all or one each. ``order``: among the rows of all groups,
-        nothing where there is one group."""
-        low, count = 0, len(rows)
-        self._rows += count
+    def add(self, count: int, columns: Sequence[Sequence[Any]], places: Sequence[int] | int, order: Sequence[int]) -> None:
+        """Take so many rows: their arguments, then what is shown of them. Their places do not go back; one for all or one each.
+        ``order``: among the rows of all groups, nothing where there is one group."""
         if count == 1:
-            self._add_one(rows[0], columns, places if isinstance(places, int) else places[0], order)
+            self.add_one(columns, places if isinstance(places, int) else places[0], order, None)
             return
+        low = 0
+        self._rows += count
         while low < count:
             last = self._open()
-            high = min(count, low + SLICE_ROWS - len(last.places))
+            held = len(last.places)
+            high = min(count, low + last.size - held)
             last.places.extend(repeat(places, high - low) if isinstance(places, int) else places[low:high])
             last.order.extend(order[low:high])
             for i, column in enumerate(columns):
-                part = column if high - low == count else column[low:high]
-                last.columns[i] = _extended(last.columns[i], part, self._code.loose[i])
-            if last.rows is not None:
-                last.rows.extend(rows if high - low == count else rows[low:high])
+                self._extend(last, i, column if high - low == count else column[low:high], held)
             low = high
 
-    def _add_one(self, row: Any, columns: Sequence[Sequence[Any]], place: int, order: Sequence[int]) -> None:
+    def add_one(self, columns: Sequence[Sequence[Any]], place: int, order: Sequence[int], entry: Entry | None) -> None:
+        """Take one row; ``entry`` where the output reads more than columns."""
+        self._rows += 1
         last = self._open()
+        count = len(last.places)
         last.places.append(place)
         last.order.extend(order)
         for i, column in enumerate(columns):
@@ -112,14 +156,22 @@ class Slices:
             if held.__class__ is array and held.typecode == "d" and value.__class__ is float:  # what is most usual
                 held.append(value)
             else:
-                last.columns[i] = _extended(held, column, self._code.loose[i])
-        if last.rows is not None:
-            last.rows.append(row)
+                self._extend(last, i, column, count)
+        if last.entries is not None and entry is not None:
+            last.entries.append(entry)
+
+    def _extend(self, last: Slice, number: int, values: Sequence[Any], held: int) -> None:
+        """More values of a column that has ``held`` of them."""
+        loose, before = self._code.loose, last.columns[number]
+        if number < len(loose):
+            last.columns[number] = argument(before, values, loose[number], self._texts)
+        else:
+            last.columns[number] = shown(before, values, held, self._texts)
 
     def _open(self) -> Slice:
         """The last slice, a new one when it is full, or complete because its suffixes are known."""
         complete = len(self._slices) == 1 and self._suffixes
-        if self._slices and not complete and len(self._slices[-1].places) < SLICE_ROWS:
+        if self._slices and not complete and len(self._slices[-1].places) < self._slices[-1].size:
             return self._slices[-1]
         return self._next()
 
@@ -132,7 +184,8 @@ class Slices:
             self._back = own if self._back is None else self._merged(self._back, own)
         self._folded = 0
         code = self._code
-        self._slices.append(Slice([None] * len(code.loose), [] if code.keeps != "nothing" else None))
+        size = max(SLICE_ROWS, min(LONG_SLICE_ROWS, self._rows // FEW_SLICES))
+        self._slices.append(Slice(size, [None] * (len(code.loose) + len(code.shown)), [] if code.entries else None))
         return self._slices[-1]
 
     def _fold_behind(self) -> Merged:
@@ -143,7 +196,7 @@ class Slices:
             self._folded = 0
         if self._folded < len(last.places):
             for made, column in zip(behind, self._code.columns, strict=True):
-                if made is not None:
+                if made is not None and column is not None:
                     made.fold(last.values(column, self._folded))
             self._folded = len(last.places)
         return behind
@@ -151,7 +204,7 @@ class Slices:
     def _between(self) -> Merged:
         """The slices between the first and the last, put together anew."""
         front, back = self._front[-1] if self._front else None, self._back
-        found: Merged = [make() for make in self._code.makers]
+        found: Merged = [None if column is None else make() for make, column in zip(self._code.makers, self._code.columns, strict=True)]
         for part in (front, back):
             if part is not None:
                 found = self._merged(found, part)
@@ -160,8 +213,9 @@ class Slices:
     def _of(self, part: Slice) -> Merged:
         found: Merged = []
         for make, column in zip(self._code.makers, self._code.columns, strict=True):
-            made = make()
-            made.fold(part.values(column))
+            made = None if column is None else make()
+            if made is not None and column is not None:
+                made.fold(part.values(column))
             found.append(made)
         return found
 
@@ -169,8 +223,10 @@ class Slices:
         return [self._both(i, a, b) for i, (a, b) in enumerate(zip(first, second, strict=True))]
 
     def _both(self, index: int, first: Accumulator | None, second: Accumulator | None) -> Accumulator | None:
+        if first is None or second is None:
+            return None
         made = self._code.makers[index]()
-        return made if first is not None and second is not None and made.merge(first) and made.merge(second) else None
+        return made if made.merge(first) and made.merge(second) else None
 
     def forget(self, oldest: int) -> None:
         """Drop slices whose rows all stand before ``oldest``."""
@@ -195,10 +251,15 @@ class Slices:
         self.forget(oldest)
         return Window(self, bisect_left(self._slices[0].places, oldest)) if self._slices else None
 
-    def first(self, low: int) -> Any:
-        """The first row, where rows are kept."""
-        rows = self._slices[0].rows
-        return None if rows is None else rows[low]
+    def entry(self, low: int) -> Entry | None:
+        """The first row, where entries are kept."""
+        entries = self._slices[0].entries
+        return None if entries is None else entries[low]
+
+    def shown(self, low: int) -> list[Any]:
+        """What is shown of the first row."""
+        first, begin = self._slices[0], len(self._code.loose)
+        return [first.value(i, low) for i in range(begin, len(first.columns))]
 
     def order(self, low: int) -> int:
         """Where the first row stands among those of all groups."""
@@ -211,7 +272,7 @@ class Slices:
         if column is None:
             return self._rows - low
         if code.exact or self._rows - low <= EXACT_ROWS:
-            return self._whole(index, low)
+            return self._whole(index, column, low)
         made = code.makers[index]()
         suffixes = self._suffixes.get(index, self)
         if suffixes is self:
@@ -223,41 +284,34 @@ class Slices:
         if len(self._slices) > 1:
             part = (self._behind if self._behind and self._folded == len(self._slices[-1].places) else self._fold_behind())[index]
             if part is None or not made.merge(part):
-                return self._whole(index, low)
+                return self._whole(index, column, low)
         return made.result()
 
-    def _whole(self, index: int, low: int) -> Any:
+    def _whole(self, index: int, column: int, low: int) -> Any:
         """One aggregate over every row."""
-        made, column = self._code.makers[index](), self._code.columns[index]
+        made = self._code.makers[index]()
         for part in self._slices:
             made.fold(part.values(column, low))
             low = 0
         return made.result()
 
-    def _pack(self, row: Any) -> Any:
-        return pack_entry(row) if self._code.keeps == "entries" else pack_row(row)
-
-    def _unpack(self, packed: Any) -> Any:
-        return unpack_entry(packed) if self._code.keeps == "entries" else unpack_row(packed)
-
-    def snapshot(self) -> Any:
+    def written(self) -> list[Written]:
+        """What writes each slice as it is now; full ones do not change any more."""
+        if not self._slices:
+            return []
         return [
-            [
-                part.places.tobytes(),
-                part.order.tobytes(),
-                [_pack(c) for c in part.columns],
-                None if part.rows is None else [self._pack(r) for r in part.rows],
-            ]
-            for part in self._slices
+            *(partial(_write, part, None, part.columns) for part in islice(self._slices, len(self._slices) - 1)),
+            self._slices[-1].written(),
         ]
 
     def restore(self, state: Any) -> None:
-        for places, order, columns, rows in state:
+        """Take over slices that were written."""
+        for places, order, columns, entries in state:
             part = self._next()
             part.places.frombytes(places)
             part.order.frombytes(order)
-            part.columns = [_unpack(c) for c in columns]
-            part.rows = None if rows is None else [self._unpack(r) for r in rows]
+            part.columns = [read_column(c, self._texts) for c in columns]
+            part.entries = None if entries is None else [unpack_entry(e) for e in entries]
             self._rows += len(part.places)
 
 
@@ -271,9 +325,14 @@ class Window:
         self._low = low
 
     @property
-    def first(self) -> Any:
-        """The first row, None where rows are not kept."""
-        return self._slices.first(self._low)
+    def entry(self) -> Entry | None:
+        """The first row, where entries are kept."""
+        return self._slices.entry(self._low)
+
+    @property
+    def shown(self) -> list[Any]:
+        """What is shown of the first row."""
+        return self._slices.shown(self._low)
 
     @property
     def order(self) -> int:
@@ -282,45 +341,3 @@ class Window:
 
     def __getitem__(self, index: int) -> Any:
         return self._slices.result(index, self._low)
-
-
-def _extended(column: Column | None, values: Sequence[Any], loose: bool) -> Column:
-    """A column with further values: packed numbers while all are of one kind, else a list."""
-    kinds = set(map(type, values))
-    code = "d" if kinds <= ({int, float} if loose else {float}) else "q" if kinds == {int} else ""
-    if column is None:
-        column = _empty(code)
-    if isinstance(column, array) and column.typecode != code:
-        column = column.tolist()
-    if isinstance(column, list):
-        column.extend([None if v is UNSET else v for v in values])
-        return column
-    held = len(column)
-    try:
-        column.extend(values)
-    except OverflowError:
-        return [*column.tolist()[:held], *values]
-    return column
-
-
-def _empty(code: str) -> Column:
-    return array("d") if code == "d" else array("q") if code == "q" else []
-
-
-def _pack(column: Column | None) -> Any:
-    if column is None:
-        return None
-    if isinstance(column, array):
-        return [column.typecode, column.tobytes()]
-    return ["", [[1, v.text] if isinstance(v, Failed) else [0, pack_value(v)] for v in column]]
-
-
-def _unpack(packed: Any) -> Column | None:
-    if packed is None:
-        return None
-    code, held = packed
-    column = _empty(code)
-    if isinstance(column, array):
-        column.frombytes(held)
-        return column
-    return [Failed(v) if failed else unpack_value(v) for failed, v in held]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from plutino.execution.finishing import FinishCode, finish
 from plutino.execution.memory import Memory, RuleClock
 from plutino.execution.ordering import EventOrder
 from plutino.execution.output import Output
+from plutino.execution.packing import packed, value
 from plutino.execution.sliced import SlicedGroups
 from plutino.execution.slices import SlicesCode
 from plutino.model import Batch, RowError
@@ -286,13 +288,19 @@ class SlicingProgram:
         return due if self._order is None else self._order.deadline(due)
 
     def snapshot(self) -> bytes:
-        parts = [None if part is None else part.snapshot() for part in (self._open, self._ahead, self._order)]
-        return msgspec.msgpack.encode(([memory.snapshot() for memory in self._memories], parts, list(self._pending)))
+        return self.capture()()
+
+    def capture(self) -> Callable[[], bytes]:
+        """What encodes the state as it is now (``spi.Capturing``)."""
+        order = None if self._order is None else self._order.snapshot()
+        rest = [[memory.snapshot() for memory in self._memories], order, list(self._pending)]
+        kept = [value(rest), self._open.written(), value(None) if self._ahead is None else self._ahead.written()]
+        return partial(packed, kept)
 
     def restore(self, state: bytes) -> None:
         if not state:
             return
-        memories, (kept, ahead, order), pending = msgspec.msgpack.decode(state)
+        (memories, order, pending), kept, ahead = msgspec.msgpack.decode(state)
         for memory, each in zip(self._memories, memories, strict=True):
             memory.restore(each)
         self._open.restore(kept)

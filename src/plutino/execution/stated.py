@@ -12,11 +12,9 @@ from plutino.execution.accumulators import Groups, hashable
 from plutino.execution.aggregates import group_text
 from plutino.execution.entry import Entry
 from plutino.execution.failures import StageError
-from plutino.execution.sliced import SlicedGroups
 from plutino.execution.state import pack_value, unpack_value
 
 Condition = Callable[[Entry, Sequence[Any]], Any]
-Contents = Groups | SlicedGroups
 
 
 class StatesCode(Struct, frozen=True):
@@ -31,7 +29,7 @@ class OpenState(Struct):
     """A window that has begun."""
 
     start: int
-    groups: Contents
+    groups: Groups
 
 
 class OpenStates:
@@ -39,7 +37,7 @@ class OpenStates:
 
     __slots__ = ("_code", "_make", "_memories", "_open")
 
-    def __init__(self, code: StatesCode, memories: Sequence[Any], make: Callable[[], Contents]) -> None:
+    def __init__(self, code: StatesCode, memories: Sequence[Any], make: Callable[[], Groups]) -> None:
         self._code = code
         self._memories = memories
         self._make = make

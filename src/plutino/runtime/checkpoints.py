@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from plutino.errors import TransportError
 from plutino.runtime.acks import Receipt
@@ -17,9 +16,11 @@ from plutino.runtime.facilities import Facilities, settle
 from plutino.runtime.place import Place
 from plutino.runtime.plugins.beside import Beside
 from plutino.runtime.sinks import Outlet
-from plutino.spi import Program
+from plutino.spi import Capturing, Program
 
 KEY = "checkpoint"
+STATE = "checkpoint state"
+"""The state has an entry of its own: it may be large, and is stored as the program gave it."""
 
 PATIENCE_SECONDS = 2.0
 """How long the last checkpoint of a stopping rule waits for its sinks."""
@@ -29,19 +30,22 @@ FORCED_AT = 10
 
 
 class Stored(Struct, frozen=True):
-    """A checkpoint: the state is only good for a program of the same ``shape``."""
+    """A checkpoint: its state is only good for a program of the same ``shape``."""
 
     shape: str
-    state: bytes
     positions: dict[str, Any]
 
 
 class Taken(Struct):
-    """A checkpoint on its way to the store, with the deliveries that it covers. ``later`` gives the state where it is not there yet."""
+    """A checkpoint on its way to the store, with the deliveries that it covers.
+
+    The state may come later; ``own``: it is under way, and nothing outside can keep it from coming.
+    """
 
     stored: Stored
     held: list[Receipt]
-    later: asyncio.Future[bytes] | None = None
+    state: bytes | asyncio.Future[bytes]
+    own: bool = False
 
 
 class Kept(Protocol):
@@ -112,9 +116,12 @@ class Checkpoints:
         run, held = self._run, self._held
         self._held, self._rows = [], 0
         positions = {place.feed.request.stream: place.feed.position for place in run.places if place.feed.position is not None}
+        stored = Stored(self._shape, positions)
         if isinstance(run.program, Beside):
-            return Taken(Stored(self._shape, b"", positions), held, run.program.state_after())
-        return Taken(Stored(self._shape, run.program.snapshot(), positions), held)
+            return Taken(stored, held, run.program.state_after())
+        if isinstance(run.program, Capturing):
+            return Taken(stored, held, asyncio.get_running_loop().run_in_executor(None, run.program.capture()), own=True)
+        return Taken(stored, held, run.program.snapshot())
 
     async def _store(self, taken: Taken, patience: float | None = None) -> None:
         """Store a state, once everything that left the program before is delivered; then acknowledge what it covers.
@@ -123,11 +130,10 @@ class Checkpoints:
         """
         saved = False
         try:
-            if taken.later is not None:
-                taken.stored = replace(taken.stored, state=await _state(taken.later, patience))
-            if taken.stored.state or taken.stored.positions:
+            state = taken.state if isinstance(taken.state, bytes) else await _state(taken.state, None if taken.own else patience)
+            if state or taken.stored.positions:
                 await self._delivered(patience)
-                await self._facilities.state.save(self._run.rule, {KEY: msgspec.msgpack.encode(taken.stored)})
+                await self._facilities.state.save(self._run.rule, {KEY: msgspec.msgpack.encode(taken.stored), STATE: state})
             saved = True
         except TransportError as error:
             self._facilities.log.error("checkpoint failed", rule=self._run.rule, error=str(error))
@@ -196,12 +202,12 @@ async def _wait(event: asyncio.Event) -> None:
 
 async def load(rule: str, shape: str, facilities: Facilities) -> tuple[bytes, Mapping[str, Any]]:
     """State and source positions of the last checkpoint of a rule; empty when there is none of this shape."""
-    entry = await facilities.state.load(rule, KEY)
-    if entry is None:
+    entry, state = await facilities.state.load(rule, KEY), await facilities.state.load(rule, STATE)
+    if entry is None or state is None:
         return b"", {}
     try:
         stored = msgspec.msgpack.decode(entry, type=Stored)
     except msgspec.DecodeError as error:
         facilities.log.error("checkpoint is not readable", rule=rule, error=str(error))
         return b"", {}
-    return (stored.state if stored.shape == shape else b""), stored.positions
+    return (state if stored.shape == shape else b""), stored.positions

@@ -35,7 +35,7 @@ from plutino.spi.host import (
     SocketRoom,
     Tap,
 )
-from plutino.spi.program import Guard, InputNeed, Program, Scanning, common_kind
+from plutino.spi.program import Capturing, Guard, InputNeed, Program, Scanning, common_kind
 from plutino.spi.python_functions import sql_function
 from plutino.spi.registry import Registry
 from plutino.spi.resource import (
@@ -65,6 +65,7 @@ __all__ = [
     "ArgCheck",
     "Blob",
     "Call",
+    "Capturing",
     "Change",
     "Clock",
     "Connecting",

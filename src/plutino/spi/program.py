@@ -65,6 +65,15 @@ class Scanning(Protocol):
         ...
 
 
+@runtime_checkable
+class Capturing(Protocol):
+    """What a ``Program`` has besides, when its state may be so large that encoding it would hold up everything else."""
+
+    def capture(self) -> Callable[[], bytes]:
+        """What makes the snapshot of this moment: called once, on any thread, while the program may go on."""
+        ...
+
+
 class Program(Protocol):
     """A compiled rule with its state. Calls never overlap; nothing here waits.
 

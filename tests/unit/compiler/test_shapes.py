@@ -34,3 +34,13 @@ def test_parts_of_a_rule_are_compared_one_by_one() -> None:
     """The window of the inner query differs."""
     inner = "select q.s from ({}) as q"
     assert why_other(compiled(inner.format(OLD)).shape, compiled(inner.format(OLD.replace("5", "6"))).shape) == "its window is another"
+
+
+def test_windows_that_share_rows_keep_no_columns_but_those_that_are_shown() -> None:
+    """So a state without a column does not fit a version that shows it."""
+    old = "select sum(v) as s from a group by k, slidingwindow(ss, 5)"
+    assert (
+        why_other(compiled(old).shape, compiled(old.replace("select", "select k,")).shape)
+        == "it shows other columns of the rows in its window"
+    )
+    assert why_other(compiled(old).shape, compiled(old.replace("sum(v)", "sum(v) + 1")).shape) == ""

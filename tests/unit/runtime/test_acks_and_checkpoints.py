@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Callable
 from typing import Any
 
 from plutino.errors import TransportError
 from plutino.runtime.acks import Receipt
+from plutino.runtime.checkpoints import STATE
 from unit.runtime.plant import Plant, action, rule
 from unit.runtime.scripted import Script
 
@@ -89,6 +92,32 @@ async def test_with_qos_absorbed_means_checkpointed(plant: Plant) -> None:
     await plant.clock.advance(1)
     assert found == [1]
     assert plant.state.saves == 1
+
+
+async def test_a_large_state_is_encoded_beside(plant: Plant) -> None:
+    """Rows come in meanwhile; the checkpoint is that of the moment when it was due, and covers nothing that came later."""
+    script, encoding = Script(every=60_000), threading.Event()
+    await plant.run(rule(script, qos=1, checkpoint_interval=5000))
+    program: Any = script.made[-1]
+
+    def capture() -> Callable[[], bytes]:
+        state = program.snapshot()
+        return lambda: state if encoding.wait(5) else b"late"
+
+    program.capture = capture
+    (first, ack_first), (second, ack_second) = acks(), acks()
+    plant.source().offer({"a": 1}, ack=ack_first)
+    expected = program.snapshot()
+    await plant.clock.advance(5000)
+    plant.source().offer({"a": 2}, ack=ack_second)
+    await plant.settle()
+    assert (plant.state.saves, len(program.pushed)) == (0, 2)
+    encoding.set()
+    async with asyncio.timeout(5):
+        while not first:
+            await asyncio.sleep(0)
+    assert second == []
+    assert plant.state.owners["r"][STATE] == expected
 
 
 async def test_a_checkpoint_is_forced_before_the_broker_stops(plant: Plant) -> None:
