@@ -9,6 +9,7 @@ A package brings its functions by naming the module in its entry points::
 from __future__ import annotations
 
 import inspect
+from asyncio import CancelledError
 from collections.abc import Callable, Sequence
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -20,6 +21,7 @@ from plutino.spi.function import Arg, ArgCheck, FunctionSpec, Nulls
 
 _CHECKS = {float: ArgCheck.NUMBER, int: ArgCheck.INT, str: ArgCheck.STRING, bool: ArgCheck.BOOL}
 _RETURNS = {float: "float", int: "bigint", str: "string", bool: "boolean"}
+_TAKES = {float: ("bigint", "float"), int: ("bigint", "float"), str: ("string",), bool: ("boolean",)}
 
 
 def sql_function(
@@ -32,7 +34,8 @@ def sql_function(
     """Declare a Python function for SQL; the decorated name is its ``FunctionSpec``, which can still be called.
 
     - Parameters annotated ``float``, ``int``, ``str`` or ``bool`` get such values: whole numbers fit both kinds of numbers, anything else
-      is an error of the row. Others get what there is. Defaults make arguments optional, ``*args`` takes any number.
+      is an error of the row. Others get what there is. Defaults make arguments optional, ``*args`` takes any number, none
+      included (a vectorised function gets at least one column: it says how many rows there are).
     - A null argument gives null without a call, unless some parameter is annotated with ``| None``.
     - The first line of the docstring is what ``plutino functions`` and ``GET /metadata/functions`` say of it.
     - ``vectorised``: parameters are annotated ``list[float]`` and the like; each call gets the values of many rows, column by column, and
@@ -40,7 +43,8 @@ def sql_function(
     - ``pure``: equal arguments give equal results, so that the engine may call it as often as it likes.
     - ``examples``: ``("dew_point(20, 60)", 12.0)``, shown in the documentation.
 
-    What the function raises is an error of the row. PlutinoError here for a signature that SQL cannot call.
+    What the function raises is an error of the row, an attempt to end the process too. PlutinoError here for a signature that SQL cannot
+    call.
     """
 
     def declared(function: Callable[..., Any]) -> FunctionSpec:
@@ -52,14 +56,18 @@ def sql_function(
             raise PlutinoError(f"SQL function {called}: no parameters; a vectorised one needs a column to know how many rows there are")
         result = hints.get("return", Any)
         result = _element(called, "its result", result) if vectorised and result is not Any else _plain(result)[0]
+        optional = sum(p.default is not p.empty or p.kind is p.VAR_POSITIONAL for p in parameters)
         variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
         many = _Many(called, function, slots, result) if vectorised else None
         return FunctionSpec(
             name=called,
             call=_One(function, slots, result) if many is None else many.one,
             about=(inspect.getdoc(function) or "").partition("\n")[0].rstrip("."),
-            args=tuple(Arg(p.name, _CHECKS.get(slot.type, ArgCheck.ANY)) for p, slot in zip(parameters, slots, strict=True)),
-            optional=sum(p.default is not p.empty for p in parameters),
+            args=tuple(
+                Arg(p.name, _CHECKS.get(slot.type, ArgCheck.ANY), _TAKES.get(slot.type, ()))
+                for p, slot in zip(parameters, slots, strict=True)
+            ),
+            optional=min(optional, len(parameters) - 1) if vectorised else optional,
             variadic=variadic,
             returns=_RETURNS.get(result, "any"),
             nulls=Nulls.CALL if any(slot.null for slot in slots) else Nulls.NULL,
@@ -136,12 +144,15 @@ class _Many:
             column if slot.type is Any else [v if v.__class__ is slot.type else slot.fit(v) for v in column]
             for slot, column in zip(slots, columns, strict=True)
         ]
-        found = _calling(self._function, fitting)
-        made = found.tolist() if hasattr(found, "tolist") else list(found)
+        made = _calling(self._listed, fitting)
         if len(made) != len(columns[0]):
             raise EvaluationError(f"{self._name} gave {len(made)} results for {len(columns[0])} rows")
         kind = self._result.type
         return made if kind is Any else [v if v.__class__ is kind else self._result.fit(v) for v in made]
+
+    def _listed(self, *columns: list[Any]) -> list[Any]:
+        found = self._function(*columns)
+        return list(found.tolist() if hasattr(found, "tolist") else found)
 
     def one(self, *args: Any) -> Any:
         """The same for one row."""
@@ -158,7 +169,9 @@ def _calling(function: Callable[..., Any], args: Sequence[Any]) -> Any:
         return function(*args)
     except EvaluationError:
         raise
-    except Exception as error:  # foreign code: whatever it raises is an error of the row and of nothing else
+    except (KeyboardInterrupt, CancelledError, GeneratorExit):
+        raise
+    except BaseException as error:  # foreign code: whatever it raises, sys.exit() too, is an error of the row and of nothing else
         # What str() of a KeyError or an empty error says is not enough to find it by.
         text = str(error)
         raise EvaluationError(f"{type(error).__name__}: {text}" if text else type(error).__name__) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -85,12 +86,50 @@ def test_what_a_function_raises_is_an_error_of_the_row() -> None:
     def failing(what: str) -> float:
         if what == "key":
             raise KeyError("nothing there")
+        if what == "end":
+            sys.exit(3)
+        if what == "stop":
+            raise KeyboardInterrupt
         return "no number"  # type: ignore[return-value]
 
     with pytest.raises(EvaluationError, match="nothing there"):
         failing("key")
     with pytest.raises(EvaluationError, match="expect float for the result but got str"):
         failing("else")
+    with pytest.raises(EvaluationError, match="SystemExit: 3"):
+        failing("end")
+    with pytest.raises(KeyboardInterrupt):
+        failing("stop")
+
+
+def test_what_a_generator_raises_is_an_error_of_the_row() -> None:
+    """A vectorised function may give its results one by one."""
+
+    @sql_function(vectorised=True)
+    def late(values: list[float]) -> list[float]:
+        return (1 / value for value in values)  # type: ignore[return-value]
+
+    assert late.call_many is not None
+    assert late.call_many([1, 2]) == [1.0, 0.5]
+    with pytest.raises(EvaluationError, match="ZeroDivisionError"):
+        late.call_many([1, 0])
+
+
+def test_any_number_of_arguments() -> None:
+    """None at all, unless it is columns that are wanted; defaults in front of them may be left out."""
+
+    @sql_function()
+    def joined(first: str, separator: str = "-", *others: str) -> str:
+        return separator.join((first, *others))
+
+    @sql_function(vectorised=True)
+    def widest(*columns: list[float]) -> list[float]:
+        return [max(row) for row in zip(*columns, strict=True)]
+
+    assert added_up.optional == len(added_up.args)
+    assert added_up() == 0.0
+    assert (joined.optional, joined("a"), joined("a", "+", "b", "c")) == (2, "a", "a+b+c")
+    assert (widest.optional, widest(1, 3, 2)) == (0, 3.0)
 
 
 def test_a_column_for_each_row() -> None:
