@@ -27,14 +27,16 @@ OF_THE_PROCESS = {"row_number", "window_start", "window_end", "window_trigger", 
 
 
 def run(sql: str, values: tuple[Any, ...], *, exact: bool) -> list[dict[str, Any]]:
-    """The output rows of a statement over rows with a column ``x``; nulls stand as nulls."""
+    """The output rows of a statement over rows with a column ``x`` that came with an MQTT topic; nulls stand as nulls."""
     compiled = compile_plan(plan_rule(parse_select(sql), ENV, rule_options({"sendNilField": True}), rule_id="r"))
     need, spec = compiled.needs["demo"], registry().formats["json"]
     content = ENV.definitions[Ref("stream", "demo")].content
     decoder = spec.decoder(DecodePlan(need.columns, need.whole, need.kinds, content.schema), spec.options())
     program = exact_only(compiled.factory()) if exact else compiled.factory()
     program.start(1000)
-    output = program.push("demo", decoder.decode([msgspec.json.encode({"x": value}) for value in values]))
+    batch = decoder.decode([msgspec.json.encode({"x": value}) for value in values])
+    batch.meta = {"topic": "hall/1"}
+    output = program.push("demo", batch)
     assert isinstance(output, Batch)
     assert not output.errors
     return output.dicts()

@@ -11,7 +11,7 @@ import click
 
 from plutino.cli.output import Misuse, json_option, print_json, print_table
 from plutino.model.nearest import nearest
-from plutino.spi import ArgCheck, FunctionKind, FunctionSpec, Nulls
+from plutino.spi import Arg, ArgCheck, FunctionKind, FunctionSpec, Nulls
 
 KINDS = {
     FunctionKind.AGGREGATE: (
@@ -25,7 +25,7 @@ KINDS = {
     FunctionKind.MULTI_ROW: ("Functions that make rows", "One in a statement, as an item of the select list."),
     FunctionKind.MULTI_COLUMN: ("Functions that make columns", "As an item of the select list."),
     FunctionKind.WINDOW: ("Row numbers", "In the select list; `OVER (PARTITION BY … ORDER BY …)` may follow."),
-    FunctionKind.CONTEXT: ("Window, rule and clock", "Values that do not come from the row."),
+    FunctionKind.CONTEXT: ("Window, metadata, rule and clock", "Values that do not come from the columns of the row."),
 }
 NULLS = {Nulls.CALL: "", Nulls.NULL: "null", Nulls.FALSE: "false", Nulls.ZERO: "0"}
 CHECKS = {
@@ -36,6 +36,52 @@ CHECKS = {
     ArgCheck.DATETIME: "date",
     ArgCheck.BOOL: "true or false",
 }
+
+
+def _parsed(name: str, about: str, *args: str, optional: int = 0) -> FunctionSpec:
+    """What is called like a function, but is read by the grammar: nothing calls it."""
+
+    def nothing(*_: Any) -> None:
+        return None
+
+    kind = FunctionKind.WINDOW
+    return FunctionSpec(name, nothing, about, tuple(map(Arg, args)), optional=optional, kind=kind)
+
+
+PARSED = {
+    spec.name: spec
+    for spec in (
+        _parsed("tumblingwindow", "Windows of one length, one after the other; in GROUP BY", "unit", "length"),
+        _parsed("hoppingwindow", "Windows of one length that begin at a distance; in GROUP BY", "unit", "length", "distance"),
+        _parsed(
+            "slidingwindow", "A window that ends with each row, or some time after it; in GROUP BY", "unit", "length", "delay", optional=1
+        ),
+        _parsed(
+            "sessionwindow",
+            "Windows that end when nothing has come for a while, or after the longest time; in GROUP BY",
+            "unit",
+            "longest",
+            "silence",
+        ),
+        _parsed("countwindow", "Windows of a number of rows, each or every so many; in GROUP BY", "rows", "distance", optional=1),
+        _parsed(
+            "statewindow",
+            "Windows from a row for which one condition holds to one for which another does; in GROUP BY",
+            "begin",
+            "end",
+            optional=1,
+        ),
+        _parsed(
+            "dedup_trigger",
+            "The parts of the time between two columns that were not given out lately, when the time is over; an item of the select list",
+            "start",
+            "end",
+            "now",
+            "expire",
+        ),
+    )
+}
+"""What has the form of a call and is no function."""
 
 _INTRODUCTION = """\
 # Functions
@@ -61,9 +107,9 @@ def functions(name: str | None, markdown: bool, as_json: bool) -> None:
 
     known = discovered().functions
     if name is not None:
-        spec = known.get(name.lower()) or known.get(name)
+        spec = known.get(name.lower()) or known.get(name) or PARSED.get(name.lower())
         if spec is None:
-            near = nearest(name.lower(), known, 3) or sorted(known)[:3]
+            near = nearest(name.lower(), [*known, *PARSED], 3) or sorted(known)[:3]
             raise Misuse(f"no function {name!r}", "did you mean " + ", ".join(near) + "?")
         if as_json:
             print_json(described(spec))
@@ -93,6 +139,8 @@ def page(known: Mapping[str, FunctionSpec]) -> str:
         specs = [spec for spec in _distinct(known) if spec.kind is kind]
         if specs:
             lines += [f"## {title}", "", text, "", *_table(specs), ""]
+    lines += ["## Windows and triggers", "", "What has the form of a call, but is a part of the grammar.", ""]
+    lines += ["| call | gives |", "| --- | --- |", *(f"| `{signature(spec)}` | {spec.about} |" for spec in PARSED.values())]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
