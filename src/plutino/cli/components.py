@@ -80,14 +80,15 @@ def _kinds(spec: ConnectorSpec | FormatSpec) -> str:
 
 
 def _models(spec: ConnectorSpec | FormatSpec) -> Iterator[tuple[str, type[Struct], tuple[Example, ...], Mapping[str, Any]]]:
-    """Each role with its option model, its examples and its shipped defaults."""
+    """Each role with its option model, its examples and its shipped defaults; lookup tables start from those of the source."""
     if isinstance(spec, FormatSpec):
         yield "Format", spec.options, (), {}
         return
     for role, label in ROLES.items():
         part = getattr(spec, role)
         if part is not None:
-            yield label, part.options, getattr(part, "examples", ()), getattr(part, "defaults", {})
+            shipping = spec.source if role == "lookup" and spec.source is not None else part
+            yield label, part.options, getattr(part, "examples", ()), getattr(shipping, "defaults", {})
 
 
 def _schemas(spec: ConnectorSpec | FormatSpec) -> dict[str, Any]:
