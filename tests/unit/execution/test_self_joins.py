@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
+from corpus.in_process import FixedEnvironment
+from plutino.compiler import compile_plan
+from plutino.model import Definition, Ref
 from plutino.model.moment import set_zone
+from plutino.planner import plan_rule
+from plutino.resources.stream.content import content_of
+from plutino.spi import RuleOptions
+from plutino.sql import parse_select, parse_statement, tree
 from unit.planner.test_extensions import START, compiled, push, shown, started
 
 
@@ -43,6 +50,17 @@ def test_three_names() -> None:
     """One id has two rows: eight ways."""
     found = joined("INNER JOIN a AS y ON x.id = y.id INNER JOIN a AS z ON z.id = y.id", *ROWS)
     assert len(found) == 9
+
+
+def test_a_scan_table_alone_gives_its_rows() -> None:
+    """Each as it comes."""
+    text = 'create table t () with (DATASOURCE="t", FORMAT="json", TYPE="memory")'
+    statement = parse_statement(text)
+    assert isinstance(statement, tree.CreateStream)
+    ref = Ref("table", "t")
+    env = FixedEnvironment({ref: Definition(ref, text, content_of(statement))})
+    rule = compile_plan(plan_rule(parse_select("select v from t"), env, RuleOptions(), rule_id="r"))
+    assert push(rule, started(rule), "t", {"v": 1}, {"v": 2}) == [{"v": 1}, {"v": 2}]
 
 
 @pytest.mark.parametrize("kind", ["INNER", "LEFT"])

@@ -150,3 +150,12 @@ def test_integers_stay_integers_and_average_like_them() -> None:
     program = harness.program()
     program.push("demo", harness.batch([{"v": 1, "ts": 1}, {"v": 2, "ts": 2}]))
     assert windows(program.advance(START + 1000)) == [[{"s": 3, "a": 1}]]
+
+
+def test_count_windows_begin_with_their_first_row() -> None:
+    """Whether rows are kept or not; the end is that of the last row."""
+    for item in ("count(*) as n", "v"):
+        harness = Harness(f"select {item}, window_start() as b, window_end() as e from demo group by countwindow(3, 2)")
+        program = harness.program()
+        fired = [window for row in ROWS[:4] for window in windows(program.push("demo", harness.batch([row])))]
+        assert {(row["b"] - START, row["e"] - START) for row in fired[0]} == {(200, 1100)}
