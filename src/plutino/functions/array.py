@@ -211,8 +211,9 @@ def _concat(*lists: Any) -> list[Any] | NullList:
     return joined or NULL_LIST
 
 
-_A = Arg("list")
+_A = Arg("list", takes=("array",))
 _X = Arg("value")
+_NUMBER = ("bigint", "float")
 
 
 def _spec(
@@ -251,7 +252,7 @@ _SEARCH = (
         "element_at",
         _element_at,
         "Element of a list by position (negative from the end), or value of a map by key",
-        (Arg("list or map"), Arg("place")),
+        (Arg("list or map", takes=("array", "struct")), Arg("place", takes=("bigint", "float", "string"))),
         "any",
         Nulls.NULL,
         ("element_at(array_create('a', 'b'), -1)", "b"),
@@ -269,7 +270,7 @@ _SEARCH = (
         "array_contains_any",
         _contains_any,
         "Whether two lists have a value in common",
-        (_A, Arg("other")),
+        (_A, Arg("other", takes=("array",))),
         "boolean",
         Nulls.CALL,
         ("array_contains_any(array_create(1, 2), array_create(2, 3))", True),
@@ -301,7 +302,7 @@ _MAKING = (
         "repeat",
         _repeat,
         "A list that holds a value several times",
-        (_X, Arg("count")),
+        (_X, Arg("count", takes=_NUMBER)),
         "array",
         Nulls.NULL,
         ("repeat('x', 2)", ["x", "x"]),
@@ -310,7 +311,7 @@ _MAKING = (
         "sequence",
         _sequence,
         "Whole numbers from one to another, both included",
-        (Arg("start"), Arg("stop"), Arg("step")),
+        (Arg("start", takes=_NUMBER), Arg("stop", takes=_NUMBER), Arg("step", takes=_NUMBER)),
         "array",
         Nulls.NULL,
         ("sequence(3, 1)", [3, 2, 1]),
@@ -342,7 +343,7 @@ _CHANGING = (
         "array_intersect",
         _intersect,
         "Values that two lists have in common, in the order of the second",
-        (_A, Arg("other")),
+        (_A, Arg("other", takes=("array",))),
         "array",
         Nulls.NULL,
         ("array_intersect(array_create(1, 2, 3), array_create(3, 2))", [3, 2]),
@@ -351,7 +352,7 @@ _CHANGING = (
         "array_union",
         _union,
         "Values of two lists, each once",
-        (_A, Arg("other")),
+        (_A, Arg("other", takes=("array",))),
         "array",
         Nulls.CALL,
         ("array_union(array_create(1, 2), array_create(2, 3))", [1, 2, 3]),
@@ -360,7 +361,7 @@ _CHANGING = (
         "array_except",
         _except,
         "Values of a list that are not in another, each once",
-        (_A, Arg("other")),
+        (_A, Arg("other", takes=("array",))),
         "array",
         Nulls.CALL,
         ("array_except(array_create(1, 2, 2), array_create(1))", [2]),
@@ -387,7 +388,7 @@ _CHANGING = (
         "array_map",
         _map,
         "A list with a function of one argument applied to each element",
-        (Arg("function name"), _A),
+        (Arg("function name", takes=("string",)), _A),
         "array",
         Nulls.NULL,
         ("array_map('upper', array_create('a', 'b'))", ["A", "B"]),
@@ -396,7 +397,7 @@ _CHANGING = (
         "array_join",
         _join,
         "Texts of all elements, put together with a separator; nulls are left out or replaced",
-        (_A, Arg("separator"), Arg("text for null")),
+        (_A, Arg("separator", takes=("string",)), Arg("text for null")),
         "string",
         Nulls.NULL,
         ("array_join(array_create('x', 1, 2.5), '-')", "x-1-2.5"),

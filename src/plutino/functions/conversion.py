@@ -300,7 +300,7 @@ _NUMERALS = (
         "dec2hex",
         _dec2hex,
         "A whole number in hexadecimal; a literal is refused as the original takes the argument for a text",
-        (Arg("number", ArgCheck.STRING),),
+        (Arg("number", ArgCheck.STRING, ("bigint", "float")),),
         returns="string",
         nulls=Nulls.NULL,
         examples=(("dec2hex(bitor(16, 0))", "0x10"),),

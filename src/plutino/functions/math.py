@@ -339,7 +339,7 @@ _POWERS = (
         "mod",
         _mod,
         "Remainder of a division as float, with the sign of a; a divisor that is no number counts as 0",
-        (Arg("a", ArgCheck.NUMBER), Arg("b", ArgCheck.NUMBER)),
+        (Arg("a", ArgCheck.NUMBER), Arg("b", ArgCheck.NUMBER, ("any",))),
         returns="float",
         nulls=Nulls.NULL,
         kind_blind=True,

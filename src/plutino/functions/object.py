@@ -134,7 +134,7 @@ def _pick_one(source: dict[str, Any], path: list[str], picked: dict[str, Any]) -
     target[path[-1]] = value
 
 
-_M = (Arg("map"),)
+_M = (Arg("map", takes=("struct",)),)
 
 SPECS = (
     FunctionSpec(
@@ -168,7 +168,7 @@ SPECS = (
         "object",
         _object,
         "A map of a list of keys and a list of values",
-        (Arg("keys"), Arg("values")),
+        (Arg("keys", takes=("array",)), Arg("values", takes=("array",))),
         returns="struct",
         nulls=Nulls.NULL,
         examples=(("object(array_create('a', 'b'), array_create(1, 2))", {"a": 1, "b": 2}),),
@@ -177,7 +177,7 @@ SPECS = (
         "zip",
         _zip,
         "A map of a list of keys and values, two by two",
-        (Arg("pairs"),),
+        (Arg("pairs", takes=("array",)),),
         returns="struct",
         nulls=Nulls.NULL,
         examples=(("zip(array_create(array_create('a', 1)))", {"a": 1}),),
@@ -186,7 +186,7 @@ SPECS = (
         "kvpair_array_to_obj",
         _from_pairs,
         "A map of a list of maps with key and value",
-        (Arg("pairs"),),
+        (Arg("pairs", takes=("array",)),),
         returns="struct",
         nulls=Nulls.NULL,
         examples=(("kvpair_array_to_obj(array_create(object_construct('key', 'a', 'value', 1)))", {"a": 1}),),
@@ -204,7 +204,7 @@ SPECS = (
         "object_concat",
         _concat,
         "All maps in one; later keys win, nulls are left out",
-        (*_M, Arg("other")),
+        (*_M, Arg("other", takes=("struct",))),
         variadic=True,
         returns="struct",
         examples=(("object_concat(object_construct('a', 1), object_construct('a', 2))", {"a": 2}),),

@@ -311,7 +311,7 @@ _PARTS = (
         "split_value",
         _split_value,
         "One piece of a text that is cut at a separator; pieces count from 0",
-        (_S, Arg("separator", ArgCheck.STRING), Arg("index", ArgCheck.INT)),
+        (_S, Arg("separator", ArgCheck.STRING), Arg("index", ArgCheck.INT, ("any",))),
         returns="string",
         nulls=Nulls.NULL,
         validate=_check_split_value,

@@ -66,9 +66,13 @@ class Scope(Struct, frozen=True):
 
     def suggest(self, column: str) -> str | None:
         """The declared name or alias most like this one."""
-        known = [*self.aliases, *(n for s in self.sources.values() for n in s.content.schema.names)]
-        folded = [n for n in known if n.lower() == column.lower()]
-        return folded[0] if folded else next(iter(nearest(column, known, 1)), None)
+        return suggested(column, [*self.aliases, *(n for s in self.sources.values() for n in s.content.schema.names)])
+
+
+def suggested(name: str, known: Sequence[str]) -> str | None:
+    """The one of the known names that was probably meant: the same in other letters, else the most alike."""
+    folded = [other for other in known if other.lower() == name.lower()]
+    return folded[0] if folded else next(iter(nearest(name, known, 1)), None)
 
 
 def open_scope(select: tree.Select, env: Environment, text: str = "", derived: Mapping[str, Schema] | None = None) -> Scope:

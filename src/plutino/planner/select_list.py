@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 
 from msgspec import Struct
 
-from plutino.errors import PlanError, SqlSyntaxError
+from plutino.errors import PlanError, Position, SqlSyntaxError
 from plutino.planner.binder import Binder
 from plutino.planner.bound import AliasRef, ChangedColumns, ColumnRef, Dedup, FunctionCall, Item, Star, walk
 from plutino.planner.calls import check_call, find_function
 from plutino.planner.printing import printed
-from plutino.planner.scope import Scope
+from plutino.planner.scope import Scope, SourceScope, suggested
 from plutino.spi import FunctionKind
 from plutino.sql import calls_in, columns_in, tree
+from plutino.sql.lexer import tokenize
 
 DEDUP = "dedup_trigger"
 
@@ -59,6 +60,7 @@ class _Building:
         self.spread_all = False
         self.dedup: Dedup | None = None
         self.before: list[Item] | None = None
+        self.stars: list[tree.Wildcard] = []
 
     def take(self, field: tree.Field) -> None:
         expr = field.expr
@@ -105,13 +107,14 @@ class _Building:
         self.dedup = Dedup(name, (shown[0], shown[1], shown[2]), expire.value)
 
     def _wildcard(self, expr: tree.Wildcard) -> None:
+        self.stars.append(expr)
         self.excepted.update(expr.excepted)
         self.spread_all = True
         if self.before is None:
             self.before = list(self.items)
         if expr.stream is not None and expr.stream not in self.scope.sources:
             raise PlanError(f"stream {expr.stream} not found")
-        chosen = [self.scope.sources[expr.stream]] if expr.stream is not None else [self.scope.sources[n] for n in self.scope.merged]
+        chosen = self._sources_of(expr)
         if len(chosen) > 1 or chosen[0].schemaless:
             self.starred += [s.name for s in chosen]
         else:
@@ -121,17 +124,35 @@ class _Building:
                 self.items.append(Item(name, ColumnRef(chosen[0].name, name, kind, True), "*"))
         for replaced in expr.replaced:
             with self.binder.placing(replaced):
-                self._replaced(replaced)
+                self._replaced(replaced, chosen)
 
-    def _replaced(self, field: tree.Field) -> None:
+    def _sources_of(self, star: tree.Wildcard) -> list[SourceScope]:
+        names = self.scope.merged if star.stream is None else (star.stream,)
+        return [self.scope.sources[name] for name in names]
+
+    def _refuse_unknown(self, name: str, sources: Sequence[SourceScope], others: Collection[str], place: tree.Span) -> None:
+        """PlanError for a name that a star does not stand for, where all its columns are declared."""
+        if any(source.schemaless or source.type_of(name) is not None for source in sources) or name in others:
+            return
+        text = self.binder.text
+        declared = [column for source in sources for column in source.content.schema.names]
+        position = Position.of(text, *place) if text and place != tree.NOWHERE else None
+        raise PlanError(f"unknown field {name}", text=text, position=position, suggestion=suggested(name, declared))
+
+    def _replaced(self, field: tree.Field, sources: Sequence[SourceScope]) -> None:
         if field.alias is None:
             raise PlanError("every expression of REPLACE needs a name; write it as REPLACE(expression AS name)")
         if field.alias in self.scope.aliases:
             raise PlanError(f"duplicate alias {field.alias}")
+        self._refuse_unknown(field.alias, sources, (), field.span)
         bound = self.binder.bind(field.expr, field.alias)
         self._add(Item(field.alias, bound, printed(bound, self.binder.texts()), aliased=True), field)
 
     def finished(self) -> SelectList:
+        others = {item.name for item in self.items if not item.aliased and not item.of_star}
+        for written in self.stars:
+            for name in written.excepted:
+                self._refuse_unknown(name, self._sources_of(written), others, _place_of(name, written, self.binder.text))
         kept = [i for i in self.items if i.name not in self.excepted or i.aliased]
         star = Star(tuple(dict.fromkeys(self.starred)), tuple(sorted(self.excepted))) if self.starred else None
         items = tuple(self._distinct(kept))
@@ -156,6 +177,18 @@ class _Building:
                 replaced.add(id(other))
             shown[item.name] = item
         return [item for item in items if id(item) not in replaced]
+
+
+def _place_of(name: str, star: tree.Wildcard, text: str) -> tree.Span:
+    """Where a name stands in the EXCEPT of a wildcard."""
+    start, end = star.span
+    listed = False
+    for kind, shown, at, until in tokenize(text[start:end]):
+        if kind in ("EXCEPT", ")"):
+            listed = kind == "EXCEPT"
+        elif listed and shown == name:
+            return start + at, start + until
+    return star.span
 
 
 def _changed(expr: tree.Call, binder: Binder) -> ChangedColumns:

@@ -42,10 +42,15 @@ class Nulls(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Arg:
-    """One declared argument, for checks and documentation."""
+    """One declared argument, for checks and documentation.
+
+    ``takes``: names of the types that a value can have when rows come, where ``check`` does not tell: a number for NUMBER and INT, a
+    number, text or moment for DATETIME, anything for all others. ``any`` stands for all. A column of another type is advised against.
+    """
 
     name: str
     check: ArgCheck = ArgCheck.ANY
+    takes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ nodes are in ``plutino.sql.tree``. Nothing here knows functions, streams or type
 from plutino.sql.parser import is_select, parse_expression, parse_select, parse_statement
 from plutino.sql.printer import to_sql
 from plutino.sql.sources import sources_of
-from plutino.sql.walking import calls_in, columns_in
+from plutino.sql.walking import calls_in, columns_in, selects_in
 
 __all__ = [
     "calls_in",
@@ -16,6 +16,7 @@ __all__ = [
     "parse_expression",
     "parse_select",
     "parse_statement",
+    "selects_in",
     "sources_of",
     "to_sql",
 ]

@@ -6,7 +6,7 @@ from typing import get_args
 
 from msgspec.structs import fields
 
-from plutino.sql.tree import Call, Column, Node
+from plutino.sql.tree import Call, Column, Node, Select
 
 
 def _nodes(part: object) -> list[Node]:
@@ -41,6 +41,11 @@ def calls_in(part: object) -> tuple[Call, ...]:
 def columns_in(part: object) -> tuple[Column, ...]:
     """Every column, in the order of the text."""
     return tuple(node for node in _nodes(part) if isinstance(node, Column))
+
+
+def selects_in(part: object) -> tuple[Select, ...]:
+    """Every SELECT, in the order of the text, outer ones first."""
+    return tuple(node for node in _nodes(part) if isinstance(node, Select))
 
 
 _INNER: dict[type, tuple[str, ...]] = {}

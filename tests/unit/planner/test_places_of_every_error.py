@@ -46,7 +46,7 @@ W = "tumblingwindow(ss, 1)"
         ("select name as x, c + 1 as b, b as c from ty", "select fields have cycled alias", "c + 1 as b", PLAIN),
         ("select temp, temp from ty", "duplicate field definition temp", "temp", PLAIN),
         (f"select count(name), count(*) from ty group by {W}", "duplicate field definition count", "count(*)", PLAIN),
-        ("select * replace(1 as y, 2 as y) from ty", "duplicate field definition y", "2 as y", PLAIN),
+        ("select * replace(1 as y, 2 as y) from free", "duplicate field definition y", "2 as y", PLAIN),
         ("select temp as x, * replace(1 as x) from free", "duplicate alias x", "1 as x", PLAIN),
         (f"select name from ty group by name, max(temp), {W}", GROUP, "max(temp)", PLAIN),
         (f"select max(temp) as x from ty group by x, {W}", GROUP, "x", PLAIN),
@@ -57,6 +57,11 @@ W = "tumblingwindow(ss, 1)"
         ("select name from ty where unnest(l) > 1", "select statement shouldn't has srf", "unnest(l)", PLAIN),
         (f"select count(*) from ty group by unnest(l), {W}", "select statement shouldn't has srf", "unnest(l)", PLAIN),
         ("select name, temp from ty group by name", "select stmt group by should be used with window", "name", PLAIN),
+        ("select * except(temp, nme) from ty", "unknown field nme", "nme", PLAIN),
+        ("select nope, * except(name, `nope`) from free inner join ty on true", "a time window", "ty", PLAIN),
+        ("select * replace(temp * 2 as tmp) from ty", "unknown field tmp", "temp * 2 as tmp", PLAIN),
+        ("select * replace(nope as temp) from ty", "unknown field nope", "nope", PLAIN),
+        ("select ty.* except(other) from ty inner join two on true group by countwindow(2)", "unknown field other", "other", PLAIN),
         ("select nope.* from ty", "stream nope not found", "nope.*", PLAIN),
         ("select to_json(nope.*) as j from ty", "stream nope not found", "nope.*", PLAIN),
         ("select temp from ty inner join two on ty.temp = two.temp", "ambiguous field temp", "temp", PLAIN),
@@ -129,3 +134,27 @@ def test_the_advice_of_a_cycle_names_its_aliases() -> None:
     with pytest.raises(PlanError) as caught:
         plan_rule(parse_select(sql), environment(), PLAIN, rule_id="r", text=sql)
     assert caught.value.advice == "a is made of c, c is made of b, b is made of a"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * except(temp) from ty",
+        "select * except(count), count(*) from ty group by countwindow(2)",
+        "select * except(other) from ty inner join two on true group by countwindow(2)",
+        "select * except(anything) replace(1 as something) from free",
+        "select * except(anything) from ty inner join free on true group by countwindow(2)",
+        "select * except(t) from (select temp as t, name from ty) as x",
+    ],
+)
+def test_names_of_except_and_replace_that_mean_something(sql: str) -> None:
+    """Columns of any of the sources, items beside the star, and whatever a stream without schema may have."""
+    plan_rule(parse_select(sql), environment(), PLAIN, rule_id="r", text=sql)
+
+
+def test_a_name_in_except_is_suggested() -> None:
+    """A typing error in EXCEPT would give out the column that was meant to stay here."""
+    sql = "select * except(Temp) from ty"
+    with pytest.raises(PlanError) as caught:
+        plan_rule(parse_select(sql), environment(), PLAIN, rule_id="r", text=sql)
+    assert caught.value.suggestion == "temp"

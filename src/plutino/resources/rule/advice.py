@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from plutino.planner import doubts_of
 from plutino.spi import Environment
 from plutino.spi.json_text import Path
 from plutino.spi.layers import brought_connector
@@ -15,8 +16,8 @@ from plutino.sql import columns_in, tree
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def statement_advice(query: tree.Query) -> Iterator[Advice]:
-    """Column names between quotes, which other dialects read as columns, and NULL, which they do not."""
+def statement_advice(query: tree.Query, text: str, env: Environment) -> Iterator[Advice]:
+    """Column names between quotes, which other dialects read as columns, NULL, which they do not, and what can never work."""
     for select in query.selects if isinstance(query, tree.Union) else (query,):
         if any(column.name.upper() == "NULL" for column in columns_in(select)):
             yield Advice(DOUBTFUL, ("sql",), "NULL: read as a column of that name; null is asked for with IS NULL")
@@ -25,6 +26,8 @@ def statement_advice(query: tree.Query) -> Iterator[Advice]:
             # With a name of its own it is meant as a constant.
             if field.alias is None and isinstance(value, str) and _NAME.fullmatch(value):
                 yield Advice(DOUBTFUL, ("sql",), f'"{value}": a text, the same in every row; if the column is meant, leave out the quotes')
+    for doubt in doubts_of(query, env, text):
+        yield Advice(DOUBTFUL, ("sql",), str(doubt))
 
 
 def unavailable_advice(role: str, connector: str, path: Path, env: Environment) -> Iterator[Advice]:

@@ -203,11 +203,12 @@ class RuleKind:
                 yield ("graph", "nodes", node.name, "props", *path)
 
     def lint(self, definition: Definition, env: Environment, codes: Collection[str] = CODES) -> Iterable[Advice]:
-        """Unknown fields, options and properties, older names, secrets in plain text, columns that are texts, what does not run here."""
+        """Unknown fields and properties, older names, secrets in plain text, statements that can never work, what does not run here."""
         written = decode(definition.text, exact=True)
         yield from field_advice(written)
         if DOUBTFUL in codes and not is_drawn(definition):
-            yield from statement_advice(select_of(definition.content["sql"]))
+            sql = definition.content["sql"]
+            yield from statement_advice(select_of(sql), sql, env)
         if DOUBTFUL in codes:
             brought = (env.function(name) for name in _own_functions(definition, env))
             path = ("graph",) if is_drawn(definition) else ("sql",)
