@@ -175,6 +175,23 @@ def test_validate_against_a_state(tmp_path: Path) -> None:
     assert "the state to check against is refused" in plutino("validate", str(change), "--against", str(state), code=1).stderr
 
 
+def test_validate_hints_at_what_can_never_work(tmp_path: Path) -> None:
+    """With the place in the statement; the document is valid all the same, and no hint is given where nothing is declared."""
+    stream = 'CREATE STREAM ty (temp BIGINT, name STRING) WITH (DATASOURCE="t", FORMAT="json")'
+    rule = {"id": "r", "sql": "SELECT abs(name) AS x FROM ty", "actions": [{"nop": {}}]}
+    file = tmp_path / "site.json"
+    file.write_text(json.dumps({"streams": {"ty": stream}, "rules": {"r": json.dumps(rule)}}))
+    told = plutino("validate", str(file))
+    assert told.stdout == "valid: 1 stream, 1 rule\n"
+    assert "rules.r.sql: line 1, column 8: abs(name): name is string; abs works with bigint or float" in told.stderr
+    [hint] = json.loads(plutino("validate", str(file), "--json").stdout)["hints"]
+    assert (hint["path"], hint["line"]) == ("rules.r.sql", 1)
+    assert "doubtful: rules.r.sql: line 1, column 8" in plutino("lint", str(file), code=1).stdout
+    rule["sql"] = "SELECT abs(temp) AS x FROM ty"
+    file.write_text(json.dumps({"streams": {"ty": stream}, "rules": {"r": json.dumps(rule)}}))
+    assert plutino("validate", str(file)).stderr == ""
+
+
 def test_ekuipers_own_verbs(server: Server, tmp_path: Path) -> None:
     """``import data`` and ``export data`` with files, as scripts for the original call them."""
     file = tmp_path / "data.json"

@@ -23,7 +23,7 @@ from plutino.spi.secrets import is_open
 CODES = {
     "unknown": "fields, options, properties and types that nothing knows",
     "invalid": "values that whoever uses them will refuse, and options that are missing",
-    "doubtful": "what means something else than it seems to: column names between quotes",
+    "doubtful": "what means something else than it seems to, or can never work: column names between quotes, types that do not fit",
     "deprecated": "spellings of older versions",
     "secret": "secrets in plain text",
     "unused": "streams, tables, configurations, connections and the like that nothing uses",

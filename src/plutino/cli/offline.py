@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,13 +15,14 @@ from plutino.cli import layout
 from plutino.cli.client import Client
 from plutino.cli.definitions import file_option, name_and_json, rule_text, say
 from plutino.cli.layout import Document
-from plutino.cli.output import Failure, Refusal, json_option, print_json, server_option, working
+from plutino.cli.output import Failure, Refusal, json_option, one_line, print_json, server_option, working
 from plutino.cli.shell import Verbed
 from plutino.cli.sources import load, set_file_option, set_option
 from plutino.cli.transfer import described
-from plutino.control import Controller, ImportOptions
+from plutino.control import Changeset, Controller, ImportOptions
 from plutino.errors import DocumentError, NotFoundError
 from plutino.spi import Deployment, Origin, Tap
+from plutino.spi.linting import DOUBTFUL, Lintable
 from plutino.spi.plugin import PluginPackage, PluginStatus
 
 ORIGIN = Origin("cli")
@@ -39,6 +40,8 @@ def validate(
 ) -> None:
     """Check a document as an import would; nothing is started, and no server is needed. Masked secrets are left as they are.
 
+    What is valid, but means little or can never work, is told as a hint; 'plutino lint' says more.
+
     The first file is the base, the others lie over it, as with 'plutino render'.
     """
     loaded = load(paths, sets, set_files)
@@ -51,9 +54,13 @@ def validate(
             refusal = Refusal.of(error)
             refusal.faults = loaded.placed(refusal.faults)
             raise refusal from error
+    hints = loaded.placed(changeset["hints"])
     if as_json:
-        print_json({"valid": True, **changeset})
+        print_json({"valid": True, **changeset, "hints": hints})
     else:
+        for hint in hints:
+            place = f"{hint['file']}:{hint['line']}:{hint['column']}: " if hint["line"] else ""
+            click.echo(f"hint: {place}{hint['path']}: {one_line(hint['text'])}", err=True)
         click.echo(f"valid: {described(document)}")
 
 
@@ -75,7 +82,7 @@ commands: Sequence[click.Command] = (validate,)
 
 
 async def check(document: Document, state: Document | None, *, partial: bool) -> dict[str, Any]:
-    """What importing ``document`` into ``state`` would change; DocumentError with all faults when it is refused.
+    """What importing ``document`` into ``state`` would change, with ``hints``; DocumentError with all faults when it is refused.
 
     Failure when the state itself is refused.
     """
@@ -89,7 +96,19 @@ async def check(document: Document, state: Document | None, *, partial: bool) ->
                 raise Failure(f"the state to check against is refused: {text}", "validate it by itself") from error
         options = ImportOptions(partial=partial, dry_run=True, keep_masks=True)
         result = await controller.importer.run(document.content, options, ORIGIN, form=document.form)
-        return result.changeset.to_wire()
+        return {**result.changeset.to_wire(), "hints": list(_hints(controller, result.changeset))}
+
+
+def _hints(controller: Controller, changeset: Changeset) -> Iterator[dict[str, Any]]:
+    """What is doubtful in the objects that a change creates or replaces."""
+    env = controller.environment_after(changeset)
+    for change in changeset.changes:
+        spec, after = controller.specs[change.ref.kind], change.after
+        if after is None or after.content is None or change.verb == "unchanged" or not isinstance(spec, Lintable):
+            continue
+        for advice in spec.lint(after, env, (DOUBTFUL,)):
+            if advice.code == DOUBTFUL:
+                yield {"path": ".".join((controller.place(change.ref), *advice.path)), "text": advice.text}
 
 
 @asynccontextmanager

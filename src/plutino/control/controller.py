@@ -12,6 +12,7 @@ from plutino.control.changeset import Changeset
 from plutino.control.checker import Draft, Item
 from plutino.control.documents import V1, Format
 from plutino.control.door import ABORT, Door
+from plutino.control.environment import Desired
 from plutino.control.exporter import OPEN, Exporter
 from plutino.control.history import History
 from plutino.control.importer import BY_KIND, Importer, ImportOptions
@@ -68,6 +69,11 @@ class Controller:
     def environment(self) -> Environment:
         """The committed state."""
         return self._door.committed
+
+    def environment_after(self, changeset: Changeset) -> Environment:
+        """The state as these changes would make it."""
+        definitions = {change.ref: change.after for change in changeset.changes}
+        return Desired(self._door.committed, changeset.texts(), definitions.get, lambda rule: False)
 
     @property
     def host(self) -> Host:
