@@ -143,6 +143,7 @@ class _Reader:
         """Doubt what is inside, then the expression itself; gives its type. ``own`` is the alias that is being defined."""
         known = self._types.get(id(expr))
         if known is None:
+            self._types[id(expr)] = ANY  # where aliases lead in a circle, which is an error and told as one
             known = self._types[id(expr)] = self._typed_as(expr, own)
         return known
 
