@@ -36,4 +36,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # On whose behalf an object is kept; it goes with the object, however that is deleted.
         "CREATE TABLE owners (kind TEXT NOT NULL, name TEXT NOT NULL, owner TEXT NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID",
     ),
+    (
+        # What follows the beginning of a large value of ``state``, in order: writing a value in one piece would hold up other threads.
+        """CREATE TABLE state_pieces (
+            owner TEXT NOT NULL, key TEXT NOT NULL, number INTEGER NOT NULL, value BLOB NOT NULL, PRIMARY KEY (owner, key, number))""",
+    ),
 )

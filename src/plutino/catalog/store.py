@@ -30,6 +30,9 @@ _ANCHOR = "auditAnchor"
 
 _TASKS_KEPT = 1000
 
+_PIECE_BYTES = 1 << 20
+"""Longer values of rules' state are stored in pieces: SQLite copies what it gets, and no other Python code runs meanwhile."""
+
 
 class Contents(Struct, frozen=True):
     """What a file held when it was opened."""
@@ -202,19 +205,26 @@ class Store:
 
     def load_state(self, owner: str, key: str) -> bytes | None:
         """One value of an owner, None when there is none."""
+        query = "SELECT value FROM state_pieces WHERE owner = ? AND key = ? ORDER BY number"
         with self._reported("read"):
             row = self._connection.execute("SELECT value FROM state WHERE owner = ? AND key = ?", (owner, key)).fetchone()
-        return None if row is None else bytes(row[0])
+            return None if row is None else b"".join((row[0], *(value for (value,) in self._connection.execute(query, (owner, key)))))
 
     def save_state(self, owner: str, entries: Mapping[str, bytes]) -> None:
         """Store entries of an owner, all or none."""
         with self._reported("write"), self._transaction() as connection:
-            connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", [(owner, key, value) for key, value in entries.items()])
+            for key, value in entries.items():
+                first, *others = _pieces(value)
+                connection.execute("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", (owner, key, first))
+                connection.execute("DELETE FROM state_pieces WHERE owner = ? AND key = ?", (owner, key))
+                numbered = ((owner, key, number, piece) for number, piece in enumerate(others))
+                connection.executemany("INSERT INTO state_pieces VALUES (?, ?, ?, ?)", numbered)
 
     def drop_state(self, owner: str) -> None:
         """Forget an owner."""
         with self._reported("write"), self._transaction() as connection:
-            connection.execute("DELETE FROM state WHERE owner = ?", (owner,))
+            for table in ("state", "state_pieces"):
+                connection.execute(f"DELETE FROM {table} WHERE owner = ?", (owner,))
 
     def _prepare(self) -> None:
         execute = self._connection.execute
@@ -342,3 +352,9 @@ def _blobs_text(blobs: Blobs) -> str:
 
 def _read_blobs(text: str) -> Blobs:
     return msgspec.json.decode(text, type=Blobs)
+
+
+def _pieces(value: bytes) -> list[memoryview]:
+    """A value in pieces that can be written one after the other; at least one."""
+    whole = memoryview(value)
+    return [whole[low : low + _PIECE_BYTES] for low in range(0, len(value) or 1, _PIECE_BYTES)]

@@ -134,6 +134,22 @@ async def test_rule_state_is_kept_by_owner(tmp_path: Path) -> None:
     await catalog.close()
 
 
+async def test_large_state_is_kept_as_it_is(tmp_path: Path) -> None:
+    """Whatever its size, also when a larger or a smaller one stood there before; forgotten, it leaves nothing behind."""
+    catalog = await opened(tmp_path)
+    mib = bytes(range(256)) * 4096
+    for value in (mib * 3 + b"end", b"small", mib, mib + b"x", mib * 2, b""):
+        await catalog.state.save("r1", {"a": value, "b": b"beside"})
+        assert await catalog.state.load("r1", "a") == value
+    await catalog.state.save("r1", {"a": mib * 3})
+    catalog = await reopened(catalog, tmp_path)
+    assert await catalog.state.load("r1", "a") == mib * 3
+    await catalog.state.drop("r1")
+    await catalog.state.save("r1", {"a": b"new"})
+    assert [await catalog.state.load("r1", key) for key in ("a", "b")] == [b"new", None]
+    await catalog.close()
+
+
 async def test_one_process_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second catalog on the same directory is refused, and works once the first is closed."""
     monkeypatch.setattr("plutino.catalog.store._BUSY_SECONDS", 0.0)
