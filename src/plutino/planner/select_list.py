@@ -124,7 +124,7 @@ class _Building:
                 self.items.append(Item(name, ColumnRef(chosen[0].name, name, kind, True), "*"))
         for replaced in expr.replaced:
             with self.binder.placing(replaced):
-                self._replaced(replaced, chosen)
+                self._replaced(replaced)
 
     def _sources_of(self, star: tree.Wildcard) -> list[SourceScope]:
         names = self.scope.merged if star.stream is None else (star.stream,)
@@ -139,12 +139,12 @@ class _Building:
         position = Position.of(text, *place) if text and place != tree.NOWHERE else None
         raise PlanError(f"unknown field {name}", text=text, position=position, suggestion=suggested(name, declared))
 
-    def _replaced(self, field: tree.Field, sources: Sequence[SourceScope]) -> None:
+    def _replaced(self, field: tree.Field) -> None:
+        """A column that takes the place of another, or is added."""
         if field.alias is None:
             raise PlanError("every expression of REPLACE needs a name; write it as REPLACE(expression AS name)")
         if field.alias in self.scope.aliases:
             raise PlanError(f"duplicate alias {field.alias}")
-        self._refuse_unknown(field.alias, sources, (), field.span)
         bound = self.binder.bind(field.expr, field.alias)
         self._add(Item(field.alias, bound, printed(bound, self.binder.texts()), aliased=True), field)
 

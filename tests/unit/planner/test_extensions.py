@@ -151,3 +151,9 @@ def test_windows_last_a_century_at_most(window: str) -> None:
     """Dates would end before they do."""
     with pytest.raises(PlanError, match=r"at most \d+ are possible"):
         compiled(f"select count(*) as n from a group by {window}")
+
+
+def test_replace_adds_or_overwrites() -> None:
+    """A name that no column has is a new column."""
+    rule = compiled("select * replace (v * 2 as v, v as w) from a")
+    assert push(rule, started(rule), "a", {"v": 1}) == [{"v": 2, "w": 1}]

@@ -59,7 +59,6 @@ W = "tumblingwindow(ss, 1)"
         ("select name, temp from ty group by name", "select stmt group by should be used with window", "name", PLAIN),
         ("select * except(temp, nme) from ty", "unknown field nme", "nme", PLAIN),
         ("select nope, * except(name, `nope`) from free inner join ty on true", "a time window", "ty", PLAIN),
-        ("select * replace(temp * 2 as tmp) from ty", "unknown field tmp", "temp * 2 as tmp", PLAIN),
         ("select * replace(nope as temp) from ty", "unknown field nope", "nope", PLAIN),
         ("select ty.* except(other) from ty inner join two on true group by countwindow(2)", "unknown field other", "other", PLAIN),
         ("select nope.* from ty", "stream nope not found", "nope.*", PLAIN),
