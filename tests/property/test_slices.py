@@ -103,7 +103,7 @@ def test_slices_give_what_rows_give(
     rows, _ = compile_buffered(planned, names)
     make = compile_plan(planned).factory
     expected = run(BufferedProgram(rows), steps)
-    with patch.object(kept, "SLICE_ROWS", 3), patch.object(kept, "EXACT_ROWS", exact_rows):
+    with patch.multiple(kept, SLICE_ROWS=3, LONG_SLICE_ROWS=3, EXACT_ROWS=exact_rows):
         made = run(make(), steps, restart=make if restart else None)
     assert [step[1:] for step in made] == [step[1:] for step in expected]
     for (got, *_), (want, *_) in zip(made, expected, strict=True):

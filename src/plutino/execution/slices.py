@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice, repeat
+from math import isqrt
 from typing import Any, TypeAlias
 
 from msgspec import Struct
@@ -24,10 +25,11 @@ from plutino.execution.columns import Column, Same, Texts, argument, read_column
 from plutino.execution.entry import Entry, pack_entry, unpack_entry
 from plutino.execution.packing import Packing, Written
 
-SLICE_ROWS = 512
+SLICE_ROWS = 128
 LONG_SLICE_ROWS = 1024
-FEW_SLICES = 64
-"""Groups of more slices than that get longer ones, up to ``LONG_SLICE_ROWS``: now and then all slices are looked at."""
+"""Between these lies the length of slices: the more rows a group has, the longer they are."""
+_BALANCE = 12
+"""To put two slices together costs as much as so many rows: now and then all rows of one slice are looked at, and now and then all slices."""
 EXACT_ROWS = 64
 Merged: TypeAlias = list[Accumulator | None]
 """Per aggregate what several slices give together; None where they cannot be put together (kinds of values differ), and where rows are
@@ -184,7 +186,7 @@ class Slices:
             self._back = own if self._back is None else self._merged(self._back, own)
         self._folded = 0
         code = self._code
-        size = max(SLICE_ROWS, min(LONG_SLICE_ROWS, self._rows // FEW_SLICES))
+        size = min(LONG_SLICE_ROWS, max(SLICE_ROWS, isqrt(_BALANCE * self._rows)))
         self._slices.append(Slice(size, [None] * (len(code.loose) + len(code.shown)), [] if code.entries else None))
         return self._slices[-1]
 
