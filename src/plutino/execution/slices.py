@@ -29,7 +29,7 @@ SLICE_ROWS = 128
 LONG_SLICE_ROWS = 1024
 """Between these lies the length of slices: the more rows a group has, the longer they are."""
 _BALANCE = 12
-"""To put two slices together costs as much as so many rows: now and then all rows of one slice are looked at, and now and then all slices."""
+"""To put two slices together costs as much as so many rows. Now and then all rows of one slice are looked at, now and then all slices."""
 EXACT_ROWS = 64
 Merged: TypeAlias = list[Accumulator | None]
 """Per aggregate what several slices give together; None where they cannot be put together (kinds of values differ), and where rows are
