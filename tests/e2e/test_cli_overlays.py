@@ -78,7 +78,8 @@ def test_rules_that_fail_at_once_are_told(server: Server, tmp_path: Path) -> Non
     (tmp_path / "d.json").write_text(json.dumps(document))
     found = plutino("import", "d.json", server=server, folder=tmp_path)
     assert found.stdout == "imported 1 stream, 1 rule\n"
-    assert found.stderr.startswith("imported, but does not run: rules.r (line 1, column 98 of the document): reference ${env:NOT_THERE_AT_ALL}: no such variable")
+    place = "rules.r (line 1, column 98 of the document)"
+    assert found.stderr.startswith(f"imported, but does not run: {place}: reference ${{env:NOT_THERE_AT_ALL}}: no such variable")
 
 
 def test_secrets_come_from_files(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from plutino.spi.effects import Effect
 
 _MEMORY = "memory"
 
+
 class Version(Struct, frozen=True):
     """How a deployed rule makes its program, the shape of the program's state, and what it calls that is not built in."""
 
