@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from plutino.errors import PlutinoError, SqlSyntaxError
-from plutino.spi.broken_text import secrets_behind_names
 from plutino.spi.json_text import DEEPEST, Path, decoded
 from plutino.spi.option_model import Option, flat_options
 from plutino.spi.registry import Registry
@@ -44,8 +43,15 @@ def secrets_in(text: str, declared: Collection[str] = (), *, broken: bool = Fals
         look.inside((), literal)
     found.update(text[start:end] for start, end in secret_spans(text))
     if broken:
-        found |= secrets_behind_names(text, declared)
+        found |= _behind_names(text, declared)
     return found
+
+
+def _behind_names(text: str, declared: Collection[str]) -> set[str]:
+    """What may be a secret in a text that does not parse, which is rare."""
+    from plutino.spi.broken_text import secrets_behind_names
+
+    return secrets_behind_names(text, declared)
 
 
 class _Look:
@@ -79,7 +85,7 @@ class _Look:
                 for literal in _literals(value):
                     self.inside(path, literal)
                 if self._broken:
-                    self._found |= secrets_behind_names(value, self._declared)
+                    self._found |= _behind_names(value, self._declared)
         elif isinstance(value, int | float) and not isinstance(value, bool) and path and secret_number(path[-1]):
             self._found.add(str(value))
 

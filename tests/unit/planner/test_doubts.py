@@ -7,7 +7,8 @@ import pytest
 from corpus.in_process import FixedEnvironment, environment_of
 from corpus.loader import all_sql
 from plutino.model import Definition, Ref
-from plutino.planner import doubts_of, plan_rule
+from plutino.planner import plan_rule
+from plutino.planner.doubts import doubts_of
 from plutino.resources.stream.content import content_of
 from plutino.spi import RuleOptions
 from plutino.sql import parse_select, parse_statement, tree

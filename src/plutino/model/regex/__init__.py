@@ -4,7 +4,22 @@ A pattern is parsed to a small tree. Patterns whose cost is bounded run on Pytho
 alternatives at once.
 """
 
-from plutino.model.regex.machine import TooLongError
-from plutino.model.regex.matching import Regex, Span, compile_regex
+from __future__ import annotations
 
-__all__ = ["Regex", "Span", "TooLongError", "compile_regex"]
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from plutino.model.regex.matching import Regex
+
+__all__ = ["compile_regex"]
+
+
+@lru_cache(maxsize=1024)
+def compile_regex(pattern: str) -> Regex:
+    """The pattern, ready to use; EvaluationError with Go's text of the fault."""
+    # Most servers have no patterns: the engine is loaded with the first one.
+    from plutino.model.regex.matching import Regex
+    from plutino.model.regex.parser import parse_pattern
+
+    return Regex(parse_pattern(pattern))

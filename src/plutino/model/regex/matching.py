@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import Final
 
 from plutino.model.regex.machine import Machine
-from plutino.model.regex.parser import Parsed, parse_pattern
+from plutino.model.regex.parser import Parsed
 from plutino.model.regex.translate import open_repeats, to_python
 
 _PYTHON_STEPS: Final = 10_000_000
@@ -147,9 +146,3 @@ class Regex:
         """Whether Python's engine takes not too long for a text, at worst."""
         size = len(text) + 1
         return self._open is not None and size ** (self._open + 1) <= max(_PYTHON_STEPS, size)
-
-
-@lru_cache(maxsize=1024)
-def compile_regex(pattern: str) -> Regex:
-    """The pattern, ready to use; EvaluationError with Go's text of the fault."""
-    return Regex(parse_pattern(pattern))

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from plutino.planner import doubts_of
 from plutino.spi import Environment
 from plutino.spi.json_text import Path
 from plutino.spi.layers import brought_connector
@@ -26,6 +25,8 @@ def statement_advice(query: tree.Query, text: str, env: Environment) -> Iterator
             # With a name of its own it is meant as a constant.
             if field.alias is None and isinstance(value, str) and _NAME.fullmatch(value):
                 yield Advice(DOUBTFUL, ("sql",), f'"{value}": a text, the same in every row; if the column is meant, leave out the quotes')
+    from plutino.planner.doubts import doubts_of  # a running server needs none of it
+
     for doubt in doubts_of(query, env, text):
         yield Advice(DOUBTFUL, ("sql",), str(doubt))
 

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from plutino.errors import EvaluationError
-from plutino.model.regex import Regex, Span, TooLongError
 from plutino.model.regex import compile_regex as compiled
+from plutino.model.regex.machine import TooLongError
+from plutino.model.regex.matching import Regex, Span
 from plutino.templates.functions.registry import define
 from plutino.templates.go.values import Failure, NilStringList, StringList
 from plutino.templates.limits import LimitExceeded, check_text, meter
