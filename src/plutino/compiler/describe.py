@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from plutino.compiler.rule import compile_plan, generate, operator_names
-from plutino.planner import Plan, RulePlan, UnionPlan, explain
+from plutino.planner import Plan, RulePlan, UnionPlan
+from plutino.planner.explain import explain
 
 
 def describe(plan: Plan) -> str:

@@ -11,7 +11,8 @@ from plutino.compiler import compile_plan
 from plutino.errors import PlanError, SqlSyntaxError
 from plutino.model import Batch, row_type
 from plutino.model.row import from_dicts
-from plutino.planner import explain, plan_rule
+from plutino.planner import plan_rule
+from plutino.planner.explain import explain
 from plutino.spi import Program, RuleOptions
 from plutino.sql import parse_select, to_sql
 from unit.planner.test_extensions import START, compiled, environment, push, shown, started

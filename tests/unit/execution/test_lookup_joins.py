@@ -9,12 +9,14 @@ import msgspec
 import pytest
 
 from corpus.in_process import FixedEnvironment, registry
-from plutino.compiler import compile_plan, describe
+from plutino.compiler import compile_plan
+from plutino.compiler.describe import describe
 from plutino.errors import PlanError, TransportError
 from plutino.execution.buffered import BufferedProgram
 from plutino.model import Batch, Definition, Ref
 from plutino.model.moment import set_zone
-from plutino.planner import explain, plan_rule
+from plutino.planner import plan_rule
+from plutino.planner.explain import explain
 from plutino.resources.stream.content import content_of
 from plutino.spi import DecodePlan, LookupAnswer, LookupCall, RuleOptions, Suspended
 from plutino.spi.suspension import same_value

@@ -8,7 +8,8 @@ import pytest
 
 from corpus.in_process import FixedEnvironment, rule_options, stream_of
 from plutino.compiler.rule import operator_names
-from plutino.planner import RulePlan, explain, plan_rule
+from plutino.planner import RulePlan, plan_rule
+from plutino.planner.explain import explain
 from plutino.sql import parse_select
 
 STREAMS = {

@@ -11,7 +11,8 @@ from corpus.in_process import FixedEnvironment, registry
 from plutino.compiler import CompiledRule, compile_plan
 from plutino.errors import PlanError, SqlSyntaxError
 from plutino.model import Batch, Definition, Ref
-from plutino.planner import explain, plan_rule
+from plutino.planner import plan_rule
+from plutino.planner.explain import explain
 from plutino.resources.stream.content import content_of
 from plutino.spi import DecodePlan, Program, RuleOptions, Suspended
 from plutino.sql import parse_select, parse_statement, sources_of, tree

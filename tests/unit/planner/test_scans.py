@@ -6,7 +6,8 @@ import pytest
 
 from corpus.in_process import FixedEnvironment, rule_options, stream_of
 from plutino.compiler import compile_plan
-from plutino.planner import explain, plan_rule
+from plutino.planner import plan_rule
+from plutino.planner.explain import explain
 from plutino.sql import parse_select
 
 DEMO = stream_of("demo", '(a bigint, b string, c float, d boolean) WITH (FORMAT="json")')

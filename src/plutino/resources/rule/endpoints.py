@@ -8,10 +8,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from plutino.compiler import describe
 from plutino.errors import DefinitionError, NotFoundError, PlutinoError, SqlSyntaxError, UnsupportedError
 from plutino.model import Definition, Ref
-from plutino.planner import Plan, explain
+from plutino.planner import Plan
 from plutino.resources.rule import live
 from plutino.resources.rule.body import INVALID, RULE_SCHEMA, read, select_of, sql_fault, validate
 from plutino.resources.rule.drawn import stream_names
@@ -284,6 +283,9 @@ class _Endpoints:
         return json_answer([{"emitter": table, "content": dict(row)} for table, row in rows])
 
     async def explain(self, call: Call) -> Answer:
+        from plutino.compiler.describe import describe  # loaded for who asks
+        from plutino.planner.explain import explain
+
         env = call.control.environment
         definition = _stored(call.params["id"], env, "explain rules error")
         try:
