@@ -121,3 +121,10 @@ async def test_the_other_formats_carry_it(api: Api) -> None:
     del without["nativePlugins"]["sinks_zmq"]
     refused = await imported(api, without)
     assert "sink zmq is not defined" in json.loads(refused.json["message"])["rules"]["r2"]
+
+
+async def test_an_entry_keeps_its_text(api: Api) -> None:
+    """Spaces, the order of members and the form of numbers are those of the document."""
+    text = '{ "x": 1.50,\n  "file": "file:///gone.so", "name": "kafka" }'
+    await imported(api, {"nativePlugins": {"sinks_kafka": text}})
+    assert (await api.ask("GET", "/data/export")).json["nativePlugins"] == {"sinks_kafka": text}
