@@ -22,6 +22,7 @@ from plutino.errors import ConflictError, DefinitionError, PlutinoError
 from plutino.model import Definition, Ref
 from plutino.spi import Action, Answer, Area, Call, Environment, Host, Mode, Origin
 from plutino.spi.gojson import GoJsonError, Shape, bind, decode
+from plutino.spi.json_text import with_member
 from plutino.spi.linting import CODES, Advice, text_advice
 from plutino.spi.multipart import MultipartError, boundary_of, parts_of
 from plutino.spi.placement import ASIDE, check_name, check_place, displace, is_placed, place
@@ -86,7 +87,7 @@ class UploadKind:
         name, content, file = _read(definition.text)
         blob = await (area.fetch(ROLE, file) if file else area.put(ROLE, content.encode()))
         # Bytes written into the text are kept once, beside it.
-        text = _by_blob(name, blob.digest) if file.startswith("data:") else definition.text
+        text = with_member(definition.text, ROLE, SCHEME + blob.digest) if file.startswith("data:") else definition.text
         return msgspec.structs.replace(definition, text=text, content=UploadContent(name, blob.digest, blob.size))
 
     def portable(self, definition: Definition, read: Callable[[str], bytes]) -> str:
@@ -98,10 +99,9 @@ class UploadKind:
             content = data.decode()
         except UnicodeDecodeError:
             content = ""
-        if content:
+        if content and len(decode(definition.text, exact=True)) == 2:
             return msgspec.json.encode({"name": name, "content": content}).decode()
-        url = "data:application/octet-stream;base64," + base64.b64encode(data).decode()
-        return msgspec.json.encode({"name": name, "file": url}).decode()
+        return with_member(definition.text, ROLE, "data:application/octet-stream;base64," + base64.b64encode(data).decode())
 
     def depends_on(self, definition: Definition, env: Environment) -> Iterable[Ref]:
         return ()
@@ -224,10 +224,6 @@ def _read(text: str) -> tuple[str, str, str]:
         raise DefinitionError(f"invalid body: Error decoding file json: {error.message}") from None
     _validate(body)
     return body["name"], body.get("content", ""), body.get("file", "")
-
-
-def _by_blob(name: str, digest: str) -> str:
-    return msgspec.json.encode({"name": name, "file": SCHEME + digest}).decode()
 
 
 def _validate(body: dict[str, Any]) -> None:

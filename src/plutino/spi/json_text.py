@@ -85,6 +85,11 @@ def rewritten(text: str, change: Callable[[Leaf], str | None]) -> str:
     return "".join((*parts, text[at:])) if parts else text
 
 
+def with_member(text: str, name: str, value: str) -> str:
+    """The text of an object with another value of its text member ``name``, in whatever case that is written."""
+    return rewritten(text, lambda leaf: encoded(value) if len(leaf.path) == 1 and leaf.path[0].lower() == name.lower() else None)
+
+
 def decoded(raw: str) -> Any:
     """The value of a scalar token; UNSET when it is none."""
     try:

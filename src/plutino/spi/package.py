@@ -87,7 +87,8 @@ def read_request(text: str, shape: Shape) -> Request:
 async def request_text(call: Call, shape: Shape, name: str = "") -> AsyncIterator[tuple[str, str]]:
     """The name and text of the object that a request makes, to be put inside of the block.
 
-    A JSON body is kept as it is written, but in its short form; ``name`` is taken where the body has none. The bytes of a form are kept for the time of the block.
+    A JSON body is kept as it is written, but in its short form; ``name`` is taken where the body has none. The bytes of a form are kept
+    for the time of the block.
     GoJsonError (or MultipartError) for a body that cannot be read.
     """
     media = call.headers.get("content-type", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -218,3 +219,18 @@ async def test_partial_import_overwrites(api: Api, uploads: Path) -> None:
     document = json.dumps({"uploads": {"a": '{"name":"a","content":"new"}'}})
     assert (await api.ask("POST", "/data/import?partial=1", {"content": document})).status == 200
     assert [(uploads / name).read_text() for name in "ab"] == ["new", "old"]
+
+
+async def test_other_members_stay_beside_bytes(api: Api) -> None:
+    """Of an upload and of a schema whose bytes came with the text; the export is the same to an import."""
+    proto = base64.b64encode(b'syntax = "proto3"; message M { int32 a = 1; }').decode()
+    document = {
+        "uploads": {"a": '{"name":"a", "file":"data:;base64,AP8=", "note":1.50}'},
+        "Schema": {"protobuf_p": json.dumps({"type": "protobuf", "name": "p", "file": f"data:;base64,{proto}", "note": "x"})},
+    }
+    assert (await api.ask("POST", "/data/import", {"content": json.dumps(document)})).status == 200
+    exported = await _exported(api)
+    assert '"note":1.50' in exported["uploads"]["a"]
+    assert json.loads(exported["Schema"]["protobuf_p"])["note"] == "x"
+    again = await api.ask("POST", "/data/import?dryRun=1", {"content": json.dumps(exported)})
+    assert again.json["summary"] == {"created": 0, "updated": 0, "deleted": 0, "unchanged": 2}

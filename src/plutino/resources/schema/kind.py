@@ -11,11 +11,12 @@ from msgspec.structs import replace
 
 from plutino.errors import ConflictError, DefinitionError
 from plutino.model import Definition, Ref, SchemaContent
-from plutino.resources.schema.body import SHAPE, Info, check_name, info_of, text_of, validate
+from plutino.resources.schema.body import SHAPE, Info, check_name, info_of, validate
 from plutino.resources.schema.endpoints import endpoints
 from plutino.resources.schema.files import SIZE_LIMIT, Placing, are_there, placing_of, put_files, read_texts, take_files
 from plutino.spi import Action, Area, Blob, Environment, Host, Mode
 from plutino.spi.gojson import GoJsonError, decode
+from plutino.spi.json_text import with_member
 from plutino.spi.linting import CODES, Advice, text_advice
 from plutino.spi.proto import compile_proto
 from plutino.spi.staging import SCHEME
@@ -59,12 +60,12 @@ class SchemaKind:
                 texts = await asyncio.to_thread(read_texts, blob.path, info.name)
                 compiled = await asyncio.to_thread(compile_proto, f"{info.name}.proto", texts)
                 content = replace(content, messages=compiled.messages, descriptors=compiled.descriptors)
-        return replace(definition, text=definition.text if info == _read(definition.text) else text_of(info), content=content)
+        return replace(definition, text=_with_files(definition.text, info), content=content)
 
     def portable(self, definition: Definition, read: Callable[[str], bytes]) -> str:
         written = _read(definition.text)
         info = replace(written, file=_carried(written.file, read), so_file=_carried(written.so_file, read))
-        return definition.text if info == written else text_of(info)
+        return _with_files(definition.text, info)
 
     def depends_on(self, definition: Definition, env: Environment) -> Iterable[Ref]:
         return ()
@@ -95,6 +96,14 @@ class SchemaKind:
 
     def secrets(self, definition: Definition, env: Environment) -> Iterable[tuple[str, ...]]:
         return ()
+
+
+def _with_files(text: str, info: Info) -> str:
+    """The text with the URLs of ``info``, all else as it was written."""
+    written = _read(text)
+    for member, before, after in (("file", written.file, info.file), ("soFile", written.so_file, info.so_file)):
+        text = text if before == after else with_member(text, member, after)
+    return text
 
 
 def _kept(url: str, blob: Blob) -> str:
