@@ -87,8 +87,7 @@ def read_request(text: str, shape: Shape) -> Request:
 async def request_text(call: Call, shape: Shape, name: str = "") -> AsyncIterator[tuple[str, str]]:
     """The name and text of the object that a request makes, to be put inside of the block.
 
-    A JSON body is kept as it is written, but in its short form; ``name`` is taken where the body has none. The bytes of a form are kept
-    for the time of the block.
+    A JSON body is kept as it is written; ``name`` is taken where the body has none. The bytes of a form are kept for the time of the block.
     GoJsonError (or MultipartError) for a body that cannot be read.
     """
     media = call.headers.get("content-type", "")
@@ -155,10 +154,14 @@ def opened(blob: Blob) -> Archive:
 
 
 def portable_text(definition: Definition, request: Request, read: Callable[[str], bytes]) -> str:
-    """The text for a document that goes elsewhere: kept bytes of this server as a ``data:`` URL, all else as it was written."""
-    if not request.file.startswith(SCHEME):
+    """The text for a document that goes elsewhere: in its short form, as the original has it, kept bytes of this server as a ``data:`` URL."""
+    try:
+        short = msgspec.json.format(definition.text, indent=-1)
+    except msgspec.DecodeError:
         return definition.text
-    value: dict[str, Any] = msgspec.json.decode(definition.text)
+    if not request.file.startswith(SCHEME):
+        return short
+    value: dict[str, Any] = msgspec.json.decode(short)
     key = next(key for key in value if key.lower() == ROLE)
     data = base64.b64encode(read(request.file.removeprefix(SCHEME))).decode()
     return _encoded({**value, key: f"data:application/octet-stream;base64,{data}"})
@@ -256,11 +259,13 @@ def check_script(has_script: bool, settings: Mapping[str, Any]) -> None:
 
 
 def _text(body: bytes, value: Any) -> str:
-    """A body as it is written, if it is one JSON value in UTF-8, without spaces between its parts."""
+    """A body as it is written, if it is one JSON value in UTF-8."""
     try:
-        return msgspec.json.format(body.decode(), indent=-1)
+        text = body.decode()
+        msgspec.json.decode(text)
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
         return _encoded(value)
+    return text
 
 
 def _encoded(value: Any) -> str:
