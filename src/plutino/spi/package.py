@@ -154,7 +154,7 @@ def opened(blob: Blob) -> Archive:
 
 
 def portable_text(definition: Definition, request: Request, read: Callable[[str], bytes]) -> str:
-    """The text for a document that goes elsewhere: in its short form, as the original has it, kept bytes of this server as a ``data:`` URL."""
+    """The text for a document that goes elsewhere: in its short form, as the original has it, kept bytes as a ``data:`` URL."""
     try:
         short = msgspec.json.format(definition.text, indent=-1)
     except msgspec.DecodeError:
