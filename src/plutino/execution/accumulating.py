@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -131,8 +131,10 @@ class AccumulatingProgram:
             self._let_in(order, order.take(0, portion, batch.arrival), batch, output)
 
     def _elapse(self, order: EventOrder, now: int, output: Output) -> None:
-        """Take the rows that are waited with no longer."""
-        self._let_in(order, order.elapse(now), Batch([], arrival=now), output)
+        """Take the rows that are waited with no longer, and give out what ends with them."""
+        released = order.elapse(now)
+        if released is not None:
+            self._let_in(order, released, Batch([], arrival=now), output)
 
     def _let_in(self, order: EventOrder, released: list[Entry], batch: Batch, output: Output) -> None:
         self._admit(released, batch, output)
@@ -144,23 +146,25 @@ class AccumulatingProgram:
         time = batch.arrival if times is None or self._order is None else times[i]
         return Entry(batch.rows[i], time, batch.meta_of(i) if need.meta else {}, batch.record(i) if need.whole else None)
 
-    def _admit(self, entries: Iterable[Entry], batch: Batch, output: Output) -> None:
+    def _admit(self, entries: list[Entry], batch: Batch, output: Output) -> None:
         """Put rows into the window that pass what stands in front of it."""
         take = self._code.take
+        if take is None:
+            self._pour_entries(entries, batch, output)
+            return
         admitted: list[Entry] = []
         for entry in entries:
-            if take is not None:
-                try:
-                    values = take(entry.row, entry.meta, entry.whole, entry.time, self._memories)
-                except StageError as error:
-                    self._pour_entries(admitted, batch, output)
-                    admitted = []
-                    self._refuse(error, output)
-                    continue
-                if values is None:
-                    self._counts[0] += 1
-                    continue
-                entry.values = values
+            try:
+                values = take(entry.row, entry.meta, entry.whole, entry.time, self._memories)
+            except StageError as error:
+                self._pour_entries(admitted, batch, output)
+                admitted = []
+                self._refuse(error, output)
+                continue
+            if values is None:
+                self._counts[0] += 1
+                continue
+            entry.values = values
             admitted.append(entry)
         self._pour_entries(admitted, batch, output)
 

@@ -139,10 +139,16 @@ class BufferedProgram:
                 self._take(entry, output)
         else:
             # row by row: what a window holds does not depend on how rows come together
-            self._let_in(self._orders, self._orders.elapse(batch.arrival), output)
+            self._elapse(self._orders, batch.arrival, output)
             for entry in entries:
                 self._let_in(self._orders, self._orders.take(entry.source, (entry,), batch.arrival), output)
         return self._leave(output, batch.arrival)
+
+    def _elapse(self, orders: EventOrder, now: int, output: Output | Held) -> None:
+        """Take the rows that are waited with no longer, and give out what ends with them."""
+        released = orders.elapse(now)
+        if released is not None:
+            self._let_in(orders, released, output)
 
     def _let_in(self, orders: EventOrder, released: Sequence[Entry], output: Output | Held) -> None:
         """Take what the watermark has released, and give out what it ends."""
@@ -265,7 +271,7 @@ class BufferedProgram:
     def advance(self, now: int) -> Batch | Suspended | None:
         output = self._room()
         if self._orders is not None:
-            self._let_in(self._orders, self._orders.elapse(now), output)
+            self._elapse(self._orders, now, output)
         elif self._window is not None:
             self._give(self._window.advance(now), output)
         return self._leave(output, now)

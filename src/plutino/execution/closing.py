@@ -10,9 +10,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
+from plutino.execution.accumulators import Position
 from plutino.execution.alignment import first_boundary
-
-Places = int | Sequence[int]
 
 
 class Ended(NamedTuple):
@@ -38,7 +37,7 @@ class Closing(Protocol):
         """Up to which row the rows from ``low`` on belong to the open window. Asked when nothing is due before row ``low``."""
         ...
 
-    def places(self, times: Sequence[int], low: int, high: int) -> Places:
+    def places(self, times: Sequence[int], low: int, high: int) -> Position:
         """Where these rows stand, for windows that share rows."""
         ...
 
@@ -101,7 +100,7 @@ class BoundaryClosing:
         assert self._boundary is not None
         return bisect_left(times, self._boundary, low) if times[-1] >= self._boundary else len(times)
 
-    def places(self, times: Sequence[int], low: int, high: int) -> Places:
+    def places(self, times: Sequence[int], low: int, high: int) -> Position:
         return times[low:high] if self._event_time else times[low]
 
     def took(self, times: Sequence[int], low: int, high: int) -> None:
@@ -177,7 +176,7 @@ class SessionClosing:
             before = time
         return len(times)
 
-    def places(self, times: Sequence[int], low: int, high: int) -> Places:
+    def places(self, times: Sequence[int], low: int, high: int) -> Position:
         return times[low]
 
     def took(self, times: Sequence[int], low: int, high: int) -> None:
@@ -223,7 +222,7 @@ class CountClosing:
     def until(self, times: Sequence[int], low: int) -> int:
         return min(len(times), low + self._every - self._held)
 
-    def places(self, times: Sequence[int], low: int, high: int) -> Places:
+    def places(self, times: Sequence[int], low: int, high: int) -> Position:
         return range(self._number, self._number + high - low)
 
     def took(self, times: Sequence[int], low: int, high: int) -> Ended | None:

@@ -63,12 +63,12 @@ class EventOrder:
                 released += self._release()
         return released
 
-    def elapse(self, now: int) -> list[Entry]:
-        """The rows that leave because nothing has come for a while."""
+    def elapse(self, now: int) -> list[Entry] | None:
+        """The rows that leave because nothing has come for a while; None where the watermark stays where it is."""
         if not self._idle:
-            return []
+            return None
         self._now = max(self._now, now)
-        return self._release() if self._settle() else []
+        return self._release() if self._settle() else None
 
     def deadline(self, wanted: int | None) -> int | None:
         """When ``elapse`` must be asked next, where event time ``wanted`` is waited for; None when the clock changes nothing."""

@@ -174,10 +174,16 @@ class SlicingProgram:
 
     def _take_ordered(self, batch: Batch, order: EventOrder, output: Output) -> None:
         """Rows in the order of their own times, row by row: what a window holds does not depend on how rows come together."""
-        self._let_in(order, order.elapse(batch.arrival), output)
+        self._elapse(order, batch.arrival, output)
         self._trusted = self._trusted and batch.guarded
         for i in range(len(batch.rows)):
             self._let_in(order, order.take(0, (self._entry(batch, i),), batch.arrival), output)
+
+    def _elapse(self, order: EventOrder, now: int, output: Output) -> None:
+        """Take the rows that are waited with no longer, and give out what ends with them."""
+        released = order.elapse(now)
+        if released is not None:
+            self._let_in(order, released, output)
 
     def _let_in(self, order: EventOrder, released: Sequence[Entry], output: Output) -> None:
         for entry in released:
@@ -278,7 +284,7 @@ class SlicingProgram:
     def advance(self, now: int) -> Batch | None:
         output = Output()
         if self._order is not None:
-            self._let_in(self._order, self._order.elapse(now), output)
+            self._elapse(self._order, now, output)
         else:
             self._fire_due(now, output)
         return output.batch(now)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from corpus.in_process import FixedEnvironment, environment_of
+from corpus.in_process import environment_of
 from corpus.loader import all_sql
-from plutino.model import Definition, Ref
 from plutino.planner import plan_rule
 from plutino.planner.doubts import doubts_of
-from plutino.resources.stream.content import content_of
 from plutino.spi import RuleOptions
-from plutino.sql import parse_select, parse_statement, tree
+from plutino.sql import parse_select
+from unit.planner.test_extensions import environment_with
 
 COLUMNS = (
     "(temp bigint, level float, name string, ok boolean, at datetime, raw bytea, l array(bigint), "
@@ -27,17 +26,7 @@ OBJECTS = (
 )
 
 
-def _environment() -> FixedEnvironment:
-    found = {}
-    for text in OBJECTS:
-        statement = parse_statement(text)
-        assert isinstance(statement, tree.CreateStream)
-        ref = Ref(statement.kind, statement.name)
-        found[ref] = Definition(ref, text, content_of(statement))
-    return FixedEnvironment(found)
-
-
-ENV = _environment()
+ENV = environment_with(OBJECTS)
 W = "group by countwindow(2)"
 
 

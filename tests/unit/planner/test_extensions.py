@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -20,15 +21,20 @@ from plutino.sql import parse_select, parse_statement, sources_of, tree
 START = 1_700_000_000_000
 
 
-def environment(*names: str) -> FixedEnvironment:
-    """Schemaless streams with these names."""
+def environment_with(texts: Iterable[str]) -> FixedEnvironment:
+    """The streams and tables of these statements."""
     env = FixedEnvironment()
-    for name in names:
-        text = f'create stream {name} () with (DATASOURCE="t", FORMAT="json")'
+    for text in texts:
         statement = parse_statement(text)
         assert isinstance(statement, tree.CreateStream)
-        env.definitions[Ref("stream", name)] = Definition(Ref("stream", name), text, content_of(statement))
+        ref = Ref(statement.kind, statement.name)
+        env.definitions[ref] = Definition(ref, text, content_of(statement))
     return env
+
+
+def environment(*names: str) -> FixedEnvironment:
+    """Schemaless streams with these names."""
+    return environment_with(f'create stream {name} () with (DATASOURCE="t", FORMAT="json")' for name in names)
 
 
 def compiled(sql: str) -> CompiledRule:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from corpus.in_process import FixedEnvironment
 from plutino.errors import PlanError, SqlSyntaxError, explanation
-from plutino.model import Definition, Ref
 from plutino.planner import plan_rule
-from plutino.resources.stream.content import content_of
 from plutino.spi import RuleOptions
-from plutino.sql import parse_select, parse_statement, tree
+from plutino.sql import parse_select
+from unit.planner.test_extensions import environment_with
 
 OBJECTS = (
     'create stream ty (temp bigint, name string, l array(bigint), m struct(k bigint)) with (DATASOURCE="t", FORMAT="json", SHARED="true")',
@@ -19,17 +17,6 @@ OBJECTS = (
     'create table tab (name string, place string) with (DATASOURCE="t4", FORMAT="json", TYPE="memory")',
     'create table look (name string, place string) with (DATASOURCE="t5", FORMAT="json", TYPE="memory", KIND="lookup", KEY="name")',
 )
-
-
-def environment() -> FixedEnvironment:
-    """The streams and tables above."""
-    found = {}
-    for text in OBJECTS:
-        statement = parse_statement(text)
-        assert isinstance(statement, tree.CreateStream)
-        ref = Ref(statement.kind, statement.name)
-        found[ref] = Definition(ref, text, content_of(statement))
-    return FixedEnvironment(found)
 
 
 PLAIN = RuleOptions()
@@ -119,7 +106,7 @@ W = "tumblingwindow(ss, 1)"
 def test_what_is_at_fault_is_underlined(sql: str, message: str, underlined: str, options: RuleOptions) -> None:
     """The error begins as on the wire, and its place is the text that must change."""
     with pytest.raises((PlanError, SqlSyntaxError)) as caught:
-        plan_rule(parse_select(sql), environment(), options, rule_id="r", text=sql)
+        plan_rule(parse_select(sql), environment_with(OBJECTS), options, rule_id="r", text=sql)
     error = caught.value
     assert str(error).startswith(message)
     assert error.position is not None
@@ -131,7 +118,7 @@ def test_the_advice_of_a_cycle_names_its_aliases() -> None:
     """Who is made of whom, so that the cycle is seen in a long list."""
     sql = "select temp + c as a, a as b, name, b as c from ty"
     with pytest.raises(PlanError) as caught:
-        plan_rule(parse_select(sql), environment(), PLAIN, rule_id="r", text=sql)
+        plan_rule(parse_select(sql), environment_with(OBJECTS), PLAIN, rule_id="r", text=sql)
     assert caught.value.advice == "a is made of c, c is made of b, b is made of a"
 
 
@@ -148,12 +135,12 @@ def test_the_advice_of_a_cycle_names_its_aliases() -> None:
 )
 def test_names_of_except_and_replace_that_mean_something(sql: str) -> None:
     """Columns of any of the sources, items beside the star, and whatever a stream without schema may have."""
-    plan_rule(parse_select(sql), environment(), PLAIN, rule_id="r", text=sql)
+    plan_rule(parse_select(sql), environment_with(OBJECTS), PLAIN, rule_id="r", text=sql)
 
 
 def test_a_name_in_except_is_suggested() -> None:
     """A typing error in EXCEPT would give out the column that was meant to stay here."""
     sql = "select * except(Temp) from ty"
     with pytest.raises(PlanError) as caught:
-        plan_rule(parse_select(sql), environment(), PLAIN, rule_id="r", text=sql)
+        plan_rule(parse_select(sql), environment_with(OBJECTS), PLAIN, rule_id="r", text=sql)
     assert caught.value.suggestion == "temp"
