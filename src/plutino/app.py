@@ -17,7 +17,7 @@ from plutino.errors import Fault, PlutinoError
 from plutino.model import Ref
 from plutino.runtime import Engine
 from plutino.settings import Settings
-from plutino.spi import Control, HttpIngress, Registry, SystemClock, discover
+from plutino.spi import Control, HttpIngress, Origin, Registry, SystemClock, discover
 from plutino.spi.discovery import resource_kinds
 from plutino.spi.discretion import declared_secrets
 from plutino.spi.limits import use_limits
@@ -215,7 +215,7 @@ class _Finished:
     async def _store(self, rule: str) -> None:
         assert self.control is not None
         try:
-            await self.control.trigger([rule], False)
+            await self.control.trigger([rule], False, origin=Origin("rule", summary=f"rule {rule} ended"))
         except PlutinoError as error:
             self._log.warning("the end of a rule was not stored", rule=rule, error=error.message)
 

@@ -142,7 +142,7 @@ async def check(document: dict[str, dict[str, str]], binary: bytes, stopped: boo
                 text = json.dumps({"name": "raw.bin", "file": url})
                 await control.put(Ref("upload", "raw.bin"), text, mode=Mode.UPDATE, origin=ORIGIN)
             if stopped and document["rules"]:
-                await control.trigger([next(iter(document["rules"]))], False)
+                await control.trigger([next(iter(document["rules"]))], False, origin=ORIGIN)
             written = {form.name: await control.export(form) for form in FORMATS}
             total = sum(1 for _ in json_objects(written["v1"]))
             revision = control.revision

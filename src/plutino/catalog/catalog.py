@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from plutino.catalog.audit import Audit
@@ -15,6 +16,7 @@ from plutino.catalog.blobs import BlobStore
 from plutino.catalog.revision import Edit, Revision, TaskRecord
 from plutino.catalog.state import CatalogState
 from plutino.catalog.store import Commit, Store
+from plutino.catalog.trigger import RULE, entry, started
 from plutino.catalog.worker import Worker, uninterrupted
 from plutino.model import Blobs, Ref
 from plutino.spi import Clock, Origin
@@ -28,8 +30,17 @@ KEEP_AUDIT = 100_000
 _AT_ONCE = 1000
 """Texts that are looked at in one go on the event loop."""
 
-_LINKS_AT_ONCE = 200
-"""Revisions that are verified in one go on the catalog's thread."""
+_REVISIONS_AT_ONCE = 200
+"""Revisions that are read or verified in one go on the catalog's thread."""
+
+
+class _Changes(Struct, frozen=True):
+    """What a commit changes: texts, the bytes beside them, triggers, and which of the texts are in memory only."""
+
+    texts: Mapping[Ref, str | None]
+    blobs: Mapping[Ref, Blobs]
+    triggers: dict[str, bool | None]
+    temporary: set[Ref]
 
 
 class Catalog:
@@ -56,6 +67,7 @@ class Catalog:
         self._owners: dict[Ref, str] = {}
         self._import_status = ""
         self._revision = 0
+        self._writing = asyncio.Lock()
         self.state = CatalogState(worker, store)
 
     @classmethod
@@ -71,7 +83,7 @@ class Catalog:
         """
         worker = Worker("catalog")
         try:
-            store = await worker.run(partial(Store, Path(directory) / FILE))
+            store = await worker.run(partial(Store, Path(directory) / FILE, clock.now_ms()))
             contents = await worker.run(store.contents)
             # Not before the file is ours: another process may have the directory.
             blob_store = await BlobStore.open(Path(directory) / BLOBS)
@@ -108,7 +120,7 @@ class Catalog:
 
     @property
     def revision(self) -> int:
-        """The number of the last commit that changed stored texts; 0 for a new catalog."""
+        """The number of the last commit that changed stored texts or triggers; 0 for a new catalog."""
         return self._revision
 
     @property
@@ -143,43 +155,40 @@ class Catalog:
         self,
         texts: Mapping[Ref, str | None],
         *,
-        base_revision: int,
         origin: Origin,
         outcome: str = "",
         temporary: Iterable[Ref] = (),
-        released: Iterable[str] = (),
         import_status: Callable[[int], str] | None = None,
         blobs: Mapping[Ref, Blobs] | None = None,
-        triggers: Mapping[str, bool] | None = None,
+        triggers: Mapping[str, bool | None] | None = None,
         owners: Mapping[Ref, str] | None = None,
         task: TaskRecord | None = None,
+        take_over: Callable[[], object] | None = None,
     ) -> int:
         """Replace texts (None deletes) and give the revision after it; one without stored changes makes no revision.
 
         ``blobs`` has the bytes that belong to ``texts``, already in ``blob_store``; a text without an entry has none. ``temporary`` names
-        those of ``texts`` that stay in memory, ``released`` the rules whose trigger is forgotten, ``triggers`` those whose trigger is set.
+        those of ``texts`` that stay in memory. ``triggers`` says which rules were started or stopped, None that their texts decide again;
+        a deleted rule loses its trigger.
         ``owners`` says on whose behalf objects are kept from now on, empty for nobody's; a deleted object loses its owner.
         ``import_status`` makes the text that is kept of an import out of the revision after it.
-        ``task`` is stored with the number of the revision that the commit made. ConflictError when the revision has moved from
-        ``base_revision``, TransportError when the disk fails; nothing has changed then.
+        ``task`` is stored with the number of the revision that the commit made. ``take_over`` is called when all is stored and before
+        anybody sees it here, for what is to change at the same moment. TransportError when the disk fails; nothing has changed then.
         """
         beside = {ref: found for ref, found in (blobs or {}).items() if found and texts.get(ref) is not None}
-        hidden = set(temporary)
+        changes = _Changes(texts, beside, dict(triggers or {}), set(temporary))
         commit = Commit(
             edits=(),
-            base=base_revision,
             at=self._clock.now_ms(),
             origin=origin,
             outcome=outcome,
-            released=tuple(released),
-            triggers=dict(triggers or {}),
             owners=dict(owners or {}),
             import_status=None,
             task=task,
             keep=self._keep,
             keep_audit=self._keep_audit,
         )
-        return await uninterrupted(self._commit(commit, texts, beside, hidden, import_status))
+        return await uninterrupted(self._in_turn(commit, changes, import_status, take_over))
 
     async def save_import_status(self, text: str) -> None:
         """Keep what is told of the last import, which changed nothing."""
@@ -196,7 +205,7 @@ class Catalog:
         """
         verifier = await self._worker.run(self._store.verifier)
         after = 0
-        while links := await self._worker.run(partial(self._store.links, after, _LINKS_AT_ONCE)):
+        while links := await self._worker.run(partial(self._store.links, after, _REVISIONS_AT_ONCE)):
             await self._worker.run(partial(verifier.add_all, links))
             after = links[-1].number
         found = await self._worker.run(partial(self._store.audit, verifier, expected))
@@ -213,10 +222,6 @@ class Catalog:
         live.update(digest for blobs in self._blobs.values() for _, digest in blobs)
         return await self.blob_store.collect(live)
 
-    async def set_triggers(self, started: Mapping[str, bool], *, stored: bool = True) -> None:
-        """Remember for each rule whether it is started; no revision. ``stored`` False keeps it in memory (temporary rules)."""
-        await uninterrupted(self._set_triggers(dict(started), stored))
-
     async def revisions(self, limit: int = 100, before: int | None = None) -> list[Revision]:
         """History without edits, newest first, older than ``before`` when it is given."""
         return await self._worker.run(partial(self._store.revisions, limit, before))
@@ -225,28 +230,50 @@ class Catalog:
         """One revision with its edits; NotFoundError when it is not kept any more."""
         return await self._worker.run(partial(self._store.revision, number))
 
-    async def _edits(self, texts: Mapping[Ref, str | None], blobs: Mapping[Ref, Blobs], temporary: set[Ref]) -> tuple[Edit, ...]:
+    async def read_edits(self, low: int, high: int) -> AsyncIterator[tuple[Edit, ...]]:
+        """What each revision after ``low`` up to ``high`` did, oldest first; NotFoundError when one is not kept any more."""
+        while low < high:
+            last = min(low + _REVISIONS_AT_ONCE, high)
+            for edits in await self._worker.run(partial(self._store.edits, low, last)):
+                yield edits
+            low = last
+
+    async def _edits(self, changes: _Changes) -> list[Edit]:
         # Texts in memory only are absent for the file, before and after.
         hidden, known = self._temporary, self._definitions
         edits = []
-        async for ref, text in _slices(texts):
+        async for ref, text in _slices(changes.texts):
             before, before_blobs = (None, ()) if ref in hidden else (known.get(ref), self._blobs.get(ref, ()))
-            after, after_blobs = (None, ()) if ref in temporary else (text, blobs.get(ref, ()))
+            after, after_blobs = (None, ()) if ref in changes.temporary else (text, changes.blobs.get(ref, ()))
             if (before, before_blobs) != (after, after_blobs):
                 edits.append(Edit(ref, before, after, before_blobs, after_blobs))
-        return tuple(edits)
+        return edits
 
-    async def _commit(
-        self,
-        commit: Commit,
-        texts: Mapping[Ref, str | None],
-        blobs: Mapping[Ref, Blobs],
-        temporary: set[Ref],
-        import_status: Callable[[int], str] | None,
+    def _trigger_edits(self, changes: _Changes) -> Iterator[Edit]:
+        texts = changes.texts
+        for rule, flag in changes.triggers.items():
+            owner = Ref(RULE, rule)
+            ref, before = entry(rule, None if owner in self._temporary else self._triggers.get(rule))
+            hidden = owner in (changes.temporary if owner in texts else self._temporary)
+            _, after = entry(rule, None if hidden else flag)
+            if before != after:
+                text = texts.get(owner) or self._definitions.get(owner)
+                yield Edit(ref, before, after, said=None if text is None else started(text))
+
+    async def _in_turn(
+        self, commit: Commit, changes: _Changes, import_status: Callable[[int], str] | None, take_over: Callable[[], object] | None
     ) -> int:
-        edits = await self._edits(texts, blobs, temporary)
-        status = None if import_status is None else import_status(commit.base + bool(edits))
-        commit = replace(commit, edits=edits, import_status=status)
+        async with self._writing:
+            for ref, text in changes.texts.items():
+                # A trigger follows its rule: away, into memory, or out of it.
+                if ref.kind == RULE and ref.name in self._triggers:
+                    changes.triggers.setdefault(ref.name, None if text is None else self._triggers[ref.name])
+            edits = (*await self._edits(changes), *self._trigger_edits(changes))
+            status = None if import_status is None else import_status(self._revision + bool(edits))
+            return await self._commit(replace(commit, edits=edits, import_status=status), changes, take_over)
+
+    async def _commit(self, commit: Commit, changes: _Changes, take_over: Callable[[], object] | None) -> int:
+        texts, blobs, triggers = changes.texts, changes.blobs, changes.triggers
         # Those who read see the state before or after, so it is exchanged as a whole.
         definitions, beside = dict(self._definitions), dict(self._blobs)
         async for ref, text in _slices(texts):
@@ -257,13 +284,17 @@ class Catalog:
                 definitions[ref] = text
         beside.update(blobs)
         written = await self._worker.run(partial(self._store.commit, commit))
+        if take_over is not None:
+            take_over()
         self._revision = written.revision
         self._definitions, self._blobs = definitions, beside
         self._temporary.difference_update(texts)
-        self._temporary |= temporary
-        for rule in commit.released:
-            self._triggers.pop(rule, None)
-        self._triggers.update(commit.triggers)
+        self._temporary |= changes.temporary
+        for rule, flag in triggers.items():
+            if flag is None:
+                self._triggers.pop(rule, None)
+            else:
+                self._triggers[rule] = flag
         for edit in commit.edits:
             if edit.after is None:
                 self._owners.pop(edit.ref, None)
@@ -288,15 +319,10 @@ class Catalog:
         await self._worker.run(partial(self._store.save_task, task))
         self._tasks[task.id] = task
 
-    async def _set_triggers(self, started: dict[str, bool], stored: bool) -> None:
-        if stored:
-            await self._worker.run(partial(self._store.set_triggers, started))
-        self._triggers.update(started)
-
 
 async def _slices(texts: Mapping[Ref, str | None]) -> AsyncIterator[tuple[Ref, str | None]]:
     """The texts, with a pause for others after some thousandths of a second."""
-    for number, entry in enumerate(texts.items(), 1):
-        yield entry
+    for number, pair in enumerate(texts.items(), 1):
+        yield pair
         if number % _AT_ONCE == 0:
             await asyncio.sleep(0)

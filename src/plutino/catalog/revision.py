@@ -15,13 +15,18 @@ _PLAIN_LIMIT = 4096
 
 
 class Edit(Struct, frozen=True, omit_defaults=True):
-    """The way of one stored text, and of the bytes kept beside it, from ``before`` to ``after``; None means absent."""
+    """The way of one stored text, and of the bytes kept beside it, from ``before`` to ``after``; None means absent.
+
+    Of kind ``catalog.trigger.TRIGGER`` are the edits of stored triggers; ``said`` is what the rule's text says, which decides where
+    there is none.
+    """
 
     ref: Ref
     before: str | None
     after: str | None
     before_blobs: Blobs = ()
     after_blobs: Blobs = ()
+    said: bool | None = None
 
 
 class Revision(Struct, frozen=True):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -16,7 +18,8 @@ from msgspec.structs import replace
 from plutino.catalog.audit import Audit, Link, Verifier, digest_of, link_hash, state_after, state_of
 from plutino.catalog.revision import Edit, Revision, TaskRecord, compressed, pack, plain, unpack
 from plutino.catalog.schema import MIGRATIONS
-from plutino.errors import ConflictError, NotFoundError, PlutinoError, TransportError
+from plutino.catalog.trigger import RULE, TRIGGER, entry, started
+from plutino.errors import NotFoundError, PlutinoError, TransportError
 from plutino.model import Blobs, Ref
 from plutino.spi import Origin
 
@@ -29,6 +32,9 @@ _STATE = "stateHash"
 _ANCHOR = "auditAnchor"
 
 _TASKS_KEPT = 1000
+
+_WITH_TRIGGERS = 6
+"""The layout from which on starts and stops of rules are a part of the history."""
 
 _PIECE_BYTES = 1 << 20
 """Longer values of rules' state are stored in pieces: SQLite copies what it gets, and no other Python code runs meanwhile."""
@@ -49,22 +55,18 @@ class Contents(Struct, frozen=True):
 class Commit(Struct, frozen=True):
     """One transaction: all of it or nothing.
 
-    - ``edits``: stored texts; without any, no revision is written
-    - ``base``: the revision on which the edits were made, ``at``: epoch milliseconds
-    - ``released``: rules whose stored trigger ends, because their text decides again; ``triggers``: stored triggers that are set
+    - ``edits``: stored texts and triggers; without any, no revision is written
+    - ``at``: epoch milliseconds
     - ``owners``: on whose behalf objects are kept from now on, empty for nobody's; those of deleted objects end by themselves
     - ``import_status``: the new status text, None keeps the old one
     - ``task``: the task that this belongs to; its revision is filled in when there is one
-    - ``keep``: how many revisions stay with their texts, ``keep_audit``: how many stay without
+    - ``keep``: how many revisions of texts stay with these, ``keep_audit``: how many stay at all
     """
 
     edits: tuple[Edit, ...]
-    base: int
     at: int
     origin: Origin
     outcome: str
-    released: tuple[str, ...]
-    triggers: Mapping[str, bool]
     owners: Mapping[Ref, str]
     import_status: str | None
     task: TaskRecord | None
@@ -82,8 +84,8 @@ class Written(Struct, frozen=True):
 class Store:
     """An open catalog file. Failing I/O is a TransportError, and the file is as before."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create the file and bring it to the current layout.
+    def __init__(self, path: Path, at: int) -> None:
+        """Open or create the file and bring it to the current layout; ``at`` is the time now, in epoch milliseconds.
 
         PlutinoError when another process has it open, it is no catalog, or a newer version of Plutino wrote it.
         """
@@ -95,7 +97,7 @@ class Store:
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS)
         try:
             with self._reported("open"):
-                self._prepare()
+                self._prepare(at)
         except PlutinoError:
             self._connection.close()
             raise
@@ -128,13 +130,9 @@ class Store:
             return live
 
     def commit(self, commit: Commit) -> Written:
-        """Write a commit; ConflictError when ``base`` is not the current revision."""
-        with self._reported("write"), self._transaction() as connection:
+        """Write a commit."""
+        with self._reported("write"), self._transaction():
             current = int(self._setting(_REVISION))
-            if current != commit.base:
-                raise ConflictError(f"catalog commit: based on revision {commit.base}; the current revision is {current}")
-            connection.executemany("DELETE FROM triggers WHERE rule = ?", [(rule,) for rule in commit.released])
-            self._write_triggers(commit.triggers)
             if commit.import_status is not None:
                 self._set(_IMPORT_STATUS, commit.import_status)
             freed = self._write(commit, current + 1) if commit.edits else False
@@ -143,11 +141,6 @@ class Store:
             if commit.task is not None:
                 self._write_task(commit.task if not commit.edits else replace(commit.task, revision=revision))
             return Written(revision, freed)
-
-    def set_triggers(self, started: Mapping[str, bool]) -> None:
-        """Store for each rule whether it is started."""
-        with self._reported("write"), self._transaction():
-            self._write_triggers(started)
 
     def save_import_status(self, text: str) -> None:
         """Store what is told of the last import."""
@@ -179,6 +172,16 @@ class Store:
             raise NotFoundError(f"revision {number} is not found; the history keeps the newest ones only")
         at, source, client, summary, outcome, edits, hash = row
         return Revision(number, at, Origin(source, client, summary), outcome, unpack(edits), True, hash)
+
+    def edits(self, low: int, high: int) -> list[tuple[Edit, ...]]:
+        """The edits of the revisions after ``low`` up to ``high``, oldest first; NotFoundError when one is not kept."""
+        with self._reported("read"):
+            rows = self._connection.execute(
+                "SELECT edits FROM revisions WHERE number > ? AND number <= ? AND edits != X'' ORDER BY number", (low, high)
+            ).fetchall()
+        if len(rows) < high - low:
+            raise NotFoundError(f"revision {low + 1} is not found; the history keeps the newest ones only")
+        return [unpack(edits) for (edits,) in rows]
 
     def links(self, after: int, limit: int) -> list[Link]:
         """Revisions after ``after`` as the audit log sees them, oldest first."""
@@ -226,7 +229,7 @@ class Store:
             for table in ("state", "state_pieces"):
                 connection.execute(f"DELETE FROM {table} WHERE owner = ?", (owner,))
 
-    def _prepare(self) -> None:
+    def _prepare(self, at: int) -> None:
         execute = self._connection.execute
         # The lock of the exclusive mode is how a second process on the same directory is refused; it ends with the process.
         execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -242,41 +245,65 @@ class Store:
             with self._transaction():
                 for statement in statements:
                     execute(statement)
+                if number == _WITH_TRIGGERS:
+                    self._take_in_triggers(at)
                 execute(f"PRAGMA user_version = {number}")
         if not self._setting(_STATE):
             with self._transaction():
                 self._set(_STATE, self._state())
 
+    def _take_in_triggers(self, at: int) -> None:
+        """Starts and stops that an earlier layout has stored beside the history, as a revision."""
+        execute = self._connection.execute
+        execute("DELETE FROM triggers WHERE rule NOT IN (SELECT name FROM definitions WHERE kind = ?)", (RULE,))
+        rows = execute("SELECT rule, started, text FROM triggers JOIN definitions ON kind = ? AND name = rule", (RULE,)).fetchall()
+        if not rows:
+            return
+        if not self._setting(_STATE):
+            self._set(_STATE, state_of(self._objects()))
+        edits = tuple(Edit(ref, None, after, said=started(text)) for rule, flag, text in rows for ref, after in (entry(rule, flag),))
+        origin = Origin("upgrade", summary="starts and stops of rules before they were a part of the history")
+        self._write(Commit(edits, at, origin, "", {}, None, None, sys.maxsize, sys.maxsize), int(self._setting(_REVISION)) + 1)
+
     def _write(self, commit: Commit, number: int) -> bool:
         many = self._connection.executemany
-        lost = [(e.ref.kind, e.ref.name) for e in commit.edits if e.after is None]
-        kept = [(e.ref.kind, e.ref.name, e.after, _blobs_text(e.after_blobs)) for e in commit.edits if e.after is not None]
-        named = {(number, digest) for e in commit.edits for _, digest in (*e.before_blobs, *e.after_blobs)}
+        triggers, objects = [e for e in commit.edits if e.ref.kind == TRIGGER], [e for e in commit.edits if e.ref.kind != TRIGGER]
+        lost = [(e.ref.kind, e.ref.name) for e in objects if e.after is None]
+        kept = [(e.ref.kind, e.ref.name, e.after, _blobs_text(e.after_blobs)) for e in objects if e.after is not None]
+        named = {(number, digest) for e in objects for _, digest in (*e.before_blobs, *e.after_blobs)}
         many("DELETE FROM definitions WHERE kind = ? AND name = ?", lost)
         many("INSERT OR REPLACE INTO definitions (kind, name, text, blobs) VALUES (?, ?, ?, ?)", kept)
         many("INSERT INTO revision_blobs VALUES (?, ?)", named)
-        self._write_revision(commit, number)
-        execute = self._connection.execute
-        execute("UPDATE revisions SET edits = X'' WHERE number <= ? AND edits != X''", (number - commit.keep,))
-        freed = execute("DELETE FROM revision_blobs WHERE number <= ?", (number - commit.keep,)).rowcount
+        many("DELETE FROM triggers WHERE rule = ?", [(e.ref.name,) for e in triggers])
+        many("INSERT INTO triggers VALUES (?, ?)", [(e.ref.name, e.after == "true") for e in triggers if e.after is not None])
+        self._write_revision(commit, number, light=not objects)
+        self._set(_REVISION, str(number))
+        return self._forget(commit, number)
+
+    def _forget(self, commit: Commit, number: int) -> bool:
+        """Keep of the history what is to be kept; gives whether blobs may have lost their last name."""
+        execute, freed = self._connection.execute, 0
+        newest = "SELECT number FROM revisions WHERE light = 0 AND edits != X'' ORDER BY number DESC LIMIT 1 OFFSET ?"
+        if (old := execute(newest, (commit.keep,)).fetchone()) is not None:
+            execute("UPDATE revisions SET edits = X'' WHERE light IN (0, 1) AND number <= ? AND edits != X''", old)
+            freed = execute("DELETE FROM revision_blobs WHERE number <= ?", old).rowcount
         gone = (number - commit.keep_audit,)
         last = execute("SELECT hash FROM revisions WHERE number <= ? ORDER BY number DESC LIMIT 1", gone).fetchone()
         if last is not None:
             self._set(_ANCHOR, last[0])
             execute("DELETE FROM revisions WHERE number <= ?", gone)
-        self._set(_REVISION, str(number))
         return freed > 0
 
-    def _write_revision(self, commit: Commit, number: int) -> None:
+    def _write_revision(self, commit: Commit, number: int, *, light: bool) -> None:
         origin, packed = commit.origin, pack(commit.edits)
         state, digest = state_after(self._setting(_STATE), commit.edits), digest_of(packed)
         row = self._connection.execute("SELECT hash FROM revisions WHERE number = ?", (number - 1,)).fetchone()
         previous = row[0] if row is not None else self._setting(_ANCHOR)
         hash = link_hash(previous, number, commit.at, origin, commit.outcome, digest, state)
         self._connection.execute(
-            "INSERT INTO revisions (number, at, source, client, summary, outcome, edits, digest, state, hash)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (number, commit.at, origin.source, origin.client, origin.summary, commit.outcome, compressed(packed), digest, state, hash),
+            "INSERT INTO revisions (number, at, source, client, summary, outcome, edits, digest, state, hash, light)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (number, commit.at, *msgspec.structs.astuple(origin), commit.outcome, compressed(packed), digest, state, hash, light),
         )
         self._set(_STATE, state)
 
@@ -285,10 +312,6 @@ class Store:
         kept = [(ref.kind, ref.name, owner) for ref, owner in commit.owners.items() if owner]
         self._connection.executemany("DELETE FROM owners WHERE kind = ? AND name = ?", [(ref.kind, ref.name) for ref in gone])
         self._connection.executemany("INSERT OR REPLACE INTO owners VALUES (?, ?, ?)", kept)
-
-    def _write_triggers(self, started: Mapping[str, bool]) -> None:
-        rows = [(rule, int(flag)) for rule, flag in started.items()]
-        self._connection.executemany("INSERT OR REPLACE INTO triggers VALUES (?, ?)", rows)
 
     def _write_task(self, task: TaskRecord) -> None:
         row = (task.id, task.status, task.message, task.created, task.updated, task.revision)
@@ -299,8 +322,12 @@ class Store:
 
     def _state(self) -> str:
         """The hash of what is stored now."""
-        rows = self._connection.execute("SELECT kind, name, text, blobs FROM definitions")
-        return state_of((Ref(kind, name), text, _read_blobs(blobs) if blobs else ()) for kind, name, text, blobs in rows)
+        flags = (entry(rule, bool(flag)) for rule, flag in self._connection.execute("SELECT rule, started FROM triggers"))
+        return state_of(chain(self._objects(), ((ref, text, ()) for ref, text in flags if text is not None)))
+
+    def _objects(self) -> Iterator[tuple[Ref, str, Blobs]]:
+        for kind, name, text, blobs in self._connection.execute("SELECT kind, name, text, blobs FROM definitions"):
+            yield Ref(kind, name), text, _read_blobs(blobs) if blobs else ()
 
     def _setting(self, key: str) -> str:
         row = self._connection.execute("SELECT value FROM settings WHERE key = ?", (key,)).fetchone()

@@ -47,17 +47,17 @@ def history(revision: int | None, limit: int, server: str, as_json: bool) -> Non
 @click.command("rollback", short_help="Bring the configuration back to an earlier revision.")
 @click.argument("revision", type=click.IntRange(0))
 @click.option("--dry-run", is_flag=True, help="Show what would change and change nothing.")
-@click.option("--restore-triggers", is_flag=True, help="Start and stop rules as their texts say; else they stay as they are.")
+@click.option("--keep-triggers", is_flag=True, help="Leave rules started or stopped as they are.")
 @click.option("--message", "-m", metavar="TEXT", help="What the history says about it.")
 @server_option
 @json_option
-def rollback(revision: int, dry_run: bool, restore_triggers: bool, message: str | None, server: str, as_json: bool) -> None:
+def rollback(revision: int, dry_run: bool, keep_triggers: bool, message: str | None, server: str, as_json: bool) -> None:
     """Bring the configuration back to REVISION (0: nothing). The way back is a revision of its own, so it can be undone as well."""
     query = {"revision": str(revision)}
     if dry_run:
         query["dryRun"] = "1"
-    if restore_triggers:
-        query["restoreTriggers"] = "1"
+    if keep_triggers:
+        query["keepTriggers"] = "1"
     if message:
         query["message"] = message
     found = Client(server).call("POST", "/data/rollback", {}, query).json()

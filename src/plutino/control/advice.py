@@ -57,7 +57,7 @@ def _desired(draft: Draft, committed: Committed) -> Desired:
     """The state as the draft makes it."""
     items = draft.items
     wanted = {ref: None if item.after is None else item.after.text for ref, item in items.items()}
-    return Desired(committed, wanted, lambda ref: items[ref].after, lambda rule: False)
+    return Desired(committed, wanted, lambda ref: items[ref].after, lambda rule, otherwise: otherwise)
 
 
 def _as_written(definition: Definition, texts: dict[Ref, str | None]) -> Definition:

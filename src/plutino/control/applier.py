@@ -60,7 +60,6 @@ class Applier:
         progress.enter(Phase.COMMIT)
         imported = None if status is None else partial(status, ImportOutcome.IMPORTED)
         await self._commit(run, origin, progress, imported, message)
-        self._committed.replace((item.ref, item.after) for item in run.draft.items.values() if item.respelled)
         await self.connect(run)
         for ref in (*run.draft.stranded, *(item.ref for item in run.removals)):
             if self._committed.get(ref) is None:
@@ -74,7 +73,7 @@ class Applier:
             await self._take_back(run, origin, progress, broken, flags, owners, cancelled)
             raise CancellationError(f"{progress.reason}; everything that was changed was taken back")
         if imported is not None and len(run.failures) > refused:
-            await self._catalog.commit({}, base_revision=self._catalog.revision, origin=origin, import_status=imported)
+            await self._catalog.commit({}, origin=origin, import_status=imported)
 
     async def connect(self, run: Run) -> None:
         """Take over what uses what."""
@@ -102,11 +101,12 @@ class Applier:
     async def _commit(self, run: Run, origin: Origin, progress: Progress, status: Callable[[int], str] | None, message: str) -> None:
         kept: dict[Ref, str | None] = {}
         blobs: dict[Ref, Blobs] = {}
-        temporary, released = [], []
+        temporary, triggers = [], dict[str, bool | None]()
         pacer = Pacer()
         for ref, item in run.draft.items.items():
-            if item.released and item.flag is not None and self._committed.triggered(ref.name) == item.flag:
-                released.append(ref.name)
+            # Started or stopped meanwhile: what was asked for last counts.
+            if item.trigger != item.flag and self._committed.triggered(ref.name) == item.flag:
+                triggers[ref.name] = item.trigger
             if item.respelled:
                 kept[ref] = None if item.after is None else item.after.text
                 if item.after is not None and item.after.blobs:
@@ -116,24 +116,24 @@ class Applier:
             if pacer.due():
                 await pacer.rest()
         task: TaskRecord | None = progress.record(RUNNING, message) if progress.record is not None else None
-        if kept or released or run.owners or status is not None or task is not None:
+        if kept or triggers or run.owners or status is not None or task is not None:
             await self._catalog.commit(
                 kept,
-                base_revision=self._catalog.revision,
                 origin=origin if origin.summary else Origin(origin.source, origin.client, run.told()),
                 outcome=run.outcome(),
                 temporary=temporary,
-                released=released,
+                triggers=triggers,
                 import_status=status,
                 blobs=blobs,
                 owners=run.owners,
                 task=task,
+                take_over=lambda: self._committed.replace((ref, run.draft.items[ref].after) for ref in kept),
             )
 
-    def _flags(self, run: Run) -> dict[str, bool]:
-        """The stored triggers that a run's commit will end."""
-        released = (item.ref.name for item in run.draft.items.values() if item.released)
-        return {name: flag for name in released if (flag := self._committed.triggered(name)) is not None}
+    def _flags(self, run: Run) -> dict[str, tuple[bool | None, bool | None]]:
+        """The stored triggers that a run's commit will change, and to what."""
+        found = ((item.ref.name, item.flag, item.trigger) for item in run.draft.items.values() if item.trigger != item.flag)
+        return {name: (flag, trigger) for name, flag, trigger in found if self._committed.triggered(name) == flag}
 
     async def _take_back(
         self,
@@ -141,7 +141,7 @@ class Applier:
         origin: Origin,
         progress: Progress,
         broken: Mapping[Ref, bool],
-        flags: Mapping[str, bool],
+        flags: Mapping[str, tuple[bool | None, bool | None]],
         owners: Mapping[Ref, str],
         status: Callable[[int], str] | None,
     ) -> None:
@@ -152,17 +152,16 @@ class Applier:
         temporary = [item.ref for item in items if item.stored is not None and item.stored.temporary]
         await self._catalog.commit(
             {ref: None if stored is None else stored.text for ref, stored in kept.items()},
-            base_revision=self._catalog.revision,
             origin=Origin(origin.source, origin.client, f"cancelled: {origin.summary}" if origin.summary else "cancelled"),
             outcome=f"taken back {len(items)}",
             temporary=temporary,
             blobs={ref: stored.blobs for ref, stored in kept.items() if stored is not None},
-            triggers={name: flag for name, flag in flags.items() if self._committed.triggered(name) is None},
+            triggers={name: old for name, (old, new) in flags.items() if self._committed.triggered(name) == new},
             owners=owners,
             import_status=status,
             task=progress.record(CANCELLED, progress.reason) if progress.record is not None else None,
+            take_over=lambda: self._committed.replace(kept.items()),
         )
-        self._committed.replace(kept.items())
         back = await self._backwards(run)
         await self.arrange(back)
         await self.connect(back)
@@ -180,7 +179,7 @@ class Applier:
         for item in (*run.steps, *run.removals):
             ref = item.ref
             old = self._committed.get(ref)
-            undone = Item(ref, item.spec, item.after, old, Change(ref, item.after, old), True, self._checker.flag(ref))
+            undone = Item(ref, item.spec, item.after, old, Change(ref, item.after, old), True, flag := self._checker.flag(ref), flag)
             back.draft.items[ref] = undone
             try:
                 if old is not None and old.content is None:

@@ -6,14 +6,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from plutino.catalog.trigger import RULE, started, with_started
 from plutino.control.environment import Committed, Desired
 from plutino.control.failure import Failure
 from plutino.control.graph import Graph
 from plutino.control.pacer import Pacer
 from plutino.control.progress import Phase, Progress
-from plutino.control.sections import RULE, entry_of
+from plutino.control.sections import entry_of
 from plutino.control.staging import Found
-from plutino.control.trigger import started, with_started
+from plutino.control.triggering import Triggering, by_text
 from plutino.errors import ConflictError, DefinitionError, NotFoundError, PlutinoError
 from plutino.model import Blobs, Definition, Ref
 from plutino.spi import Change, Environment, Mode, ResourceSpec
@@ -33,7 +34,8 @@ class Item:
 
     - ``stored`` as it is kept now, ``after`` as it will be kept (None for a deletion)
     - ``change`` as it is compared and shown: a rule's trigger stands in its text
-    - ``flag``: a rule's stored trigger when it was checked, ``released``: that ends with the new text
+    - ``flag``: a rule's stored trigger when it was checked, ``trigger``: the one that is stored with the change, None where the text
+      decides
     - ``prepared``: what its spec's ``check`` gave; ``uses``: what it depends on
     """
 
@@ -44,7 +46,7 @@ class Item:
     change: Change
     changed: bool
     flag: bool | None = None
-    released: bool = False
+    trigger: bool | None = None
     prepared: Any = None
     uses: tuple[Ref, ...] = ()
 
@@ -98,13 +100,14 @@ class Checker:
         *,
         broken: Collection[Ref],
         settle: bool = False,
-        keep_triggers: bool = False,
+        triggering: Triggering = by_text,
         staged: Found | None = None,
         progress: Progress | None = None,
     ) -> Draft:
         """The draft of a set of texts (None deletes).
 
         ``staged`` has the definitions of texts that needed more than parsing.
+        ``triggering`` says which triggers are stored with them.
         ``settle``: take out what is refused and check again what uses it, so that the rest can go on; without it the draft is only good
         for reporting when there are failures. ``broken`` names objects that did not check before either.
         """
@@ -113,8 +116,8 @@ class Checker:
         progress.enter(Phase.CHECK, len(texts))
         pacer = Pacer(progress)
         found = staged or {}
-        reading = _Reading(draft, dict(texts), lambda ref, text: self._item(ref, text, keep_triggers, found.get(ref)), self.failure)
-        env = Desired(self._committed, reading.wanted, reading.after, reading.released)
+        reading = _Reading(draft, dict(texts), lambda ref, text: self._item(ref, text, triggering, found.get(ref)), self.failure)
+        env = Desired(self._committed, reading.wanted, reading.after, reading.triggered)
         refused = await self._check_all(draft, _told(texts, reading, progress), env, mode, pacer)
         while settle and (refused := [*refused, *self._needed(draft)]):
             for ref in refused:
@@ -131,21 +134,22 @@ class Checker:
         No transition rules hold for it: it is checked like at start-up.
         """
         shown = self.effective(definition)
-        item = Item(ref, self._specs[ref.kind], definition, definition, Change(ref, shown, shown), changed=False, flag=self.flag(ref))
+        flag = self.flag(ref)
+        item = Item(ref, self._specs[ref.kind], definition, definition, Change(ref, shown, shown), changed=False, flag=flag, trigger=flag)
         item.prepared = item.spec.check(None, definition, env, Mode.BOOT)
         item.uses = tuple(dict.fromkeys(item.spec.depends_on(definition, env)))
         return item
 
     def shown_text(self, definition: Definition) -> str:
         """A text as an export shows it: a rule's stored trigger stands in it where the text says otherwise."""
-        flag = self.flag(definition.ref)
-        if flag is None or definition.content is None or started(definition.text) == flag:
-            return definition.text
-        return with_started(definition.text, flag)
+        return _text_with(self.flag(definition.ref), definition)
 
     def effective(self, definition: Definition) -> Definition:
         """A definition as an export shows it."""
-        text = self.shown_text(definition)
+        return self._with(self.flag(definition.ref), definition)
+
+    def _with(self, flag: bool | None, definition: Definition) -> Definition:
+        text = _text_with(flag, definition)
         return definition if text is definition.text else self._specs[definition.ref.kind].parse(definition.ref, text)
 
     def failure(self, ref: Ref, error: PlutinoError, of: Definition | str | None = None, env: Environment | None = None) -> Failure:
@@ -187,7 +191,7 @@ class Checker:
         """A rule's stored trigger."""
         return self._committed.triggered(ref.name) if ref.kind == RULE else None
 
-    def _item(self, ref: Ref, text: str | None, keep_triggers: bool, staged: Definition | PlutinoError | None) -> Item:
+    def _item(self, ref: Ref, text: str | None, triggering: Triggering, staged: Definition | PlutinoError | None) -> Item:
         spec = self._specs.get(ref.kind)
         if spec is None:
             raise DefinitionError(f"kind {ref.kind}: not known here; known are {', '.join(sorted(self._specs))}")
@@ -197,7 +201,7 @@ class Checker:
         if text is None:
             if stored is None:
                 raise NotFoundError(f"{ref.kind} {ref.name} is not found")
-            return Item(ref, spec, stored, None, Change(ref, before, None), True, flag, released=ref.kind == RULE)
+            return Item(ref, spec, stored, None, Change(ref, before, None), True, flag)
         if isinstance(staged, PlutinoError):
             raise staged
         if staged is not None:
@@ -208,10 +212,12 @@ class Checker:
         else:
             _check_text(ref, text)
             after = spec.parse(ref, text)
-        shown = self.effective(after) if keep_triggers else after
+        trigger = triggering(ref.name, None if stored is None else stored.text, after.text, flag) if ref.kind == RULE else None
+        shown = self._with(trigger, after)
         changed = before is None or before.content is None or before != shown
-        item = Item(ref, spec, stored, after, Change(ref, before, shown), changed, flag)
-        item.released = ref.kind == RULE and not keep_triggers and (changed or item.respelled)
+        item = Item(ref, spec, stored, after, Change(ref, before, shown), changed, flag, trigger)
+        if not changed and not item.respelled:
+            item.trigger = flag
         return item
 
     async def _check_all(self, draft: Draft, items: Iterable[Item | None], env: Desired, mode: Mode, pacer: Pacer) -> list[Ref]:
@@ -308,10 +314,10 @@ class _Reading:
         item = self.item(ref)
         return None if item is None else item.after
 
-    def released(self, rule: str) -> bool:
-        """Whether the rule's new text decides if it is started."""
+    def triggered(self, rule: str, otherwise: bool | None) -> bool | None:
+        """The trigger that is stored with the rule's wanted text, ``otherwise`` when none is wanted."""
         item = self.item(Ref(RULE, rule))
-        return item is not None and item.released
+        return otherwise if item is None else item.trigger
 
 
 def _told(texts: Iterable[Ref], reading: _Reading, progress: Progress) -> Iterator[Item | None]:
@@ -319,6 +325,12 @@ def _told(texts: Iterable[Ref], reading: _Reading, progress: Progress) -> Iterat
     for ref in texts:
         progress.step(ref)
         yield reading.item(ref)
+
+
+def _text_with(flag: bool | None, definition: Definition) -> str:
+    if flag is None or definition.content is None or started(definition.text) == flag:
+        return definition.text
+    return with_started(definition.text, flag)
 
 
 def _kept_form(definition: Definition | None) -> tuple[str, Blobs] | None:

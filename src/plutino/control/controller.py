@@ -6,8 +6,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
 from plutino.catalog import Audit, Catalog, uninterrupted
 from plutino.catalog.blobs import pieces_of
+from plutino.catalog.trigger import RULE
 from plutino.control.changeset import Changeset
 from plutino.control.checker import Draft, Item
 from plutino.control.documents import V1, Format
@@ -19,12 +22,12 @@ from plutino.control.importer import BY_KIND, Importer, ImportOptions
 from plutino.control.progress import Progress
 from plutino.control.report import ImportStatus, config_response, stored_status
 from plutino.control.revelation import Revelation
-from plutino.control.run import Run
+from plutino.control.run import Run, named
 from plutino.control.secrecy import KnownSecrets, Policy, Secrecy, has_hidden
-from plutino.control.sections import RULE
 from plutino.control.selection import Selection
 from plutino.control.tasks import Tasks
 from plutino.control.transfer import ImportResult
+from plutino.control.triggering import Triggering, as_now, as_then, by_text
 from plutino.errors import NotFoundError, PlutinoError, UnsupportedError
 from plutino.model import Blobs, Definition, Ref
 from plutino.spi import Change, Environment, Host, Mode, Origin, Outcome, Registry, ResourceSpec
@@ -73,7 +76,7 @@ class Controller:
     def environment_after(self, changeset: Changeset) -> Environment:
         """The state as these changes would make it."""
         definitions = {change.ref: change.after for change in changeset.changes}
-        return Desired(self._door.committed, changeset.texts(), definitions.get, lambda rule: False)
+        return Desired(self._door.committed, changeset.texts(), definitions.get, lambda rule, otherwise: otherwise)
 
     @property
     def host(self) -> Host:
@@ -134,7 +137,7 @@ class Controller:
         texts, kept = dict(self._catalog.definitions), dict(self._catalog.blobs)
         async with door.staging(kept) as staging, door.lock:
             staged = await staging.stage(texts, Mode.BOOT)
-            draft = await door.checker.check(texts, Mode.BOOT, broken=(), keep_triggers=True, staged=staged)
+            draft = await door.checker.check(texts, Mode.BOOT, broken=(), triggering=as_now, staged=staged)
             refused = {failure.ref: failure for failure in draft.failures if failure.ref is not None}
             lost = (ref for ref in texts if ref not in draft.items)
             unreadable = [(ref, Definition(ref, texts[ref], blobs=kept.get(ref, ()))) for ref in lost]
@@ -168,7 +171,7 @@ class Controller:
         base_revision: int | None = None,
         dry_run: bool = False,
         on_error: str = ABORT,
-        keep_triggers: bool = False,
+        triggering: Triggering = by_text,
         blobs: Mapping[Ref, Blobs] | None = None,
     ) -> Outcome:
         """Replace texts of objects, None deletes.
@@ -177,7 +180,7 @@ class Controller:
         - ``dry_run``: only tell what would change
         - ``on_error="continue"``: what is refused stays as it was and is reported; else nothing changes, and the error of the refused
           object is raised, or a DocumentError with the faults of all
-        - ``keep_triggers``: rules stay started or stopped as they are, whatever the new texts say
+        - ``triggering``: which rules are started afterwards, whatever the new texts say
         - ``blobs``: kept bytes that belong to texts, which are then not fetched from where the texts say
         """
         run = await self._door.pass_through(
@@ -187,7 +190,7 @@ class Controller:
             base_revision=base_revision,
             dry_run=dry_run,
             on_error=on_error,
-            keep_triggers=keep_triggers,
+            triggering=triggering,
             blobs=blobs,
         )
         untold = [failure for failure in run.draft.stranded.values() if failure not in run.failures]
@@ -268,19 +271,18 @@ class Controller:
         origin: Origin,
         dry_run: bool = False,
         base_revision: int | None = None,
-        base_triggers: str = "",
-        keep_triggers: bool = True,
+        keep_triggers: bool = False,
     ) -> ImportResult:
-        """Bring texts and bytes back to an earlier revision, through the same door as everything else.
+        """Bring the state back to that of an earlier revision, through the same door as everything else.
 
-        Rules stay started or stopped as they are, unless ``keep_triggers`` is False: then their texts decide. NotFoundError when the
-        revision is not kept.
+        ``keep_triggers``: rules stay started or stopped as they are. NotFoundError when the revision is not kept.
         """
         base = self.revision
-        await self._door.expect(base_revision, base_triggers)
-        texts, blobs = await self.history.texts_at(revision)
+        await self._door.expect(base_revision)
+        then = await self.history.state_at(revision, triggers=not keep_triggers)
+        triggering = as_then(then.triggers)
         run = await self._door.pass_through(
-            texts, Mode.FULL, origin, base_revision=base, dry_run=dry_run, keep_triggers=keep_triggers, blobs=blobs
+            then.texts, Mode.FULL, origin, base_revision=base, dry_run=dry_run, triggering=triggering, blobs=then.blobs
         )
         faults = tuple(failure.fault() for failure in run.failures)
         changeset = self.changeset(run.changes(True), base)
@@ -290,11 +292,6 @@ class Controller:
         """Whether history and stored objects are what was written; ``expected``: number and hash of a revision, kept elsewhere."""
         return await self._catalog.verify(expected)
 
-    @property
-    def triggers_mark(self) -> str:
-        """Stands for the rules that were started or stopped since their texts were written."""
-        return self._door.triggers_mark()
-
     def place(self, ref: Ref) -> str:
         """Where an object stands in a v1 document: ``Schema.protobuf_x``."""
         return self._door.checker.place(ref)
@@ -303,17 +300,18 @@ class Controller:
         """Stored objects that use this one, directly or through others."""
         return [user for user in self._door.graph.users([ref]) if self._door.committed.get(user) is not None]
 
-    async def trigger(self, rules: Sequence[str], started: bool) -> None:
-        """Remember whether rules are started; no revision. NotFoundError for an unknown rule, and nothing is stored."""
-        kept: dict[bool, dict[str, bool]] = {True: {}, False: {}}
+    async def trigger(self, rules: Sequence[str], started: bool, *, origin: Origin) -> None:
+        """Remember whether rules are started, all in one revision. NotFoundError for an unknown rule, and nothing is stored."""
         for rule in rules:
-            ref = Ref(RULE, rule)
-            if self._door.committed.get(ref) is None:
+            if self._door.committed.get(Ref(RULE, rule)) is None:
                 raise NotFoundError(f"rule {rule} is not found")
-            kept[not self._catalog.is_temporary(ref)][rule] = started
-        for stored, flags in kept.items():
-            if flags:
-                await self._catalog.set_triggers(flags, stored=stored)
+        changed = [rule for rule in rules if self.triggered(rule) != started]
+        if not changed:
+            return
+        verb = "started" if started else "stopped"
+        if not origin.summary:
+            origin = replace(origin, summary=named([f"rule {rule} {verb}" for rule in changed]))
+        await self._catalog.commit({}, origin=origin, outcome=f"{verb} {len(changed)}", triggers=dict.fromkeys(changed, started))
 
     def triggered(self, rule: str) -> bool | None:
         """What ``trigger`` stored since the rule's text was written, None when the text decides."""

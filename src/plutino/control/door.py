@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,9 +19,8 @@ from plutino.control.history import History
 from plutino.control.housekeeping import collector_at_rest
 from plutino.control.progress import Phase, Progress
 from plutino.control.run import Run
-from plutino.control.sections import RULE
 from plutino.control.staging import Staging
-from plutino.control.trigger import started
+from plutino.control.triggering import Triggering, by_text
 from plutino.errors import BusyError, PlutinoError, RevisionConflictError
 from plutino.model import Blobs, Definition, Ref
 from plutino.spi import Change, Host, Mode, Origin, Registry, ResourceSpec
@@ -89,35 +87,15 @@ class Door:
         finally:
             self.lock.release()
 
-    def triggers_mark(self) -> str:
-        """Stands for the rules that were started or stopped since their texts were written: no revision tells of these."""
-        return f"{zlib.crc32(repr(self._retriggered()).encode()):08x}"
-
-    def _retriggered(self) -> list[tuple[str, bool]]:
-        """Rules whose stored trigger says otherwise than their text."""
-        found = []
-        for rule, flag in self.catalog.triggers.items():
-            definition = self.committed.get(Ref(RULE, rule))
-            if definition is not None and not definition.temporary and started(definition.text) != flag:
-                found.append((rule, flag))
-        return sorted(found)
-
-    async def expect(self, revision: int | None, triggers: str = "") -> None:
-        """RevisionConflictError, with what changed meanwhile, when the state is not at this revision any more, or others of its rules
-        are started than when ``triggers_mark`` gave ``triggers``."""
+    async def expect(self, revision: int | None) -> None:
+        """RevisionConflictError, with what changed meanwhile, when the state is not at this revision any more."""
         current = self.catalog.revision
-        if revision is None:
-            return
-        if revision == current:
-            if triggers not in ("", self.triggers_mark()):
-                named = [f"rule {rule} is {'started' if flag else 'stopped'} now" for rule, flag in self._retriggered()]
-                told = "rules were started or stopped meanwhile, look at them first"
-                raise RevisionConflictError(f"based on revision {revision}; {told}" + (f": {_listed(named)}" if named else ""))
+        if revision in (None, current):
             return
         if revision > current:
             raise RevisionConflictError(f"based on revision {revision}; the current revision is {current}, there is no such revision yet")
         meanwhile = await self.history.since(revision)
-        touched = [f"{change['kind']} {change['name']} {change['action']}" for entry in meanwhile for change in entry["changes"]]
+        touched = [_told(change) for entry in meanwhile for change in entry["changes"]]
         shown = _listed(touched)
         moved = f"based on revision {revision}; the current revision is {current}, look at it first"
         raise RevisionConflictError(f"{moved}: {shown}" if shown else moved, meanwhile)
@@ -131,7 +109,7 @@ class Door:
         base_revision: int | None = None,
         dry_run: bool = False,
         on_error: str = ABORT,
-        keep_triggers: bool = False,
+        triggering: Triggering = by_text,
         blobs: Mapping[Ref, Blobs] | None = None,
     ) -> Run:
         """Stage, check and carry out changes of texts (see ``Controller.apply``)."""
@@ -144,7 +122,7 @@ class Door:
                 with collector_at_rest(len(changes)):
                     staged = await staging.stage(changes, mode)
                     draft = await self.checker.check(
-                        changes, mode, broken=self.applier.broken, settle=go_on, keep_triggers=keep_triggers, staged=staged
+                        changes, mode, broken=self.applier.broken, settle=go_on, triggering=triggering, staged=staged
                     )
                     run = Run(draft, list(draft.failures))
                     if run.failures and not go_on:
@@ -168,6 +146,11 @@ class Door:
 
 def _listed(names: list[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+
+
+def _told(change: Mapping[str, Any]) -> str:
+    done = change["action"] if "triggered" not in change else "started" if change["triggered"] else "stopped"
+    return f"{change['kind']} {change['name']} {done}"
 
 
 def goes_on(on_error: str) -> bool:

@@ -147,16 +147,17 @@ class Desired:
         committed: Committed,
         wanted: Mapping[Ref, str | None],
         after: Callable[[Ref], Definition | None],
-        released: Callable[[str], bool],
+        triggered: Callable[[str, bool | None], bool | None],
     ) -> None:
         """``wanted`` is looked at, not copied; after it was changed, ``forget_names`` is due.
 
-        ``after`` gives the definition of a wanted text, ``released`` whether a rule's new text decides if it is started.
+        ``after`` gives the definition of a wanted text, ``triggered`` the trigger that is stored with a
+        rule's wanted text, or else what it is called with.
         """
         self._committed = committed
         self._wanted = wanted
         self._after = after
-        self._released = released
+        self._triggered = triggered
         self._names: dict[str, Sequence[str]] = {}
         self._wanted_brought: dict[Key, list[Brought]] | None = None
 
@@ -208,8 +209,8 @@ class Desired:
         return self._committed.blob(digest)
 
     def triggered(self, rule: str) -> bool | None:
-        """What was asked for since the rule's text was written, which a new text ends."""
-        return None if self._released(rule) else self._committed.triggered(rule)
+        """Whether the rule is started or stopped whatever its text says."""
+        return self._triggered(rule, self._committed.triggered(rule))
 
     def forget_names(self) -> None:
         """The wanted texts have changed."""

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
+from plutino.catalog.trigger import RULE
 from plutino.control.documents import Format, ObjectText, Steps
 from plutino.control.door import Door
 from plutino.control.encryption import Cipher, new_salt
 from plutino.control.importer import away
 from plutino.control.secrecy import Hide, Secrecy, concealed, guessed_inside, redact, sealing
-from plutino.control.sections import RULE, entry_of
+from plutino.control.sections import entry_of
 from plutino.control.selection import Selection, select
 from plutino.errors import NotFoundError
 from plutino.model import Blobs, Definition, Ref

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from plutino.catalog import Catalog, Edit, Revision
+from plutino.catalog.trigger import FIELD, RULE, TRIGGER, flag_of, started, with_started
 from plutino.control.changeset import Changeset
 from plutino.control.pacer import Pacer
 from plutino.errors import NotFoundError, PlutinoError
@@ -31,6 +32,56 @@ class Kept(Struct, frozen=True):
     blobs: Blobs = ()
 
 
+class State(Struct, frozen=True):
+    """An earlier state, as far as it is not the present one: texts (None is absent) and bytes of objects, and the triggers of the rules
+    among them."""
+
+    texts: dict[Ref, str | None]
+    blobs: dict[Ref, Blobs]
+    triggers: dict[str, bool | None]
+
+
+class _Span:
+    """What was kept at the two ends of a span of revisions: of objects, and of the triggers of rules, where that changed in between."""
+
+    def __init__(self, edits: Iterable[Edit] = ()) -> None:
+        self.objects: dict[Ref, tuple[Kept | None, Kept | None]] = {}
+        self.triggers: dict[str, tuple[bool | None, bool | None]] = {}
+        self._said: dict[str, bool | None] = {}
+        """What the texts of rules say whose texts are not in ``objects``."""
+        self.add(edits)
+
+    def add(self, edits: Iterable[Edit]) -> None:
+        """The edits of the next revision."""
+        for edit in edits:
+            ref = edit.ref
+            if ref.kind == TRIGGER:
+                before, _ = self.triggers.get(ref.name, (flag_of(edit.before), None))
+                self.triggers[ref.name] = before, flag_of(edit.after)
+                self._said[ref.name] = edit.said
+            else:
+                first = None if edit.before is None else Kept(edit.before, edit.before_blobs)
+                last = None if edit.after is None else Kept(edit.after, edit.after_blobs)
+                self.objects[ref] = (self.objects[ref][0] if ref in self.objects else first, last)
+
+    def refs(self) -> Iterator[Ref]:
+        """What changed, each once."""
+        yield from self.objects
+        yield from (ref for rule in self.triggers if (ref := Ref(RULE, rule)) not in self.objects)
+
+    def ends(self, ref: Ref) -> tuple[Kept | None, Kept | None]:
+        """An object at both ends, a rule with its trigger in its text."""
+        before, after = self.objects[ref]
+        first, last = self.triggers.get(ref.name, (None, None)) if ref.kind == RULE else (None, None)
+        return _with_trigger(before, first), _with_trigger(after, last)
+
+    def retriggered(self, rule: str) -> tuple[bool, bool]:
+        """Whether a rule, whose text did not change, was started at either end."""
+        said = self._said[rule] is not False
+        first, last = self.triggers[rule]
+        return (said if first is None else first), (said if last is None else last)
+
+
 class History:
     """The revisions of a catalog. NotFoundError for those that are not kept any more, or not yet there."""
 
@@ -49,60 +100,75 @@ class History:
     async def entry(self, number: int) -> tuple[Revision, Changeset]:
         """One revision, and what it did."""
         revision = await self._catalog.read_revision(number)
-        return replace(revision, edits=()), await self._changes(_ends(revision.edits), number)
+        return replace(revision, edits=()), await self._changes(_Span(revision.edits), number)
 
     async def between(self, start: int, end: int) -> Changeset:
         """What leads from the state at one revision to that at another, which may be the earlier one."""
         forward = await self._changes(await self._span(min(start, end), max(start, end)), end)
         return forward if start <= end else replace_changes(forward, forward.inverse())
 
-    async def texts_at(self, revision: int) -> tuple[dict[Ref, str | None], dict[Ref, Blobs]]:
-        """Texts and bytes at a revision of all objects that are different now."""
-        found = await self._span(revision, self._catalog.revision)
-        current, beside = self._catalog.definitions, self._catalog.blobs
-        texts: dict[Ref, str | None] = {}
-        blobs: dict[Ref, Blobs] = {}
-        for ref, (before, _) in found.items():
+    async def state_at(self, revision: int, *, triggers: bool = True) -> State:
+        """Texts and bytes at a revision of all objects that are different now; without ``triggers`` it does not matter whether rules were
+        started."""
+        span = await self._span(revision, self._catalog.revision)
+        current, beside, flags = self._catalog.definitions, self._catalog.blobs, self._catalog.triggers
+        found = State({}, {}, {})
+        for ref, (before, _) in span.objects.items():
             then = (None, ()) if before is None else (before.text, before.blobs)
             if then != (current.get(ref), beside.get(ref, ())):
-                texts[ref], blobs[ref] = then
-        return texts, blobs
+                found.texts[ref], found.blobs[ref] = then
+        if triggers:
+            for rule, (flag, _) in span.triggers.items():
+                ref = Ref(RULE, rule)
+                if flag != flags.get(rule) and ref in current:
+                    found.texts.setdefault(ref, current[ref])
+            found.triggers.update({ref.name: flags.get(ref.name) for ref in found.texts if ref.kind == RULE})
+            found.triggers.update({rule: flag for rule, (flag, _) in span.triggers.items()})
+        return found
 
     async def since(self, base: int) -> tuple[dict[str, Any], ...]:
         """What happened after a revision, as it is sent: an entry for each of the newest ones, oldest first. Old ones tell no changes."""
         entries = []
         for revision in reversed(await self._catalog.revisions(min(self._catalog.revision - base, _MEANWHILE))):
-            shown = entry_to_wire(revision)
-            edits = (await self._catalog.read_revision(revision.number)).edits if revision.kept else ()
-            shown["changes"] = [
-                {"section": self._section(ref), "kind": ref.kind, "name": ref.name, "action": _action(before, after)}
-                for ref, before, after in ((edit.ref, edit.before, edit.after) for edit in edits)
-            ]
-            entries.append(shown)
+            span = _Span((await self._catalog.read_revision(revision.number)).edits if revision.kept else ())
+            entries.append({**entry_to_wire(revision), "changes": [self._brief(ref, span) for ref in span.refs()]})
         return tuple(entries)
 
-    async def _span(self, low: int, high: int) -> dict[Ref, tuple[Kept | None, Kept | None]]:
-        """What was kept of each object at ``low`` and at ``high``, of those that changed in between."""
+    def _brief(self, ref: Ref, span: _Span) -> dict[str, Any]:
+        spec = self._specs.get(ref.kind)
+        before, after = span.objects.get(ref, (Kept(""), Kept("")))
+        action = "created" if before is None else "deleted" if after is None else "updated"
+        shown = {"section": spec.section if spec is not None else ref.kind, "kind": ref.kind, "name": ref.name, "action": action}
+        return shown if ref in span.objects else {**shown, "triggered": span.retriggered(ref.name)[1]}
+
+    async def _span(self, low: int, high: int) -> _Span:
+        """What changed after ``low`` up to ``high``."""
         for number in (low, high):
             if not 0 <= number <= self._catalog.revision:
                 raise NotFoundError(f"revision {number} is not found; the current one is {self._catalog.revision}")
-        found: dict[Ref, tuple[Kept | None, Kept | None]] = {}
-        for number in range(low + 1, high + 1):
-            for ref, (before, after) in _ends((await self._catalog.read_revision(number)).edits).items():
-                found[ref] = (found[ref][0] if ref in found else before, after)
-        return found
+        span = _Span()
+        async for edits in self._catalog.read_edits(low, high):
+            span.add(edits)
+        return span
 
-    async def _changes(self, found: Mapping[Ref, tuple[Kept | None, Kept | None]], revision: int) -> Changeset:
+    async def _changes(self, span: _Span, revision: int) -> Changeset:
         pacer, changes = Pacer(), []
         order = {kind: number for number, kind in enumerate(self._specs)}
-        for ref in sorted(found, key=lambda ref: (order.get(ref.kind, len(order)), ref)):
-            before, after = found[ref]
-            if before != after:
-                changes.append(Change(ref, self._definition(ref, before), self._definition(ref, after)))
+        for ref in sorted(span.refs(), key=lambda ref: (order.get(ref.kind, len(order)), ref)):
+            change = self._change(ref, span)
+            if change.before != change.after:
+                changes.append(change)
             if pacer.due():
                 await pacer.rest()
         shown = self._changeset(changes, revision)
         return dataclasses.replace(shown, secrets=lambda definition: shown.secrets(self._as_parsed(definition)))
+
+    def _change(self, ref: Ref, span: _Span) -> Change:
+        if ref in span.objects:
+            before, after = span.ends(ref)
+            return Change(ref, self._definition(ref, before), self._definition(ref, after))
+        first, last = (Definition(Ref(TRIGGER, ref.name), f"{flag}", {FIELD: flag}) for flag in span.retriggered(ref.name))
+        return Change(ref, first, last)
 
     def _definition(self, ref: Ref, kept: Kept | None) -> Definition | None:
         """The definition of a kept text; its content is None when the text does not parse (any more)."""
@@ -124,10 +190,6 @@ class History:
         """What its kind knows of a definition that was made to show its bytes as well."""
         return self._specs[definition.ref.kind].parse(definition.ref, definition.text) if definition.blobs else definition
 
-    def _section(self, ref: Ref) -> str:
-        spec = self._specs.get(ref.kind)
-        return spec.section if spec is not None else ref.kind
-
 
 def entry_to_wire(revision: Revision) -> dict[str, Any]:
     """A revision as it is sent, without what it did; ``at`` in epoch milliseconds."""
@@ -148,15 +210,7 @@ def replace_changes(shown: Changeset, changes: Changeset) -> Changeset:
     return Changeset(tuple(reversed(changes.changes)), shown.revision, shown.secrets, shown.sections)
 
 
-def _ends(edits: Iterable[Edit]) -> dict[Ref, tuple[Kept | None, Kept | None]]:
-    return {
-        edit.ref: (
-            None if edit.before is None else Kept(edit.before, edit.before_blobs),
-            None if edit.after is None else Kept(edit.after, edit.after_blobs),
-        )
-        for edit in edits
-    }
-
-
-def _action(before: str | None, after: str | None) -> str:
-    return "created" if before is None else "deleted" if after is None else "updated"
+def _with_trigger(kept: Kept | None, flag: bool | None) -> Kept | None:
+    if kept is None or flag is None or started(kept.text) == flag:
+        return kept
+    return replace(kept, text=with_started(kept.text, flag))

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from plutino.catalog import uninterrupted
 from plutino.catalog.blobs import pieces
+from plutino.catalog.trigger import RULE
 from plutino.control.advice import limited, warnings_of
 from plutino.control.documents import V1, DocumentContent, Format, Steps, finish, paced
 from plutino.control.door import ABORT, Door, goes_on
@@ -25,7 +26,6 @@ from plutino.control.report import ImportOutcome, ImportStatus, RefusedDocumentE
 from plutino.control.revelation import Revelation
 from plutino.control.run import Run
 from plutino.control.secrecy import has_hidden
-from plutino.control.sections import RULE
 from plutino.control.staging import Staging
 from plutino.control.transfer import ImportResult, Wanted, absent, spelled, wanted
 from plutino.errors import (
@@ -54,8 +54,7 @@ class ImportOptions(Struct, frozen=True):
     - ``on_error``: ``abort`` (anything refused: nothing changes) or ``continue`` (what is refused stays as it was and is reported)
     - ``on_conflict``: what becomes of objects that are there already: ``overwrite``, ``skip`` (they stay and are reported as ignored),
       ``fail`` (that is a fault), or empty: ``overwrite``, but a partial import skips plugins, schemas and services
-    - ``base_revision``: RevisionConflictError when the state is not at this revision any more; with ``base_triggers`` (see
-      ``Door.triggers_mark``) also when other rules are started than then
+    - ``base_revision``: RevisionConflictError when the state is not at this revision any more
     - ``wait``: wait for another import to end; else BusyError
     - ``owner``: on whose behalf the objects of the document are kept from now on; ``prune``: what was kept on his behalf and is not in the
       document is deleted (nothing else is), though not everything unless ``allow_empty``; ``take_over``: also objects of other owners
@@ -69,7 +68,6 @@ class ImportOptions(Struct, frozen=True):
     on_conflict: str = BY_KIND
     base_revision: int | None = None
     wait: bool = True
-    base_triggers: str = ""
     owner: str = ""
     prune: bool = False
     allow_empty: bool = False
@@ -124,7 +122,7 @@ class Importer:
             texts, _, _ = await self._heeded(found, mode, options)
             await progress.interruptible(staging.stage(texts, mode))
             async with self._door.turn(progress):
-                await self._door.expect(options.base_revision, options.base_triggers)
+                await self._door.expect(options.base_revision)
                 with collector_at_rest(len(texts)):
                     return await self._in_turn(_Import(content, found, form, mode, options, origin, go_on), staging, progress)
 

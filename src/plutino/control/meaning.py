@@ -6,8 +6,7 @@ from typing import Any
 
 import msgspec
 
-from plutino.control.sections import RULE
-from plutino.control.trigger import FIELD
+from plutino.catalog.trigger import FIELD, RULE
 from plutino.model import Ref
 from plutino.model.definition import same_value
 

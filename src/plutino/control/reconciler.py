@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from plutino.catalog.trigger import RULE
 from plutino.control.checker import Item
 from plutino.control.environment import Committed
 from plutino.control.pacer import Pacer
 from plutino.control.progress import Progress
 from plutino.control.run import Run
-from plutino.control.sections import RULE
 from plutino.errors import PlutinoError
 from plutino.model import Ref
 from plutino.spi import Host
@@ -69,5 +69,5 @@ class Reconciler:
             return
         # Started or stopped while it waited here: what was asked for last counts.
         flag = self._committed.triggered(rule)
-        if flag is not None and flag != (None if item.released else item.flag):
+        if flag is not None and flag != item.trigger:
             await (self._host.start if flag else self._host.stop)(rule)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from plutino.control.checker import Draft, Item
@@ -41,9 +42,7 @@ class Run:
 
     def told(self) -> str:
         """``rule r1 updated, stream s1 created and 3 more``: what the history says of a change that nobody has named."""
-        changes = self.changes(False)
-        named = ", ".join(f"{change.ref} {change.verb}" for change in changes[:_NAMED])
-        return f"{named} and {len(changes) - _NAMED} more" if len(changes) > _NAMED else named
+        return named([f"{change.ref} {change.verb}" for change in self.changes(False)])
 
     def outcome(self) -> str:
         """``created 2, updated 1, deleted 0, refused 0`` for the history."""
@@ -51,3 +50,9 @@ class Run:
         updated = sum(item.stored is not None and item.changed for item in self.steps)
         refused = len({failure.path for failure in self.failures})
         return f"created {created}, updated {updated}, deleted {len(self.removals)}, refused {refused}"
+
+
+def named(done: Sequence[str]) -> str:
+    """The first of what was done, and how much more there was."""
+    first = ", ".join(done[:_NAMED])
+    return f"{first} and {len(done) - _NAMED} more" if len(done) > _NAMED else first

@@ -26,9 +26,6 @@ SECTIONS = (
 GROUPED = frozenset({"sourceConfig", "sinkConfig", "connectionConfig"})
 """Sections whose entries hold all keys of one type in one text: ``{"mqtt": "{\\"key1\\": {…}, \\"key2\\": {…}}"}``."""
 
-RULE = "rule"
-"""The one kind that the control path knows by name: rules are started and stopped, and the host shows their faults."""
-
 
 def kinds_by_section(specs: Mapping[str, ResourceSpec]) -> dict[str, str]:
     """The kind whose objects stand in each section."""

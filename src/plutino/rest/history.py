@@ -37,7 +37,7 @@ _SPAN = {"from": "The revision to begin with", "to": "The revision to end with; 
 _AUDIT = {"revision": "A revision whose hash is known from elsewhere", "hash": "That hash"}
 _ROLLBACK = {
     **{name: text for name, text in QUERY.items() if name in ("dryRun", "baseRevision", "message")},
-    "restoreTriggers": "1: rules are started and stopped as their texts say; else they stay as they are",
+    "keepTriggers": "1: rules stay started or stopped as they are; else they are as they were at that revision",
 }
 _REVISION = Shape("server.rollbackRequest", {"revision": "int", "dryRun": "bool"})
 _REVISION_SCHEMA = {
@@ -98,14 +98,12 @@ class HistoryEndpoints:
 
     async def _roll_back(self, call: Call) -> Answer:
         number, dry_run = _asked(call)
-        revision, triggers = base_of(call)
         result = await self._controller.rollback(
             number,
             origin=Origin("rollback", call.client, call.query.get("message") or f"rollback to revision {number}"),
             dry_run=dry_run or is_dry_run(call),
-            base_revision=revision,
-            base_triggers=triggers,
-            keep_triggers=not truth(call.query.get("restoreTriggers", "")),
+            base_revision=base_of(call),
+            keep_triggers=truth(call.query.get("keepTriggers", "")),
         )
         shown: dict[str, Any] = {**await result.changeset.to_wire_paced(), **result_lists(result), "revision": result.revision}
         return Answer(msgspec.json.encode(shown), 200, "application/json", result_headers(result))

@@ -49,7 +49,7 @@ RESTART = 100
 """Exit code of a server that wants to be started again."""
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-_TAG = re.compile(r'(?:W/)?"?([0-9]{1,15})(?:-([0-9a-f]{8})-[0-9a-f]{8}|-[0-9a-f]*)?"?')
+_TAG = re.compile(r'(?:W/)?"?([0-9]{1,15})(?:-[0-9a-f]*)?"?')
 
 
 async def document_text(call: Call, struct: str, access: Access, *, further: str = "", unreadable: str = "") -> str:
@@ -126,14 +126,12 @@ def expect_server(controller: Controller) -> None:
 
 def import_options(call: Call, partial: bool, policy: Policy) -> ImportOptions:
     """What query and headers ask of an import."""
-    revision, triggers = base_of(call)
     return ImportOptions(
         partial=partial,
         dry_run=is_dry_run(call),
         on_error=call.query.get("onError", "abort"),
         on_conflict=call.query.get("onConflict", ""),
-        base_revision=revision,
-        base_triggers=triggers,
+        base_revision=base_of(call),
         wait=call.query.get("wait", "1") not in ("0", "false"),
         owner=call.query.get("owner", ""),
         prune=truth(call.query.get("prune", "")),
@@ -214,24 +212,19 @@ def left_out(result: ImportResult) -> str:
 
 async def exported(controller: Controller, form: Format[Any], call: Call) -> Answer:
     """Everything that is stored as a download."""
-    mark = state_mark(controller)
-    return download(await controller.export(form, secrecy_of(call, controller.policy)), call, mark)
+    revision = controller.revision
+    return download(await controller.export(form, secrecy_of(call, controller.policy)), call, revision)
 
 
-def state_mark(controller: Controller) -> str:
-    """What tells the present state from others: its revision, and which rules are started."""
-    return f"{controller.revision}-{controller.triggers_mark}"
-
-
-def download(document: str | bytes, call: Call, mark: str) -> Answer:
+def download(document: str | bytes, call: Call, revision: int) -> Answer:
     """A document as a download; a part of it when the client asks for one range of bytes.
 
-    ``mark`` is that of the state that it shows: an import can be bound to it (``If-Match`` with the ``ETag``).
+    ``revision`` is that of the state that it shows: an import can be bound to it (``If-Match`` with the ``ETag``).
     """
     data = document.encode() if isinstance(document, str) else document
     headers = {
-        "etag": f'"{mark}-{zlib.crc32(data):08x}"',
-        "plutino-revision": mark.partition("-")[0],
+        "etag": f'"{revision}-{zlib.crc32(data):08x}"',
+        "plutino-revision": str(revision),
         "content-disposition": "Attachment",
         "last-modified": formatdate(usegmt=True),
         "accept-ranges": "bytes",
@@ -248,19 +241,18 @@ def download(document: str | bytes, call: Call, mark: str) -> Answer:
     return Answer(data[start : end + 1], 206, media, {**headers, "content-range": f"bytes {start}-{end}/{size}"})
 
 
-def base_of(call: Call) -> tuple[int | None, str]:
-    """The revision that a change is based on, and what stands for the rules that were started then: ``baseRevision=7``, or the header
-    ``If-Match`` with the ``ETag`` of an export."""
+def base_of(call: Call) -> int | None:
+    """The revision that a change is based on: ``baseRevision=7``, or the header ``If-Match`` with the ``ETag`` of an export."""
     text = call.query.get("baseRevision", "")
     if text:
-        return number_of(text, "baseRevision"), ""
+        return number_of(text, "baseRevision")
     tag = call.headers.get("if-match", "").strip()
     if tag in ("", "*"):
-        return None, ""
+        return None
     found = _TAG.fullmatch(tag)
     if found is None:
         raise PlutinoError(f"If-Match: {tag}; the ETag of an export or the number of a revision is expected")
-    return int(found[1]), found[2] or ""
+    return int(found[1])
 
 
 def number_of(text: str, name: str) -> int:

@@ -17,7 +17,6 @@ from plutino.rest.importing import (
     is_dry_run,
     report_answer,
     run_import,
-    state_mark,
     wanted_document,
     wants_json,
 )
@@ -68,13 +67,13 @@ class Transfer:
             raise
         if not isinstance(ids, list) or not all(isinstance(id, str) for id in ids):
             raise PlutinoError(f"Invalid body: {msgspec.json.encode(ids).decode()}; a JSON array of rule ids is expected")
-        mark, memory = state_mark(self._controller), truth(call.query.get("memory", ""))
+        revision, memory = self._controller.revision, truth(call.query.get("memory", ""))
         document, selection = await self._controller.export_rules(
             ids, form=V1, memory=memory, secrecy=secrecy_of(call, self._controller.policy)
         )
         if truth(call.query.get("why", "")):
             return json_answer({"document": msgspec.Raw(document.encode()), "why": selection.to_wire(self._controller.specs)})
-        return download(document, call, mark)
+        return download(document, call, revision)
 
     async def _owners(self, call: Call) -> Answer:
         return json_answer(self._controller.owners())

@@ -108,7 +108,8 @@ class Change(Struct, frozen=True):
 
 
 class Origin(Struct, frozen=True):
-    """Who asked for a change: ``source`` is ``rest``, ``cli``, ``import``, ``boot`` or ``rollback``; ``client`` an address or user."""
+    """Who asked for a change: ``source`` is ``rest``, ``cli``, ``import``, ``boot``, ``rollback``, ``rule`` (one that has ended by
+    itself) or ``upgrade`` (a newer version has found it); ``client`` an address or user."""
 
     source: str
     client: str = ""
@@ -150,8 +151,8 @@ class Control(Protocol):
         """Stored objects that use this one, directly or through others."""
         ...
 
-    async def trigger(self, rules: Sequence[str], started: bool) -> None:
-        """Store whether rules are started (no revision); what the engine does is up to the caller. NotFoundError for an unknown rule."""
+    async def trigger(self, rules: Sequence[str], started: bool, *, origin: Origin) -> None:
+        """Store whether rules are started; what the engine does is up to the caller. NotFoundError for an unknown rule."""
         ...
 
     def triggered(self, rule: str) -> bool | None:

@@ -99,7 +99,7 @@ async def _commit(catalog: Catalog, ref: Ref, data: bytes | None) -> str:
     digest = await _put(catalog.blob_store, data) if data is not None else ""
     blobs = {ref: (("file", digest),)} if digest else {}
     text = None if data is None else f"text {len(data)}"
-    await catalog.commit({ref: text}, base_revision=catalog.revision, origin=ORIGIN, blobs=blobs)
+    await catalog.commit({ref: text}, origin=ORIGIN, blobs=blobs)
     if digest:
         catalog.blob_store.release(digest)
     return digest

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from plutino.catalog import Catalog, Edit
-from plutino.errors import ConflictError, NotFoundError, PlutinoError, TransportError
+from plutino.errors import NotFoundError, PlutinoError, TransportError
 from plutino.model import Ref
 from unit.control.fakes import ORIGIN, CountingClock
 
@@ -30,23 +31,30 @@ async def test_texts_survive_a_restart(tmp_path: Path) -> None:
     catalog = await opened(tmp_path)
     assert (catalog.revision, dict(catalog.definitions)) == (0, {})
     text = 'CREATE STREAM a () WITH (DATASOURCE="ü\u2028\x00 ")\n'
-    assert await catalog.commit({A: text, B: "{}"}, base_revision=0, origin=ORIGIN) == 1
-    assert await catalog.commit({A: None, C: "x"}, base_revision=1, origin=ORIGIN) == 2
+    assert await catalog.commit({A: text, B: "{}"}, origin=ORIGIN) == 1
+    assert await catalog.commit({A: None, C: "x"}, origin=ORIGIN) == 2
     catalog = await reopened(catalog, tmp_path)
     assert (catalog.revision, dict(catalog.definitions)) == (2, {B: "{}", C: "x"})
     assert (await catalog.read_revision(1)).edits == (Edit(A, None, text), Edit(B, None, "{}"))
     await catalog.close()
 
 
-async def test_a_moved_revision_is_a_conflict(tmp_path: Path) -> None:
-    """A commit on an old revision changes nothing, neither on disk nor in memory."""
+async def test_commits_come_one_after_the_other(tmp_path: Path) -> None:
+    """Each is made on what the one before it left, whoever asks meanwhile."""
     catalog = await opened(tmp_path)
-    await catalog.commit({A: "1"}, base_revision=0, origin=ORIGIN)
-    with pytest.raises(ConflictError, match="based on revision 0"):
-        await catalog.commit({A: "2", B: "x"}, base_revision=0, origin=ORIGIN, released=["b"], import_status=lambda _: "no")
-    assert (catalog.revision, dict(catalog.definitions), catalog.import_status) == (1, {A: "1"}, "")
-    catalog = await reopened(catalog, tmp_path)
-    assert dict(catalog.definitions) == {A: "1"}
+    made = (catalog.commit({A: f"{i}", B: None if i % 2 else "{}"}, origin=ORIGIN, triggers={"c": i % 2 == 0}) for i in range(6))
+    assert await asyncio.gather(*made) == [1, 2, 3, 4, 5, 6]
+    assert [edit.before for edit in (await catalog.read_revision(4)).edits] == ["2", "{}", "true"]
+    assert (await catalog.verify()).valid
+    await catalog.close()
+
+
+async def test_a_change_shows_at_once(tmp_path: Path) -> None:
+    """What changes together with the catalog changes before anybody can look: once it is stored, and not before."""
+    catalog = await opened(tmp_path)
+    seen: list[tuple[int, Path]] = []
+    await catalog.commit({A: "1"}, origin=ORIGIN, take_over=lambda: seen.append((catalog.revision, tmp_path)))
+    assert (catalog.revision, seen) == (1, [(0, tmp_path)])
     await catalog.close()
 
 
@@ -54,7 +62,7 @@ async def test_history_is_bounded_and_tells_who_did_what(tmp_path: Path) -> None
     """Revisions list newest first with their origin; older ones than the bound have no texts any more, the count goes on."""
     catalog = await opened(tmp_path, keep=3)
     for i in range(5):
-        await catalog.commit({A: f"text {i}"}, base_revision=i, origin=ORIGIN, outcome=f"updated {i}")
+        await catalog.commit({A: f"text {i}"}, origin=ORIGIN, outcome=f"updated {i}")
     found = await catalog.revisions()
     assert [(r.number, r.outcome, r.origin, r.edits) for r in found] == [(n, f"updated {n - 1}", ORIGIN, ()) for n in (5, 4, 3, 2, 1)]
     assert [r.number for r in found if r.kept] == [5, 4, 3]
@@ -70,7 +78,7 @@ async def test_a_long_difference_comes_back_whole(tmp_path: Path) -> None:
     """Differences that are stored compressed read the same."""
     catalog = await opened(tmp_path)
     texts: dict[Ref, str | None] = {Ref("rule", f"r{i}"): f"text {i} " * 20 for i in range(300)}
-    await catalog.commit(texts, base_revision=0, origin=ORIGIN)
+    await catalog.commit(texts, origin=ORIGIN)
     assert {e.ref: e.after for e in (await catalog.read_revision(1)).edits} == texts
     await catalog.close()
 
@@ -78,10 +86,10 @@ async def test_a_long_difference_comes_back_whole(tmp_path: Path) -> None:
 async def test_without_stored_changes_there_is_no_revision(tmp_path: Path) -> None:
     """Equal texts and temporary texts make no revision; a status alone is kept without one."""
     catalog = await opened(tmp_path)
-    await catalog.commit({A: "1"}, base_revision=0, origin=ORIGIN)
-    assert await catalog.commit({A: "1"}, base_revision=1, origin=ORIGIN) == 1
-    assert await catalog.commit({B: "temp"}, base_revision=1, origin=ORIGIN, temporary=[B]) == 1
-    assert await catalog.commit({}, base_revision=1, origin=ORIGIN, import_status=lambda _: '{"rules":{}}') == 1
+    await catalog.commit({A: "1"}, origin=ORIGIN)
+    assert await catalog.commit({A: "1"}, origin=ORIGIN) == 1
+    assert await catalog.commit({B: "temp"}, origin=ORIGIN, temporary=[B]) == 1
+    assert await catalog.commit({}, origin=ORIGIN, import_status=lambda _: '{"rules":{}}') == 1
     assert catalog.definitions[B] == "temp"
     assert catalog.is_temporary(B)
     catalog = await reopened(catalog, tmp_path)
@@ -92,32 +100,85 @@ async def test_without_stored_changes_there_is_no_revision(tmp_path: Path) -> No
 async def test_texts_move_between_disk_and_memory(tmp_path: Path) -> None:
     """A stored text that becomes temporary leaves the file, and the other way round."""
     catalog = await opened(tmp_path)
-    await catalog.commit({A: "1"}, base_revision=0, origin=ORIGIN)
-    assert await catalog.commit({A: "2"}, base_revision=1, origin=ORIGIN, temporary=[A]) == 2
+    await catalog.commit({A: "1"}, origin=ORIGIN)
+    assert await catalog.commit({A: "2"}, origin=ORIGIN, temporary=[A]) == 2
     assert (await catalog.read_revision(2)).edits == (Edit(A, "1", None),)
-    assert await catalog.commit({A: "3"}, base_revision=2, origin=ORIGIN) == 3
+    assert await catalog.commit({A: "3"}, origin=ORIGIN) == 3
     assert (await catalog.read_revision(3)).edits == (Edit(A, None, "3"),)
     assert not catalog.is_temporary(A)
-    assert await catalog.commit({A: "4"}, base_revision=3, origin=ORIGIN, temporary=[A]) == 4
-    assert await catalog.commit({A: None}, base_revision=4, origin=ORIGIN) == 4
+    assert await catalog.commit({A: "4"}, origin=ORIGIN, temporary=[A]) == 4
+    assert await catalog.commit({A: None}, origin=ORIGIN) == 4
     assert dict(catalog.definitions) == {}
     await catalog.close()
 
 
 async def test_triggers_are_kept_apart_from_texts(tmp_path: Path) -> None:
-    """Starting and stopping makes no revision, survives a restart, and ends with the commit that releases it."""
+    """Starting and stopping makes a revision without texts, survives a restart, and ends when the text decides again or the rule goes."""
     catalog = await opened(tmp_path)
-    await catalog.commit({B: "1", C: "1"}, base_revision=0, origin=ORIGIN)
-    await catalog.set_triggers({"b": False, "c": True})
-    await catalog.set_triggers({"t": False}, stored=False)
-    assert (catalog.revision, dict(catalog.triggers)) == (1, {"b": False, "c": True, "t": False})
+    await catalog.commit({B: "{}", C: '{"triggered":false}'}, origin=ORIGIN)
+    assert await catalog.commit({}, origin=ORIGIN, triggers={"b": False, "c": True}) == 2
+    assert await catalog.commit({}, origin=ORIGIN, triggers={"b": False}) == 2
+    stop, start = Edit(Ref("trigger", "b"), None, "false", said=True), Edit(Ref("trigger", "c"), None, "true", said=False)
+    assert (await catalog.read_revision(2)).edits == (stop, start)
     catalog = await reopened(catalog, tmp_path)
     assert dict(catalog.triggers) == {"b": False, "c": True}
-    await catalog.commit({B: "2"}, base_revision=1, origin=ORIGIN, released=["b"])
+    assert await catalog.commit({B: "2"}, origin=ORIGIN, triggers={"b": None}) == 3
     assert dict(catalog.triggers) == {"c": True}
+    assert await catalog.commit({C: None}, origin=ORIGIN) == 4
+    assert (await catalog.read_revision(4)).edits[1] == Edit(Ref("trigger", "c"), "true", None, said=False)
     catalog = await reopened(catalog, tmp_path)
-    assert dict(catalog.triggers) == {"c": True}
+    assert (dict(catalog.triggers), (await catalog.verify()).valid) == ({}, True)
     await catalog.close()
+
+
+async def test_triggers_follow_their_rules_into_memory_and_out(tmp_path: Path) -> None:
+    """Those of temporary rules make no revision and are gone after a restart."""
+    catalog = await opened(tmp_path)
+    await catalog.commit({B: "1"}, origin=ORIGIN, temporary=[B])
+    assert await catalog.commit({}, origin=ORIGIN, triggers={"b": False}) == 0
+    assert await catalog.commit({B: "1"}, origin=ORIGIN) == 1
+    assert [edit.after for edit in (await catalog.read_revision(1)).edits] == ["1", "false"]
+    assert await catalog.commit({B: "1"}, origin=ORIGIN, temporary=[B]) == 2
+    assert (dict(catalog.triggers), (await catalog.verify()).valid) == ({"b": False}, True)
+    catalog = await reopened(catalog, tmp_path)
+    assert (dict(catalog.triggers), dict(catalog.definitions)) == ({}, {})
+    await catalog.close()
+
+
+async def test_starts_and_stops_push_no_texts_out_of_the_history(tmp_path: Path) -> None:
+    """How many revisions keep their texts is counted in revisions with texts."""
+    catalog = await opened(tmp_path, keep=2)
+    for i in range(4):
+        await catalog.commit({A: f"text {i}"}, origin=ORIGIN)
+        for flag in (False, True, None):
+            await catalog.commit({}, origin=ORIGIN, triggers={"b": flag})
+    kept = [revision.number for revision in await catalog.revisions() if revision.kept]
+    assert kept == [16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6]
+    assert [edits[0].after async for edits in catalog.read_edits(8, 11)] == ["text 2", "false", "true"]
+    with pytest.raises(NotFoundError, match="revision 5 is not found"):
+        assert [edits async for edits in catalog.read_edits(4, 16)]
+    await catalog.close()
+
+
+async def test_triggers_of_earlier_layouts_become_a_revision(tmp_path: Path) -> None:
+    """What was stored beside the history is a part of it after the upgrade, and the audit log holds."""
+    catalog = await opened(tmp_path)
+    await catalog.commit({B: "{}", C: "{}"}, origin=ORIGIN)
+    await catalog.close()
+    with closing(sqlite3.connect(tmp_path / "catalog.db")) as connection:
+        connection.execute("DROP INDEX kept_revisions")
+        connection.execute("ALTER TABLE revisions DROP COLUMN light")
+        connection.execute("PRAGMA user_version = 5")
+        connection.executemany("INSERT INTO triggers VALUES (?, ?)", [("b", 0), ("nosuch", 1)])
+        connection.commit()
+    for _ in range(2):
+        catalog = await opened(tmp_path)
+        assert (catalog.revision, dict(catalog.triggers)) == (2, {"b": False})
+        (newest, _) = await catalog.revisions()
+        assert newest.origin.source == "upgrade"
+        assert (await catalog.read_revision(2)).edits == (Edit(Ref("trigger", "b"), None, "false", said=True),)
+        assert (await catalog.verify()).faults == ()
+        await catalog.close()
 
 
 async def test_rule_state_is_kept_by_owner(tmp_path: Path) -> None:
@@ -156,7 +217,7 @@ async def test_one_process_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyP
     catalog = await opened(tmp_path)
     with pytest.raises(PlutinoError, match="in use by another process"):
         await opened(tmp_path)
-    await catalog.commit({A: "1"}, base_revision=0, origin=ORIGIN)
+    await catalog.commit({A: "1"}, origin=ORIGIN)
     catalog = await reopened(catalog, tmp_path)
     await catalog.close()
 
@@ -188,7 +249,7 @@ async def test_a_directory_that_cannot_be_made_is_reported(tmp_path: Path) -> No
 async def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
     """Definitions hold credentials, so nobody else may read them."""
     catalog = await opened(tmp_path)
-    await catalog.commit({A: "1"}, base_revision=0, origin=ORIGIN)
+    await catalog.commit({A: "1"}, origin=ORIGIN)
     assert {path.stat().st_mode & 0o077 for path in tmp_path.iterdir()} == {0}
     await catalog.close()
 
@@ -196,7 +257,7 @@ async def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
 async def test_a_failed_commit_leaves_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the disk fails in the middle, the transaction is rolled back and the next commit works."""
     catalog = await opened(tmp_path)
-    await catalog.commit({A: "1"}, base_revision=0, origin=ORIGIN)
+    await catalog.commit({A: "1"}, origin=ORIGIN)
 
     def full(edits: object) -> bytes:
         raise sqlite3.OperationalError("database or disk is full")
@@ -204,16 +265,16 @@ async def test_a_failed_commit_leaves_everything(tmp_path: Path, monkeypatch: py
     with monkeypatch.context() as patched:
         patched.setattr("plutino.catalog.store.pack", full)
         with pytest.raises(TransportError, match="disk is full"):
-            await catalog.commit({A: "2"}, base_revision=1, origin=ORIGIN)
+            await catalog.commit({A: "2"}, origin=ORIGIN)
     assert (catalog.revision, catalog.definitions[A]) == (1, "1")
-    assert await catalog.commit({A: "3"}, base_revision=1, origin=ORIGIN) == 2
+    assert await catalog.commit({A: "3"}, origin=ORIGIN) == 2
     await catalog.close()
 
 
 async def test_a_cancelled_commit_is_finished(tmp_path: Path) -> None:
     """Memory and disk agree also when the caller is cancelled while the transaction runs."""
     catalog = await opened(tmp_path)
-    task = asyncio.ensure_future(catalog.commit({A: "1"}, base_revision=0, origin=ORIGIN))
+    task = asyncio.ensure_future(catalog.commit({A: "1"}, origin=ORIGIN))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -28,7 +28,7 @@ async def written(directory: Path, revisions: int, keep: int = 1000, keep_audit:
         kept_bytes = await catalog.blob_store.put(pieces_of(f"bytes {i}".encode()), limit=100, what="the file")
         blobs = {A: (("file", kept_bytes.digest),)}
         texts = {A: f"text {i}", B: None if i % 3 == 2 else f"rule {i}"}
-        await catalog.commit(texts, base_revision=i, origin=ORIGIN, outcome=f"number {i}", blobs=blobs)
+        await catalog.commit(texts, origin=ORIGIN, outcome=f"number {i}", blobs=blobs)
     await catalog.close()
 
 
@@ -119,7 +119,7 @@ async def test_a_catalog_of_an_earlier_layout_begins_its_chain(tmp_path: Path) -
     await written(tmp_path, 2)
     tampered(tmp_path, ["UPDATE revisions SET hash = '', digest = '', state = ''", "DELETE FROM settings WHERE key = 'stateHash'"])
     catalog = await opened(tmp_path)
-    await catalog.commit({A: "new"}, base_revision=2, origin=ORIGIN)
+    await catalog.commit({A: "new"}, origin=ORIGIN)
     await catalog.close()
     found = await verified(tmp_path)
     assert found.faults == ()
@@ -133,8 +133,8 @@ async def test_a_task_is_kept_with_its_commit(tmp_path: Path) -> None:
     catalog = await opened(tmp_path)
     task = TaskRecord("t1", "running", "", 1, 2)
     await catalog.save_task(task)
-    await catalog.commit({A: "1"}, base_revision=0, origin=ORIGIN, task=TaskRecord("t1", "running", "done", 1, 3), triggers={"r": False})
-    await catalog.commit({}, base_revision=1, origin=ORIGIN, task=TaskRecord("t2", "finish", "nothing", 4, 5))
+    await catalog.commit({A: "1"}, origin=ORIGIN, task=TaskRecord("t1", "running", "done", 1, 3), triggers={"r": False})
+    await catalog.commit({}, origin=ORIGIN, task=TaskRecord("t2", "finish", "nothing", 4, 5))
     for _ in range(2):
         assert dict(catalog.tasks) == {
             "t1": TaskRecord("t1", "running", "done", 1, 3, 1),

@@ -91,10 +91,10 @@ def test_what_lies_between_two_revisions(fake: Fake, plutino: Run, capsys: Outpu
 def test_rollback(fake: Fake, plutino: Run, capsys: Output) -> None:
     """The changes, then which revision it is now; a dry run says only the former."""
     fake.answers["POST /data/rollback?revision=1&dryRun=1"] = CHANGES
-    fake.answers["POST /data/rollback?revision=1&restoreTriggers=1&message=oops"] = {**CHANGES, "revision": 3}
+    fake.answers["POST /data/rollback?revision=1&keepTriggers=1&message=oops"] = {**CHANGES, "revision": 3}
     assert plutino("rollback", "1", "--dry-run") == 0
     assert capsys.readouterr().out == SHOWN
-    assert plutino("rollback", "1", "--restore-triggers", "-m", "oops") == 0
+    assert plutino("rollback", "1", "--keep-triggers", "-m", "oops") == 0
     assert capsys.readouterr().out == SHOWN + "rolled back to revision 1; this is revision 3\n"
 
 

@@ -31,7 +31,7 @@ AFTER = document(
 async def at(tmp_path: Path) -> AsyncIterator[Bench]:
     made = await bench(tmp_path)
     await made.control.import_document(BEFORE, partial=False, origin=ORIGIN)
-    await made.control.trigger(["stopped"], False)
+    await made.control.trigger(["stopped"], False, origin=ORIGIN)
     await made.host.stop("stopped")
     made.host.log.clear()
     yield made
@@ -64,13 +64,13 @@ async def test_cancelled_while_it_is_applied(at: Bench, name: str) -> None:
     with pytest.raises(CancellationError, match="everything that was changed was taken back"):
         await at.control.import_document(AFTER, partial=False, origin=ORIGIN, progress=progress)
     assert await state(at) == before
-    assert at.control.revision == 3
+    assert at.control.revision == 4
     newest, *_ = await at.control.history.entries()
     assert newest.origin.summary == "cancelled: test"
     told = at.control.last_import()
     assert told is not None
-    assert (told.outcome, told.revision, any(told.response.values())) == ("cancelled", 3, False)
-    assert not (await at.control.history.between(1, 3))
+    assert (told.outcome, told.revision, any(told.response.values())) == ("cancelled", 4, False)
+    assert not (await at.control.history.between(2, 4))
     await at.reopen()
     assert (at.texts(), dict(at.catalog.triggers)) == (before[0], before[3])
     result = await at.control.import_document(AFTER, partial=False, origin=ORIGIN)
@@ -106,7 +106,7 @@ async def test_cancelled_while_it_is_checked(at: Bench, monkeypatch: pytest.Monk
     cancel_at(at, progress, "check", "changed")
     with pytest.raises(CancellationError, match="nothing was changed"):
         await at.control.import_document(AFTER, partial=False, origin=ORIGIN, progress=progress)
-    assert (await state(at), at.control.revision, at.host.log) == (before, 1, [])
+    assert (await state(at), at.control.revision, at.host.log) == (before, 2, [])
 
 
 async def test_cancelled_while_it_waits(at: Bench) -> None:
@@ -127,7 +127,7 @@ async def test_cancelled_while_it_waits(at: Bench) -> None:
 async def test_objects_that_did_not_check_come_back_as_they_were(at: Bench) -> None:
     """What was broken before stays broken, with its error, and its text is back; also one that is no text of its kind."""
     await at.control.apply({Ref("stream", "gone"): None}, mode=Mode.UPDATE, origin=ORIGIN)
-    await at.catalog.commit({Ref("rule", "bad"): "{"}, base_revision=2, origin=ORIGIN)
+    await at.catalog.commit({Ref("rule", "bad"): "{"}, origin=ORIGIN)
     await at.reopen()
     errors = dict(at.host.errors)
     assert errors == {
@@ -158,7 +158,7 @@ async def test_a_cancelled_task_is_stored_with_the_way_back(at: Bench) -> None:
     assert at.control.tasks.view(id)["status"] == "cancel"
     assert await state(at) == before
     stored = at.catalog.tasks[id]
-    assert (stored.status, stored.revision) == ("cancel", 3)
+    assert (stored.status, stored.revision) == ("cancel", 4)
     await at.reopen()
     assert at.control.tasks.view(id)["status"] == "cancel"
 
@@ -174,7 +174,7 @@ async def test_tasks_of_a_dead_process_tell_the_truth(at: Bench, committed: bool
     shown = at.control.tasks.view("t", whole=True)
     assert shown["status"] == status
     if committed:
-        assert (shown["revision"], '"ErrorMsg":""' in shown["message"], at.host.rules["new"]) == (2, True, "running")
+        assert (shown["revision"], '"ErrorMsg":""' in shown["message"], at.host.rules["new"]) == (3, True, "running")
     else:
         assert shown["message"] == "err:the server ended before anything was changed, response:null"
         assert "new" not in at.host.rules

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from plutino.catalog.trigger import started, with_started
 from plutino.control import Changeset
 from plutino.control.graph import Graph, in_order
 from plutino.control.pacer import Pacer
-from plutino.control.trigger import started, with_started
 from plutino.model import Definition, Ref
 from plutino.spi import Change
 from unit.control.fakes import dumps

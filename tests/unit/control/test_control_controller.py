@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from plutino.control import V1
+from plutino.control.triggering import as_now
 from plutino.errors import ConflictError, DefinitionError, DocumentError, NotFoundError, PlanError, PlutinoError
 from plutino.model import Ref
 from plutino.spi import Mode, Origin
@@ -250,7 +251,7 @@ async def test_an_activation_that_fails_shows_and_stops_nothing_else(at: Bench) 
 async def test_start_up_is_the_diff_from_empty_and_never_fails(at: Bench) -> None:
     """A restart activates everything in order without writing; texts that no longer parse stay, show, export and can be replaced."""
     await at.write(stream_s={}, r=ON_S, q={"triggered": False})
-    await at.catalog.commit({Ref("rule", "bad"): "{", Ref("stream", "worse"): "["}, base_revision=3, origin=ORIGIN)
+    await at.catalog.commit({Ref("rule", "bad"): "{", Ref("stream", "worse"): "["}, origin=ORIGIN)
     texts = at.texts()
     await at.reopen()
     assert (at.texts(), at.control.revision) == (texts, 4)
@@ -264,7 +265,7 @@ async def test_start_up_is_the_diff_from_empty_and_never_fails(at: Bench) -> Non
     await at.write(bad={})
     assert at.host.rules["bad"] == "running"
     await at.control.delete(Ref("stream", "worse"), origin=ORIGIN)
-    await at.catalog.commit({Ref("rule", "bad"): "{"}, base_revision=at.control.revision, origin=ORIGIN)
+    await at.catalog.commit({Ref("rule", "bad"): "{"}, origin=ORIGIN)
     await at.reopen()
     await at.control.delete(Ref("rule", "bad"), origin=ORIGIN)
     assert "bad" not in at.host.rules
@@ -274,27 +275,27 @@ async def test_start_up_is_the_diff_from_empty_and_never_fails(at: Bench) -> Non
 async def test_triggers_survive_and_end_with_a_new_text(at: Bench) -> None:
     """Stop is remembered over restarts and re-activations, shown in exports, and ends when the rule is written again."""
     await at.write(stream_s={}, r=ON_S)
-    await at.control.trigger(["r"], False)
-    assert (at.control.triggered("r"), at.control.revision) == (False, 2)
+    await at.control.trigger(["r"], False, origin=ORIGIN)
+    assert (at.control.triggered("r"), at.control.revision) == (False, 3)
     await at.reopen()
     assert at.host.rules == {"r": "stopped"}
     await at.write(stream_s={"x": 1})
     assert at.host.rules == {"r": "stopped"}
     assert dumps(dumps({"triggered": False, "uses": ["stream:s"]})) in await at.control.export(V1)
-    await at.control.trigger(["r"], True)
+    await at.control.trigger(["r"], True, origin=ORIGIN)
     assert dumps(dumps(ON_S)) in await at.control.export(V1)
-    await at.control.trigger(["r"], False)
+    await at.control.trigger(["r"], False, origin=ORIGIN)
     outcome = await at.control.apply({R: dumps(ON_S)}, mode=Mode.PARTIAL, origin=ORIGIN)
     assert [c.verb for c in outcome.changes] == ["updated"]
-    assert (at.host.rules, at.control.triggered("r"), outcome.revision) == ({"r": "running"}, None, 3)
+    assert (at.host.rules, at.control.triggered("r"), outcome.revision) == ({"r": "running"}, None, 7)
     with pytest.raises(NotFoundError, match="rule nosuch"):
-        await at.control.trigger(["nosuch"], True)
+        await at.control.trigger(["nosuch"], True, origin=ORIGIN)
 
 
 async def test_an_export_with_a_stopped_rule_is_no_change(at: Bench) -> None:
     """Importing what was exported touches nothing, although the text now says what start and stop said before."""
     await at.write(r={"a": 1})
-    await at.control.trigger(["r"], False)
+    await at.control.trigger(["r"], False, origin=ORIGIN)
     exported = await at.control.export(V1)
     at.host.actions()
     result = await at.control.import_document(exported, partial=False, origin=ORIGIN)
@@ -306,7 +307,7 @@ async def test_an_export_with_a_stopped_rule_is_no_change(at: Bench) -> None:
 async def test_temporary_objects_live_in_memory(at: Bench) -> None:
     """A temporary rule runs, makes no revision, can be started and stopped, is not exported, and is gone after a restart."""
     await at.write(t={"temp": True})
-    await at.control.trigger(["t"], False)
+    await at.control.trigger(["t"], False, origin=ORIGIN)
     assert (at.host.rules, at.control.revision, at.control.triggered("t")) == ({"t": "running"}, 0, False)
     assert '"rules":{}' in await at.control.export(V1)
     with pytest.raises(NotFoundError, match="t not found"):
@@ -328,59 +329,55 @@ async def test_reactivate_brings_a_rule_to_the_present_state(at: Bench) -> None:
         await at.control.reactivate(R)
     with pytest.raises(NotFoundError):
         await at.control.reactivate(Q)
-    await at.catalog.commit({Q: "{"}, base_revision=at.control.revision, origin=ORIGIN)
+    await at.catalog.commit({Q: "{"}, origin=ORIGIN)
     await at.reopen()
     with pytest.raises(DefinitionError, match="Parse rule error"):
         await at.control.reactivate(Q)
     assert at.host.rules["q"] == "stopped by error"
 
 
-async def test_rollback_restores_texts_and_leaves_triggers(at: Bench) -> None:
-    """Going back to a revision undoes creates, updates and deletes, as a revision of its own; started rules stay started."""
+async def test_rollback_restores_texts(at: Bench) -> None:
+    """Going back to a revision undoes creates, updates and deletes, as a revision of its own."""
     await at.write(stream_s={"v": 1}, r=ON_S)
     then = at.texts()
     await at.write(stream_s={"v": 2}, q={})
     await at.control.delete(R, origin=ORIGIN)
     await at.control.delete(Q, origin=ORIGIN)
     await at.write(q={"again": 1})
-    await at.control.trigger(["q"], False)
+    await at.control.trigger(["q"], False, origin=ORIGIN)
     shown = await at.control.rollback(2, origin=Origin("rollback"), dry_run=True)
     assert sorted(f"{c.verb} {c.ref.name}" for c in shown.changeset.changes) == ["created r", "deleted q", "updated s"]
     outcome = await at.control.rollback(2, origin=Origin("rollback"))
-    assert (at.texts(), outcome.revision) == (then, 8)
-    await at.control.trigger(["r"], False)
-    await at.control.rollback(7, origin=Origin("rollback"))
+    assert (at.texts(), outcome.revision) == (then, 9)
+    await at.control.trigger(["r"], False, origin=ORIGIN)
     await at.control.rollback(8, origin=Origin("rollback"))
+    await at.control.rollback(9, origin=Origin("rollback"))
     assert at.texts() == then
     with pytest.raises(NotFoundError, match="revision 99"):
         await at.control.rollback(99, origin=ORIGIN)
 
 
 async def test_rules_keep_their_trigger_when_asked(at: Bench) -> None:
-    """With keep_triggers a new text does not start a stopped rule."""
+    """With ``as_now`` a new text does not start a stopped rule."""
     await at.write(r={"v": 1})
-    await at.control.trigger(["r"], False)
-    await at.control.apply({R: '{"v":2}'}, mode=Mode.FULL, origin=ORIGIN, keep_triggers=True)
+    await at.control.trigger(["r"], False, origin=ORIGIN)
+    await at.control.apply({R: '{"v":2}'}, mode=Mode.FULL, origin=ORIGIN, triggering=as_now)
     assert (at.host.rules, at.control.triggered("r")) == ({"r": "stopped"}, False)
 
 
 async def test_a_stop_during_an_import_counts(at: Bench) -> None:
     """A rule that is stopped between its check and its activation is stopped afterwards."""
     await at.write(r={"v": 1}, q={})
-
-    async def stop() -> None:
-        await at.control.trigger(["r"], False)
-
     original = at.catalog.commit
-    asked: list[asyncio.Task[None]] = []
 
     async def commit(*args: object, **given: object) -> int:
-        await stop()
+        at.catalog.commit = original  # type: ignore[method-assign]
+        await at.control.trigger(["r"], False, origin=ORIGIN)
         return await original(*args, **given)  # type: ignore[arg-type]
 
     at.catalog.commit = commit  # type: ignore[method-assign]
     await at.control.apply({R: '{"v":2}'}, mode=Mode.PARTIAL, origin=ORIGIN)
-    assert (at.host.rules["r"], at.control.triggered("r"), asked) == ("stopped", False, [])
+    assert (at.host.rules["r"], at.control.triggered("r")) == ("stopped", False)
 
 
 async def test_a_cancelled_change_is_made_or_not(at: Bench) -> None:

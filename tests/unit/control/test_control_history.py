@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from plutino.control import entry_to_wire
+from plutino.control import V1, entry_to_wire
 from plutino.errors import NotFoundError, RevisionConflictError
 from plutino.model import Ref
 from plutino.spi import Origin
@@ -112,14 +113,42 @@ async def test_a_rollback_is_shown_before_it_is_made(at: Bench) -> None:
     assert (again.revision, again.changeset.changes) == (6, ())
 
 
-async def test_a_rollback_can_bring_triggers_back_to_the_texts(at: Bench) -> None:
-    """Started and stopped rules stay so, unless it is asked that their texts decide."""
+async def test_a_rollback_brings_back_what_an_export_said(at: Bench) -> None:
+    """Texts, and which rules were started; every state of a history with starts and stops, forth and back."""
     await at.write(r={"v": 6})
-    await at.control.trigger(["r"], False)
-    await at.control.rollback(5, origin=ORIGIN)
+    exports = {6: await at.control.export(V1)}
+    steps: list[dict[str, Any] | bool | None] = [False, {"v": 7}, True, {"triggered": False}, True, None, {"v": 8}, False, {"x": 1}]
+    for step in steps:
+        match step:
+            case bool():
+                await at.control.trigger(["r"], step, origin=ORIGIN)
+            case None:
+                await at.control.delete(Ref("rule", "r"), origin=ORIGIN)
+            case _:
+                await at.write(r=step)
+        exports[at.control.revision] = await at.control.export(V1)
+    running = {number: '\\"triggered\\":false' not in text for number, text in exports.items() if '"r":' in text}
+    assert len(exports) == len(steps) + 1
+    for number in [*exports, *reversed(exports), 9, 6, 14, 7]:
+        shown = await at.control.rollback(number, origin=ORIGIN, dry_run=True)
+        made = await at.control.rollback(number, origin=ORIGIN)
+        assert shown.changeset.changes == made.changeset.changes
+        assert await at.control.export(V1) == exports[number]
+        assert at.host.rules.get("r") == {True: "running", False: "stopped", None: None}[running.get(number)]
+    assert (await at.catalog.verify()).faults == ()
+
+
+async def test_a_rollback_can_leave_rules_started_and_stopped(at: Bench) -> None:
+    """Whatever the texts say that come back, and whatever was asked for then."""
+    await at.write(r={"v": 6}, q={"triggered": False})
+    await at.control.trigger(["r"], False, origin=ORIGIN)
+    await at.control.trigger(["q"], True, origin=ORIGIN)
+    await at.control.rollback(5, origin=ORIGIN, keep_triggers=True)
     assert at.host.rules["r"] == "stopped"
-    await at.control.rollback(6, origin=ORIGIN, keep_triggers=False)
-    assert (at.host.rules["r"], dict(at.catalog.triggers)) == ("running", {})
+    await at.write(r={"v": 7, "triggered": False})
+    await at.write(r={"v": 7})
+    await at.control.rollback(at.control.revision - 1, origin=ORIGIN, keep_triggers=True)
+    assert (at.host.rules["r"], at.catalog.triggers["r"]) == ("running", True)
 
 
 async def test_an_outdated_change_is_told_what_happened_meanwhile(at: Bench) -> None:

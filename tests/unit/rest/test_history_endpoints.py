@@ -125,20 +125,42 @@ async def test_an_import_is_bound_to_what_was_exported(api: Api) -> None:
 
 
 async def test_an_etag_changes_with_the_export(api: Api) -> None:
-    """Also when a rule was stopped, which makes no revision."""
+    """Also when a rule was started or stopped: that is a revision, too."""
     await api.ask("POST", "/data/import", document("SELECT a FROM demo", r={}))
     before = (await api.ask("GET", "/data/export")).headers["etag"]
     assert (await api.ask("GET", "/data/export")).headers["etag"] == before
     await api.ask("POST", "/rules/r/stop")
     after = (await api.ask("GET", "/data/export")).headers["etag"]
-    assert before != after
-    assert before.split("-")[0] == after.split("-")[0]
+    assert (before.split("-")[0], after.split("-")[0]) == ('"1', '"2')
     for path, body in (("/data/import", document("SELECT a FROM demo", r={})), ("/data/rollback", {"revision": 1})):
         refused = await api.ask("POST", path, body, {"if-match": before})
-        assert (refused.status, refused.json["message"].rpartition(": ")[2]) == (409, "rule r is stopped now")
+        assert (refused.status, refused.json["message"].rpartition(": ")[2]) == (409, "rule r stopped")
     await api.ask("POST", "/rules/r/start")
-    assert (await api.ask("GET", "/data/export")).headers["etag"] == before
-    assert (await api.ask("POST", "/data/import", document("SELECT a FROM demo", r={}), {"if-match": before})).status == 200
+    again = (await api.ask("GET", "/data/export")).headers["etag"]
+    assert (again.split("-")[0], again.split("-")[1]) == ('"3', before.split("-")[1])
+
+
+async def test_starts_and_stops_are_revisions(api: Api) -> None:
+    """Who stopped what when; those of many rules at once are one; what changes nothing is none; a rollback brings them back."""
+    await api.ask("POST", "/data/import", document("SELECT a FROM demo", a={"tags": ["t"]}, b={"tags": ["t"]}))
+    await api.ask("POST", "/rules/a/stop")
+    await api.ask("POST", "/rules/a/stop")
+    await api.ask("POST", "/rules/bulkstop", {"tags": ["t"]})
+    newest, first, _ = (await api.ask("GET", "/data/revisions")).json["revisions"]
+    assert (first["revision"], first["source"], first["message"], first["outcome"]) == (2, "rest", "rule a stopped", "stopped 1")
+    assert (newest["message"], newest["outcome"]) == ("rule b stopped", "stopped 1")
+    (change,) = (await api.ask("GET", "/data/revisions/2")).json["changes"]
+    fields = [{"path": "triggered", "old": True, "new": False}]
+    assert change == {"section": "rules", "kind": "rule", "name": "a", "action": "updated", "fields": fields}
+    assert [c["name"] for c in (await api.ask("GET", "/data/diff?from=3&to=1")).json["changes"]] == ["a", "b"]
+    await api.ask("POST", "/rules/bulkstart", {"tags": ["t"]})
+    assert (await api.ask("GET", "/data/revisions?limit=1")).json["revisions"][0]["message"] == "rule a started, rule b started"
+    kept = await api.ask("POST", "/data/rollback?dryRun=1&keepTriggers=1", {"revision": 2})
+    assert kept.json["changes"] == []
+    back = (await api.ask("POST", "/data/rollback", {"revision": 2})).json
+    assert [(c["name"], c["fields"]) for c in back["changes"]] == [("a", [{"path": "triggered", "new": False}])]
+    states = {rule["id"]: rule["status"] for rule in (await api.ask("GET", "/rules")).json}
+    assert states == {"a": "stopped", "b": "running"}
 
 
 async def test_the_audit(api: Api) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -191,7 +191,9 @@ class _Endpoints:
     async def start(self, call: Call) -> Answer:
         id = call.params["id"]
         try:
-            await self._start(id, call.control)
+            _registered(id, call.control.environment)
+            await call.control.trigger([id], True, origin=_origin(call))
+            await self._activate(id, call.control)
         except PlutinoError as error:
             with_prefix(error, "start rule error")
             raise
@@ -200,7 +202,9 @@ class _Endpoints:
     async def stop(self, call: Call) -> Answer:
         id = call.params["id"]
         try:
-            await self._stop(id, call.control)
+            _registered(id, call.control.environment)
+            await call.control.trigger([id], False, origin=_origin(call))
+            await call.control.host.stop(id)
         except PlutinoError as error:
             with_prefix(error, "stop rule error")
             raise
@@ -211,7 +215,7 @@ class _Endpoints:
         try:
             _registered(id, call.control.environment)
             ran = host.state(id) == "running"
-            await call.control.trigger([id], True)
+            await call.control.trigger([id], True, origin=_origin(call))
             try:
                 await self._activate(id, call.control)
             except PlutinoError as error:
@@ -224,11 +228,6 @@ class _Endpoints:
             raise
         return text_answer(f"Rule {id} was restarted")
 
-    async def _start(self, id: str, control: Control) -> None:
-        _registered(id, control.environment)
-        await control.trigger([id], True)
-        await self._activate(id, control)
-
     async def _activate(self, id: str, control: Control) -> None:
         """Run a rule on the present state; one that runs already goes on running."""
         try:
@@ -239,24 +238,21 @@ class _Endpoints:
         if obstacle:
             raise UnsupportedError(obstacle)
 
-    async def _stop(self, id: str, control: Control) -> None:
-        _registered(id, control.environment)
-        await control.trigger([id], False)
-        await control.host.stop(id)
-
     async def start_matching(self, call: Call) -> Answer:
         matching, host = _matching(call, "start"), call.control.host
         # Feeds open when all are started, so that each rule sees what the first one sees.
         host.begin()
         try:
-            await call.control.trigger(matching, True)
-            started = [await _attempt(id, self._activate, call.control) for id in matching]
+            await call.control.trigger(matching, True, origin=_origin(call))
+            started = [await _attempt(id, self._activate(id, call.control)) for id in matching]
         finally:
             await host.finish()
         return json_answer(started)
 
     async def stop_matching(self, call: Call) -> Answer:
-        return json_answer([await _attempt(id, self._stop, call.control) for id in _matching(call, "stop")])
+        matching, host = _matching(call, "stop"), call.control.host
+        await call.control.trigger(matching, False, origin=_origin(call))
+        return json_answer([await _attempt(id, host.stop(id)) for id in matching])
 
     async def match(self, call: Call) -> Answer:
         found = _with_tags(_tags(call), call.control.environment)
@@ -408,9 +404,9 @@ def _matching(call: Call, verb: str) -> list[str]:
     return found
 
 
-async def _attempt(id: str, act: Any, control: Control) -> dict[str, Any]:
+async def _attempt(id: str, act: Awaitable[None]) -> dict[str, Any]:
     try:
-        await act(id, control)
+        await act
     except PlutinoError as error:
         return {"ruleId": id, "success": False, "error": error.message}
     return {"ruleId": id, "success": True}

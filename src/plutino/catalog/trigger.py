@@ -5,7 +5,25 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw
 
+from plutino.model import Ref
+
 FIELD = "triggered"
+
+RULE = "rule"
+"""The kind whose texts say whether they are started."""
+
+TRIGGER = "trigger"
+"""Kind of the entries of the history that say how a rule was started or stopped: their texts are ``true`` and ``false``."""
+
+
+def entry(rule: str, flag: bool | None) -> tuple[Ref, str | None]:
+    """A rule's stored trigger as an entry of the history; absent where the rule's text decides."""
+    return Ref(TRIGGER, rule), None if flag is None else "true" if flag else "false"
+
+
+def flag_of(text: str | None) -> bool | None:
+    """The trigger that an entry of the history says."""
+    return None if text is None else text == "true"
 
 
 def started(text: str) -> bool:
