@@ -11,6 +11,7 @@ from types import MappingProxyType
 from msgspec import Struct
 from msgspec.structs import replace
 
+from plutino.catalog import owner as owning
 from plutino.catalog.audit import Audit
 from plutino.catalog.blobs import BlobStore
 from plutino.catalog.revision import Edit, Revision, TaskRecord
@@ -35,11 +36,12 @@ _REVISIONS_AT_ONCE = 200
 
 
 class _Changes(Struct, frozen=True):
-    """What a commit changes: texts, the bytes beside them, triggers, and which of the texts are in memory only."""
+    """What a commit changes: texts, the bytes beside them, triggers, owners, and which of the texts are in memory only."""
 
     texts: Mapping[Ref, str | None]
     blobs: Mapping[Ref, Blobs]
     triggers: dict[str, bool | None]
+    owners: dict[Ref, str]
     temporary: set[Ref]
 
 
@@ -120,7 +122,7 @@ class Catalog:
 
     @property
     def revision(self) -> int:
-        """The number of the last commit that changed stored texts or triggers; 0 for a new catalog."""
+        """The number of the last commit that changed what is stored; 0 for a new catalog."""
         return self._revision
 
     @property
@@ -176,13 +178,12 @@ class Catalog:
         anybody sees it here, for what is to change at the same moment. TransportError when the disk fails; nothing has changed then.
         """
         beside = {ref: found for ref, found in (blobs or {}).items() if found and texts.get(ref) is not None}
-        changes = _Changes(texts, beside, dict(triggers or {}), set(temporary))
+        changes = _Changes(texts, beside, dict(triggers or {}), dict(owners or {}), set(temporary))
         commit = Commit(
             edits=(),
             at=self._clock.now_ms(),
             origin=origin,
             outcome=outcome,
-            owners=dict(owners or {}),
             import_status=None,
             task=task,
             keep=self._keep,
@@ -260,6 +261,12 @@ class Catalog:
                 text = texts.get(owner) or self._definitions.get(owner)
                 yield Edit(ref, before, after, said=None if text is None else started(text))
 
+    def _owner_edits(self, changes: _Changes) -> Iterator[Edit]:
+        for ref, owner in changes.owners.items():
+            before, after = self._owners.get(ref), owner or None
+            if before != after:
+                yield Edit(owning.entry(ref), before, after)
+
     async def _in_turn(
         self, commit: Commit, changes: _Changes, import_status: Callable[[int], str] | None, take_over: Callable[[], object] | None
     ) -> int:
@@ -268,7 +275,9 @@ class Catalog:
                 # A trigger follows its rule: away, into memory, or out of it.
                 if ref.kind == RULE and ref.name in self._triggers:
                     changes.triggers.setdefault(ref.name, None if text is None else self._triggers[ref.name])
-            edits = (*await self._edits(changes), *self._trigger_edits(changes))
+                if ref in self._owners and (text is None or ref in changes.temporary):
+                    changes.owners[ref] = ""
+            edits = (*await self._edits(changes), *self._trigger_edits(changes), *self._owner_edits(changes))
             status = None if import_status is None else import_status(self._revision + bool(edits))
             return await self._commit(replace(commit, edits=edits, import_status=status), changes, take_over)
 
@@ -295,10 +304,7 @@ class Catalog:
                 self._triggers.pop(rule, None)
             else:
                 self._triggers[rule] = flag
-        for edit in commit.edits:
-            if edit.after is None:
-                self._owners.pop(edit.ref, None)
-        for ref, owner in commit.owners.items():
+        for ref, owner in changes.owners.items():
             if owner:
                 self._owners[ref] = owner
             else:

@@ -18,7 +18,7 @@ class Edit(Struct, frozen=True, omit_defaults=True):
     """The way of one stored text, and of the bytes kept beside it, from ``before`` to ``after``; None means absent.
 
     Of kind ``catalog.trigger.TRIGGER`` are the edits of stored triggers; ``said`` is what the rule's text says, which decides where
-    there is none.
+    there is none. Of kind ``catalog.owner.OWNER`` are those of owners.
     """
 
     ref: Ref

@@ -42,7 +42,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             owner TEXT NOT NULL, key TEXT NOT NULL, number INTEGER NOT NULL, value BLOB NOT NULL, PRIMARY KEY (owner, key, number))""",
     ),
     (
-        # 1: nothing but starts and stops of rules, which are small and many, and do not count where old texts are forgotten.
+        # 1: no texts, but starts and stops of rules, which are small and many: they do not count where old texts are forgotten.
         "ALTER TABLE revisions ADD COLUMN light INTEGER NOT NULL DEFAULT 0",
         "CREATE INDEX kept_revisions ON revisions (light, number) WHERE edits != X''",
     ),

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from plutino.catalog import owner as owning
 from plutino.catalog.audit import Audit, Link, Verifier, digest_of, link_hash, state_after, state_of
 from plutino.catalog.revision import Edit, Revision, TaskRecord, compressed, pack, plain, unpack
 from plutino.catalog.schema import MIGRATIONS
@@ -33,8 +34,8 @@ _ANCHOR = "auditAnchor"
 
 _TASKS_KEPT = 1000
 
-_WITH_TRIGGERS = 6
-"""The layout from which on starts and stops of rules are a part of the history."""
+_WITH_EVERYTHING = 6
+"""The layout from which on triggers and owners are a part of the history."""
 
 _PIECE_BYTES = 1 << 20
 """Longer values of rules' state are stored in pieces: SQLite copies what it gets, and no other Python code runs meanwhile."""
@@ -55,9 +56,8 @@ class Contents(Struct, frozen=True):
 class Commit(Struct, frozen=True):
     """One transaction: all of it or nothing.
 
-    - ``edits``: stored texts and triggers; without any, no revision is written
+    - ``edits``: stored texts, triggers and owners; without any, no revision is written
     - ``at``: epoch milliseconds
-    - ``owners``: on whose behalf objects are kept from now on, empty for nobody's; those of deleted objects end by themselves
     - ``import_status``: the new status text, None keeps the old one
     - ``task``: the task that this belongs to; its revision is filled in when there is one
     - ``keep``: how many revisions of texts stay with these, ``keep_audit``: how many stay at all
@@ -67,7 +67,6 @@ class Commit(Struct, frozen=True):
     at: int
     origin: Origin
     outcome: str
-    owners: Mapping[Ref, str]
     import_status: str | None
     task: TaskRecord | None
     keep: int
@@ -118,7 +117,7 @@ class Store:
                 int(self._setting(_REVISION)),
                 self._setting(_IMPORT_STATUS),
                 {row[0]: TaskRecord(*row) for row in rows("SELECT id, status, message, created, updated, revision FROM tasks")},
-                {Ref(kind, name): owner for kind, name, owner in rows("SELECT kind, name, owner FROM owners")},
+                dict(self._owners()),
             )
 
     def live_blobs(self) -> set[str]:
@@ -136,7 +135,6 @@ class Store:
             if commit.import_status is not None:
                 self._set(_IMPORT_STATUS, commit.import_status)
             freed = self._write(commit, current + 1) if commit.edits else False
-            self._write_owners(commit)
             revision = current + 1 if commit.edits else current
             if commit.task is not None:
                 self._write_task(commit.task if not commit.edits else replace(commit.task, revision=revision))
@@ -245,29 +243,31 @@ class Store:
             with self._transaction():
                 for statement in statements:
                     execute(statement)
-                if number == _WITH_TRIGGERS:
-                    self._take_in_triggers(at)
+                if number == _WITH_EVERYTHING:
+                    self._take_in(at)
                 execute(f"PRAGMA user_version = {number}")
         if not self._setting(_STATE):
             with self._transaction():
                 self._set(_STATE, self._state())
 
-    def _take_in_triggers(self, at: int) -> None:
-        """Starts and stops that an earlier layout has stored beside the history, as a revision."""
+    def _take_in(self, at: int) -> None:
+        """Triggers and owners, which an earlier layout has stored beside the history, as a revision."""
         execute = self._connection.execute
         execute("DELETE FROM triggers WHERE rule NOT IN (SELECT name FROM definitions WHERE kind = ?)", (RULE,))
         rows = execute("SELECT rule, started, text FROM triggers JOIN definitions ON kind = ? AND name = rule", (RULE,)).fetchall()
-        if not rows:
+        edits = [Edit(ref, None, after, said=started(text)) for rule, flag, text in rows for ref, after in (entry(rule, flag),)]
+        edits += [Edit(owning.entry(ref), None, owner) for ref, owner in self._owners()]
+        if not edits:
             return
         if not self._setting(_STATE):
             self._set(_STATE, state_of(self._objects()))
-        edits = tuple(Edit(ref, None, after, said=started(text)) for rule, flag, text in rows for ref, after in (entry(rule, flag),))
-        origin = Origin("upgrade", summary="starts and stops of rules before they were a part of the history")
-        self._write(Commit(edits, at, origin, "", {}, None, None, sys.maxsize, sys.maxsize), int(self._setting(_REVISION)) + 1)
+        origin = Origin("upgrade", summary="starts and stops of rules, and owners, before they were a part of the history")
+        self._write(Commit(tuple(edits), at, origin, "", None, None, sys.maxsize, sys.maxsize), int(self._setting(_REVISION)) + 1)
 
     def _write(self, commit: Commit, number: int) -> bool:
         many = self._connection.executemany
-        triggers, objects = [e for e in commit.edits if e.ref.kind == TRIGGER], [e for e in commit.edits if e.ref.kind != TRIGGER]
+        triggers, owners = ([e for e in commit.edits if e.ref.kind == kind] for kind in (TRIGGER, owning.OWNER))
+        objects = [e for e in commit.edits if e.ref.kind not in (TRIGGER, owning.OWNER)]
         lost = [(e.ref.kind, e.ref.name) for e in objects if e.after is None]
         kept = [(e.ref.kind, e.ref.name, e.after, _blobs_text(e.after_blobs)) for e in objects if e.after is not None]
         named = {(number, digest) for e in objects for _, digest in (*e.before_blobs, *e.after_blobs)}
@@ -276,6 +276,7 @@ class Store:
         many("INSERT INTO revision_blobs VALUES (?, ?)", named)
         many("DELETE FROM triggers WHERE rule = ?", [(e.ref.name,) for e in triggers])
         many("INSERT INTO triggers VALUES (?, ?)", [(e.ref.name, e.after == "true") for e in triggers if e.after is not None])
+        self._write_owners(owners)
         self._write_revision(commit, number, light=not objects)
         self._set(_REVISION, str(number))
         return self._forget(commit, number)
@@ -307,11 +308,10 @@ class Store:
         )
         self._set(_STATE, state)
 
-    def _write_owners(self, commit: Commit) -> None:
-        gone = [e.ref for e in commit.edits if e.after is None] + [ref for ref, owner in commit.owners.items() if not owner]
-        kept = [(ref.kind, ref.name, owner) for ref, owner in commit.owners.items() if owner]
-        self._connection.executemany("DELETE FROM owners WHERE kind = ? AND name = ?", [(ref.kind, ref.name) for ref in gone])
-        self._connection.executemany("INSERT OR REPLACE INTO owners VALUES (?, ?, ?)", kept)
+    def _write_owners(self, edits: list[Edit]) -> None:
+        rows = [(ref.kind, ref.name, edit.after) for edit in edits for ref in (owning.owned(edit.ref),)]
+        self._connection.executemany("DELETE FROM owners WHERE kind = ? AND name = ?", [row[:2] for row in rows if row[2] is None])
+        self._connection.executemany("INSERT OR REPLACE INTO owners VALUES (?, ?, ?)", [row for row in rows if row[2] is not None])
 
     def _write_task(self, task: TaskRecord) -> None:
         row = (task.id, task.status, task.message, task.created, task.updated, task.revision)
@@ -323,7 +323,12 @@ class Store:
     def _state(self) -> str:
         """The hash of what is stored now."""
         flags = (entry(rule, bool(flag)) for rule, flag in self._connection.execute("SELECT rule, started FROM triggers"))
-        return state_of(chain(self._objects(), ((ref, text, ()) for ref, text in flags if text is not None)))
+        triggers = ((ref, text, ()) for ref, text in flags if text is not None)
+        return state_of(chain(self._objects(), triggers, ((owning.entry(ref), owner, ()) for ref, owner in self._owners())))
+
+    def _owners(self) -> Iterator[tuple[Ref, str]]:
+        for kind, name, owner in self._connection.execute("SELECT kind, name, owner FROM owners"):
+            yield Ref(kind, name), owner
 
     def _objects(self) -> Iterator[tuple[Ref, str, Blobs]]:
         for kind, name, text, blobs in self._connection.execute("SELECT kind, name, text, blobs FROM definitions"):

@@ -215,10 +215,7 @@ class Checker:
         trigger = triggering(ref.name, None if stored is None else stored.text, after.text, flag) if ref.kind == RULE else None
         shown = self._with(trigger, after)
         changed = before is None or before.content is None or before != shown
-        item = Item(ref, spec, stored, after, Change(ref, before, shown), changed, flag, trigger)
-        if not changed and not item.respelled:
-            item.trigger = flag
-        return item
+        return Item(ref, spec, stored, after, Change(ref, before, shown), changed, flag, trigger)
 
     async def _check_all(self, draft: Draft, items: Iterable[Item | None], env: Desired, mode: Mode, pacer: Pacer) -> list[Ref]:
         """Check what changes; gives what was refused."""

@@ -282,7 +282,14 @@ class Controller:
         then = await self.history.state_at(revision, triggers=not keep_triggers)
         triggering = as_then(then.triggers)
         run = await self._door.pass_through(
-            then.texts, Mode.FULL, origin, base_revision=base, dry_run=dry_run, triggering=triggering, blobs=then.blobs
+            then.texts,
+            Mode.FULL,
+            origin,
+            base_revision=base,
+            dry_run=dry_run,
+            triggering=triggering,
+            blobs=then.blobs,
+            owners=then.owners,
         )
         faults = tuple(failure.fault() for failure in run.failures)
         changeset = self.changeset(run.changes(True), base)

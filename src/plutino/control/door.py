@@ -111,8 +111,9 @@ class Door:
         on_error: str = ABORT,
         triggering: Triggering = by_text,
         blobs: Mapping[Ref, Blobs] | None = None,
+        owners: Mapping[Ref, str] | None = None,
     ) -> Run:
-        """Stage, check and carry out changes of texts (see ``Controller.apply``)."""
+        """Stage, check and carry out changes of texts (see ``Controller.apply``) and of ``owners``."""
         go_on, progress = goes_on(on_error), Progress()
         async with self.staging(blobs or {}) as staging:
             # Before the turn comes, as downloads may take their time; what changed meanwhile is staged after it.
@@ -124,7 +125,7 @@ class Door:
                     draft = await self.checker.check(
                         changes, mode, broken=self.applier.broken, settle=go_on, triggering=triggering, staged=staged
                     )
-                    run = Run(draft, list(draft.failures))
+                    run = Run(draft, list(draft.failures), owners=dict(owners or {}))
                     if run.failures and not go_on:
                         raise refusal(run.failures)
                     await self.applier.arrange(run)

@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from plutino.catalog import Catalog, Edit, Revision
+from plutino.catalog.owner import OWNER, owned
 from plutino.catalog.trigger import FIELD, RULE, TRIGGER, flag_of, started, with_started
 from plutino.control.changeset import Changeset
 from plutino.control.pacer import Pacer
@@ -33,20 +34,22 @@ class Kept(Struct, frozen=True):
 
 
 class State(Struct, frozen=True):
-    """An earlier state, as far as it is not the present one: texts (None is absent) and bytes of objects, and the triggers of the rules
-    among them."""
+    """An earlier state, as far as it is not the present one: texts (None is absent) and bytes of objects, the triggers of the rules among
+    them, and owners (empty is nobody)."""
 
     texts: dict[Ref, str | None]
     blobs: dict[Ref, Blobs]
     triggers: dict[str, bool | None]
+    owners: dict[Ref, str]
 
 
 class _Span:
-    """What was kept at the two ends of a span of revisions: of objects, and of the triggers of rules, where that changed in between."""
+    """What was kept at the two ends of a span of revisions: objects, triggers of rules and owners that changed in between."""
 
     def __init__(self, edits: Iterable[Edit] = ()) -> None:
         self.objects: dict[Ref, tuple[Kept | None, Kept | None]] = {}
         self.triggers: dict[str, tuple[bool | None, bool | None]] = {}
+        self.owners: dict[Ref, tuple[str | None, str | None]] = {}
         self._said: dict[str, bool | None] = {}
         """What the texts of rules say whose texts are not in ``objects``."""
         self.add(edits)
@@ -59,6 +62,9 @@ class _Span:
                 before, _ = self.triggers.get(ref.name, (flag_of(edit.before), None))
                 self.triggers[ref.name] = before, flag_of(edit.after)
                 self._said[ref.name] = edit.said
+            elif ref.kind == OWNER:
+                owner, _ = self.owners.get(owned(ref), (edit.before, None))
+                self.owners[owned(ref)] = owner, edit.after
             else:
                 first = None if edit.before is None else Kept(edit.before, edit.before_blobs)
                 last = None if edit.after is None else Kept(edit.after, edit.after_blobs)
@@ -66,8 +72,7 @@ class _Span:
 
     def refs(self) -> Iterator[Ref]:
         """What changed, each once."""
-        yield from self.objects
-        yield from (ref for rule in self.triggers if (ref := Ref(RULE, rule)) not in self.objects)
+        return iter(dict.fromkeys((*self.objects, *(Ref(RULE, rule) for rule in self.triggers), *self.owners)))
 
     def ends(self, ref: Ref) -> tuple[Kept | None, Kept | None]:
         """An object at both ends, a rule with its trigger in its text."""
@@ -75,11 +80,17 @@ class _Span:
         first, last = self.triggers.get(ref.name, (None, None)) if ref.kind == RULE else (None, None)
         return _with_trigger(before, first), _with_trigger(after, last)
 
-    def retriggered(self, rule: str) -> tuple[bool, bool]:
-        """Whether a rule, whose text did not change, was started at either end."""
-        said = self._said[rule] is not False
-        first, last = self.triggers[rule]
-        return (said if first is None else first), (said if last is None else last)
+    def beside(self, ref: Ref) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What changed at an object whose text did not: whether it was started at either end, and its owner."""
+        first: dict[str, Any] = {}
+        last: dict[str, Any] = {}
+        if ref.kind == RULE and ref.name in self.triggers:
+            said = self._said[ref.name] is not False
+            first[FIELD], last[FIELD] = (said if flag is None else flag for flag in self.triggers[ref.name])
+        for shown, owner in zip((first, last), self.owners.get(ref, ()), strict=False):
+            if owner is not None:
+                shown[OWNER] = owner
+        return first, last
 
 
 class History:
@@ -112,7 +123,8 @@ class History:
         started."""
         span = await self._span(revision, self._catalog.revision)
         current, beside, flags = self._catalog.definitions, self._catalog.blobs, self._catalog.triggers
-        found = State({}, {}, {})
+        found = State({}, {}, {}, {})
+        found.owners.update({ref: before or "" for ref, (before, _) in span.owners.items()})
         for ref, (before, _) in span.objects.items():
             then = (None, ()) if before is None else (before.text, before.blobs)
             if then != (current.get(ref), beside.get(ref, ())):
@@ -139,7 +151,7 @@ class History:
         before, after = span.objects.get(ref, (Kept(""), Kept("")))
         action = "created" if before is None else "deleted" if after is None else "updated"
         shown = {"section": spec.section if spec is not None else ref.kind, "kind": ref.kind, "name": ref.name, "action": action}
-        return shown if ref in span.objects else {**shown, "triggered": span.retriggered(ref.name)[1]}
+        return shown if ref in span.objects else {**shown, **span.beside(ref)[1]}
 
     async def _span(self, low: int, high: int) -> _Span:
         """What changed after ``low`` up to ``high``."""
@@ -167,7 +179,7 @@ class History:
         if ref in span.objects:
             before, after = span.ends(ref)
             return Change(ref, self._definition(ref, before), self._definition(ref, after))
-        first, last = (Definition(Ref(TRIGGER, ref.name), f"{flag}", {FIELD: flag}) for flag in span.retriggered(ref.name))
+        first, last = (Definition(Ref("", ref.name), repr(content), content) for content in span.beside(ref))
         return Change(ref, first, last)
 
     def _definition(self, ref: Ref, kept: Kept | None) -> Definition | None:

@@ -13,8 +13,8 @@ and the present trigger."""
 
 
 def by_text(rule: str, before: str | None, text: str, flag: bool | None) -> bool | None:
-    """The new text decides."""
-    return None
+    """The new text decides. One that is not new, and agrees with what was asked for, leaves that."""
+    return flag if flag is not None and text == before and flag == started(text) else None
 
 
 def as_now(rule: str, before: str | None, text: str, flag: bool | None) -> bool | None:

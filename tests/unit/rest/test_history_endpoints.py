@@ -158,9 +158,24 @@ async def test_starts_and_stops_are_revisions(api: Api) -> None:
     kept = await api.ask("POST", "/data/rollback?dryRun=1&keepTriggers=1", {"revision": 2})
     assert kept.json["changes"] == []
     back = (await api.ask("POST", "/data/rollback", {"revision": 2})).json
-    assert [(c["name"], c["fields"]) for c in back["changes"]] == [("a", [{"path": "triggered", "new": False}])]
+    changes = [(c["name"], c["fields"]) for c in back["changes"] if c["action"] != "unchanged"]
+    assert changes == [("a", [{"path": "triggered", "new": False}])]
     states = {rule["id"]: rule["status"] for rule in (await api.ask("GET", "/rules")).json}
     assert states == {"a": "stopped", "b": "running"}
+
+
+async def test_owners_are_a_part_of_the_history(api: Api) -> None:
+    """What becomes somebody's is told, and is nobody's again after a rollback: pruning then leaves it alone."""
+    rule = document("SELECT a FROM demo", r={})
+    await api.ask("POST", "/data/import", rule)
+    await api.ask("POST", "/data/import?partial=1&owner=plant", rule)
+    (change, *_) = (await api.ask("GET", "/data/revisions/2")).json["changes"]
+    assert (change["action"], change["fields"]) == ("updated", [{"path": "owner", "new": "plant"}])
+    assert (await api.ask("GET", "/data/audit")).json["valid"]
+    assert (await api.ask("POST", "/data/rollback", {"revision": 1})).json["revision"] == 3
+    assert (await api.ask("GET", "/data/owners")).json == {}
+    pruned = await api.ask("POST", "/data/import?partial=1&owner=plant&prune=1&allowEmpty=1", {"content": "{}"})
+    assert (pruned.status, (await api.ask("GET", "/rules/r")).status) == (200, 200)
 
 
 async def test_the_audit(api: Api) -> None:
