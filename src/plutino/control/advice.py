@@ -1,4 +1,4 @@
-"""What an import brings and is right, but means nothing or cannot be used: names that nothing knows, values that nobody can read."""
+"""What an import brings and is right, but means nothing here: names that nothing knows."""
 
 from __future__ import annotations
 

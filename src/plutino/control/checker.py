@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from plutino.catalog.trigger import RULE, started, with_started
@@ -15,11 +15,12 @@ from plutino.control.progress import Phase, Progress
 from plutino.control.sections import entry_of
 from plutino.control.staging import Found
 from plutino.control.triggering import Triggering, by_text
-from plutino.errors import ConflictError, DefinitionError, NotFoundError, PlutinoError
+from plutino.errors import ConflictError, DefinitionError, NotFoundError, OptionError, PlutinoError
 from plutino.model import Blobs, Definition, Ref
 from plutino.spi import Change, Environment, Mode, ResourceSpec
 from plutino.spi.discretion import declared_secrets, make_discreet
 from plutino.spi.limits import check_depth
+from plutino.spi.linting import FAULTS, Lintable
 
 _FORCED = (Mode.CREATE, Mode.UPDATE)
 """Single requests: checked and activated also when nothing changed (a version is refused, a failed rule is tried again)."""
@@ -65,11 +66,13 @@ class Item:
 class Draft:
     """A checked set of changes.
 
+    ``whole``: what nobody can use is a fault, although nothing uses it.
     ``items``: what was asked for and passed; ``followers``: objects that stay as they are, but whose inputs change; ``stranded``: those
     of them that do not check any more; ``failures``: what was refused.
     """
 
     forced: bool
+    whole: bool = False
     items: dict[Ref, Item] = field(default_factory=dict)
     followers: list[Item] = field(default_factory=list)
     stranded: dict[Ref, Failure] = field(default_factory=dict)
@@ -101,17 +104,19 @@ class Checker:
         broken: Collection[Ref],
         settle: bool = False,
         triggering: Triggering = by_text,
+        whole: bool = False,
         staged: Found | None = None,
         progress: Progress | None = None,
     ) -> Draft:
         """The draft of a set of texts (None deletes).
 
         ``staged`` has the definitions of texts that needed more than parsing.
-        ``triggering`` says which triggers are stored with them.
+        ``triggering`` says which triggers are stored with them. ``whole``: what nobody can
+        use is refused too, though nothing uses it.
         ``settle``: take out what is refused and check again what uses it, so that the rest can go on; without it the draft is only good
         for reporting when there are failures. ``broken`` names objects that did not check before either.
         """
-        draft = Draft(mode in _FORCED)
+        draft = Draft(mode in _FORCED, whole)
         progress = progress or Progress()
         progress.enter(Phase.CHECK, len(texts))
         pacer = Pacer(progress)
@@ -224,8 +229,11 @@ class Checker:
             if item is not None and (item.changed or draft.forced):
                 try:
                     self._check_one(item, env, mode)
+                    found = list(self._unusable(item, env)) if draft.whole else []
                 except PlutinoError as error:
-                    draft.failures.append(self.failure(item.ref, error, item.after, env))
+                    found = [self.failure(item.ref, error, item.after, env)]
+                if found:
+                    draft.failures += found
                     refused.append(item.ref)
             if pacer.due():
                 await pacer.rest()
@@ -237,6 +245,13 @@ class Checker:
         item.prepared = item.spec.check(item.before, item.after, env, mode)
         if item.after is not None:
             item.uses = tuple(dict.fromkeys(item.spec.depends_on(item.after, env)))
+
+    def _unusable(self, item: Item, env: Desired) -> Iterator[Failure]:
+        """What nobody can use of an object that is right by itself."""
+        if item.after is not None and item.after.content is not None and isinstance(item.spec, Lintable):
+            for advice in item.spec.lint(item.after, env, FAULTS):
+                if advice.code in FAULTS:
+                    yield replace(self.failure(item.ref, OptionError(advice.text), item.after, env), inner=advice.path)
 
     def _needed(self, draft: Draft) -> list[Ref]:
         """Deletions of what objects use that were refused, and so stay as they were: these are refused, too."""

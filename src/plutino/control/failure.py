@@ -12,8 +12,8 @@ from plutino.model import Ref
 class Failure:
     """One object (or one entry of a document) that was refused.
 
-    ``section``, ``entry`` and ``key`` say where it stands in a v1 document (``key`` inside an entry of grouped keys), ``ref`` which object
-    it is when one can be named.
+    ``section``, ``entry`` and ``key`` say where it stands in a v1 document (``key`` inside an entry of grouped keys), ``inner`` where in
+    its text the fault is, ``ref`` which object it is when one can be named.
     """
 
     section: str
@@ -21,11 +21,12 @@ class Failure:
     key: str
     error: PlutinoError
     ref: Ref | None = None
+    inner: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
-        """``rules.r1``, ``sourceConfig.mqtt.key1``."""
-        return ".".join(part for part in (self.section, self.entry, self.key) if part)
+        """``rules.r1``, ``sourceConfig.mqtt.key1.qos``."""
+        return ".".join(part for part in (self.section, self.entry, self.key, *self.inner) if part)
 
     @property
     def wire_text(self) -> str:

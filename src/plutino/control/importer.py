@@ -133,7 +133,9 @@ class Importer:
             texts.update(await paced(absent(wish.found, list(door.committed.everything()), door.specs)))
         clashes += self._own(wish.found, texts, options)
         staged = await progress.interruptible(staging.stage(texts, wish.mode))
-        draft = await door.checker.check(texts, wish.mode, broken=door.applier.broken, settle=wish.go_on, staged=staged, progress=progress)
+        draft = await door.checker.check(
+            texts, wish.mode, broken=door.applier.broken, settle=wish.go_on, whole=True, staged=staged, progress=progress
+        )
         run = Run(draft, [*wish.found.failures, *clashes, *draft.failures])
         if run.failures and not wish.go_on:
             if not options.dry_run:

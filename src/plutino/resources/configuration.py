@@ -19,7 +19,7 @@ from plutino.runtime.lookups import TableOptions
 from plutino.runtime.sink_options import SinkOptions
 from plutino.spi import Action, Answer, Call, ConnectorSpec, Environment, Host, Mode, Origin
 from plutino.spi.gojson import GoJsonError, decode
-from plutino.spi.linting import CODES, Advice, format_models, property_advice, type_advice, value_advice
+from plutino.spi.linting import CODES, INVALID, Advice, connection_advice, format_models, property_advice, type_advice, value_advice
 from plutino.spi.options import secret_paths
 from plutino.spi.uploads import upload_refs
 from plutino.spi.wire import check_id, current_spelling, json_answer, with_prefix
@@ -100,7 +100,9 @@ class ConfigurationKind:
         connection = (spec.connection.options,) if spec is not None and spec.connection is not None else ()
         models = (*_models(spec, self.role), *connection, *engine, *format_models(env.registry))
         yield from property_advice(connector, models, _properties(definition.text), (), others=_OTHERS, codes=codes)
-        yield from value_advice(models, definition.content or {}, ())
+        if INVALID in codes:
+            yield from value_advice(models, definition.content or {}, ())
+            yield from connection_advice(connector, definition.content or {}, (), env)
 
     async def _show(self, call: Call) -> Answer:
         connector, env = call.params["type"], call.control.environment

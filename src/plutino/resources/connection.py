@@ -15,7 +15,7 @@ from plutino.errors import ConfigKeyError, ConflictError, PlutinoError
 from plutino.model import Definition, Ref
 from plutino.spi import Action, Answer, Call, Environment, Host, Mode, Origin
 from plutino.spi.gojson import GoJsonError, Shape, bind, decode
-from plutino.spi.linting import CODES, Advice, missing_advice, property_advice, type_advice, value_advice
+from plutino.spi.linting import CODES, INVALID, Advice, missing_advice, property_advice, type_advice, value_advice
 from plutino.spi.options import secret_paths
 from plutino.spi.uploads import upload_refs
 from plutino.spi.wire import check_id, current_spelling, json_answer, text_answer, truth, with_prefix
@@ -115,8 +115,9 @@ class ConnectionKind:
         sides = (spec.connection, spec.source, spec.sink, spec.lookup)
         models = [side.options for side in sides if side is not None]
         yield from property_advice(connector, models, _object(decode(definition.text, exact=True)), (), codes=codes)
-        yield from value_advice(models, definition.content or {}, ())
-        if spec.connection is not None:
+        if INVALID in codes:
+            yield from value_advice(models, definition.content or {}, ())
+        if INVALID in codes and spec.connection is not None:
             yield from missing_advice(spec.connection.options, definition.content or {}, ())
 
     async def _list(self, call: Call) -> Answer:

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from plutino.errors import OptionError, PlutinoError, ProvisionError, UnsupportedError
 from plutino.model import Duration, format_duration
-from plutino.spi.options import Opt, decode_options
+from plutino.spi.options import Opt, check_values, decode_options
 
 CACHED_RESEND = 100
 """ms between attempts when a cache is on and ``resendInterval`` is not given."""
@@ -26,8 +26,8 @@ class SinkOptions(Struct, frozen=True, rename="camel"):
     data_field: Annotated[str, Opt("Column whose value is sent", aliases=("tableDataField",))] = ""
     fields: Annotated[list[str], Opt("Columns to send, in order")] = field(default_factory=list)
     exclude_fields: Annotated[list[str], Opt("Columns to leave out")] = field(default_factory=list)
-    batch_size: Annotated[int, Opt("Messages per batch, 0 for no limit")] = 0
-    linger_interval: Annotated[Duration, Opt("How long a batch waits")] = 0
+    batch_size: Annotated[int, Opt("Messages per batch, 0 for no limit", check=_check_batch)] = 0
+    linger_interval: Annotated[Duration, Opt("How long a batch waits", check=_check_linger)] = 0
     compression: Annotated[str, Opt("zlib, gzip or flate")] = ""
     encryption: Annotated[str, Opt("Encryption of payloads")] = ""
     enable_cache: Annotated[bool, Opt("Keep messages while the sink is away")] = False
@@ -58,14 +58,21 @@ def read_sink_options(properties: Mapping[str, Any]) -> SinkOptions:
         raise OptionError(f"fail to parse sink configuration: {error}", path=error.path) from None
     if options.fields and options.exclude_fields:
         raise PlutinoError("field and excludeFields cannot both be set")
-    if options.batch_size < 0:
-        raise _refused(f"invalid batchSize {options.batch_size}")
-    if options.linger_interval < 0:
-        raise _refused(f"invalid lingerInterval {format_duration(options.linger_interval)}, must be positive")
+    check_values(options)
     _check_cache(options)
     if options.encryption:
         raise UnsupportedError(f"sink property encryption: {options.encryption}; payload encryption is not built in, leave it out")
     return options
+
+
+def _check_batch(size: int) -> None:
+    if size < 0:
+        raise _refused(f"invalid batchSize {size}")
+
+
+def _check_linger(interval: int) -> None:
+    if interval < 0:
+        raise _refused(f"invalid lingerInterval {format_duration(interval)}, must be positive")
 
 
 def _check_cache(options: SinkOptions) -> None:

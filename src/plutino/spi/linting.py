@@ -13,9 +13,10 @@ from plutino.model import Definition
 from plutino.model.nearest import nearest
 from plutino.spi.gojson import Shape
 from plutino.spi.json_text import Path
+from plutino.spi.layers import SELECTOR, connection_ref
 from plutino.spi.option_model import Option, flat_options, option_faults
 from plutino.spi.option_views import secret_paths
-from plutino.spi.references import placeholders
+from plutino.spi.references import has_references, placeholders
 from plutino.spi.registry import Registry
 from plutino.spi.resource import Environment
 from plutino.spi.secrets import sounds_secret
@@ -26,8 +27,15 @@ UNKNOWN, INVALID, DEPRECATED, SECRET, DOUBTFUL = "unknown", "invalid", "deprecat
 CODES = (UNKNOWN, INVALID, DEPRECATED, SECRET, DOUBTFUL)
 """Every code of an Advice."""
 
-PLAIN = (UNKNOWN, INVALID)
-"""What means nothing, or cannot be used: told whoever brings such an object in, while other advice is given when it is asked for."""
+FAULTS = frozenset({INVALID})
+"""What nobody can use: a document that brings such an object in is refused."""
+
+PLAIN = frozenset({UNKNOWN})
+"""What means nothing here: told whoever brings such an object in, while other advice is given when it is asked for."""
+
+
+_COMPARED = 1000
+"""Names that a misspelt one is compared with at most."""
 
 
 class Advice(Struct, frozen=True):
@@ -146,6 +154,18 @@ def text_advice(text: str, shape: Shape) -> Iterator[Advice]:
         return
     if isinstance(written, dict):
         yield from shape_advice(written, shape)
+
+
+def connection_advice(connector: str, written: Mapping[str, Any], path: Path, env: Environment) -> Iterator[Advice]:
+    """Advice on the named connection that properties select, when it is not there."""
+    selector = next((value for name, value in written.items() if name.lower() == SELECTOR.lower()), None)
+    if isinstance(selector, str) and selector and not has_references(selector):
+        ref = connection_ref(connector, selector, env)
+        if env.get(ref) is None:
+            ids = [name.rpartition(".")[2] for name in env.names(ref.kind) if name.rpartition(".")[0] == ref.name.rpartition(".")[0]]
+            near = nearest(selector, ids, 1) if len(ids) <= _COMPARED else []
+            hint = f"did you mean {near[0]}?" if near else "create it, or leave the option out"
+            yield Advice(INVALID, (*path, SELECTOR), f"connection {selector} not existed; {hint}")
 
 
 def type_advice(connector: str, known: Iterable[str], what: str, path: Path) -> Advice:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
@@ -24,7 +24,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import msgspec
 from msgspec import NODEFAULT, Meta, Struct
 
-from plutino.errors import OptionError
+from plutino.errors import OptionError, PlutinoError, ProvisionError
 from plutino.model import format_duration, parse_duration
 from plutino.model.nearest import nearest
 
@@ -37,6 +37,8 @@ class Opt:
 
     - ``secret``: masked wherever it is shown; ``dynamic``: may hold a data template; ``connection_related``: belongs to the connection
     - ``values``: the values offered by a form (not enforced here: a component refuses with its own wire text)
+    - ``check``: raises PlutinoError for a value that can never be used, whatever the other options are; not called for an empty text, nor
+      for one with templates or references
     - ``control``: form control where the type does not tell; ``required``: a form must ask for it
     - ``aliases``: other names that are read; ``inline``: a Struct whose options stand on the same level
     - ``whole``: a map with all properties as they are written, for a component that passes them on
@@ -48,6 +50,7 @@ class Opt:
     dynamic: bool = False
     connection_related: bool = False
     values: tuple[Any, ...] = ()
+    check: Callable[[Any], object] | None = None
     control: str = ""
     required: bool = False
     aliases: tuple[str, ...] = ()
@@ -109,10 +112,46 @@ def decode_options(model: type[M], props: Mapping[str, Any], *, where: str = "")
 
 
 def option_faults(model: type[Struct], props: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What ``decode_options`` would refuse: the dotted name of each option, and what is wrong with its value."""
+    """What ``decode_options`` and the options' own checks refuse: the dotted name of each option, and what is wrong with its value."""
     faults: list[tuple[str, str]] = []
     _decode_struct(model, props, "", faults)
+    lowered = {k.lower(): k for k in reversed(list(props))}
+    for option in flat_options(model):
+        value = _find(option, props, lowered)
+        if option.opt.check is None or value is _MISSING:
+            continue
+        misfits: list[tuple[str, str]] = []
+        found = _convert(option.shape, value, option.name, misfits)
+        if not misfits and _is_told(found):
+            try:
+                option.opt.check(found)
+            except PlutinoError as error:
+                faults.append((option.name, error.message))
     return faults
+
+
+def check_values(options: Struct) -> None:
+    """Let the options' own checks look at an instance, in order of declaration; raises what the first one raises."""
+    for option in options_of(type(options)):
+        value = getattr(options, option.attribute)
+        if option.opt.inline:
+            check_values(value)
+        elif option.opt.check is not None and _is_told(value):
+            option.opt.check(value)
+
+
+def not_negative(name: str) -> Callable[[float], None]:
+    """A check of numbers and times, with the compatible text."""
+
+    def check(value: float) -> None:
+        if value < 0:
+            raise ProvisionError(f"{name} must be positive")
+
+    return check
+
+
+def _is_told(value: Any) -> bool:
+    return value not in ("", None) and not (isinstance(value, str) and ("{{" in value or "${" in value))
 
 
 def unknown_options(models: type[Struct] | Sequence[type[Struct]], props: Mapping[str, Any]) -> list[tuple[str, str | None]]:

@@ -32,7 +32,7 @@ class Tls(Struct, frozen=True, rename="camel"):
     private_key_raw: Annotated[str, Opt("Client's private key, base64 of PEM", secret=True, connection_related=True)] = ""
     root_ca_raw: Annotated[str, Opt("Authorities to trust, base64 of PEM", connection_related=True)] = field(default="", name="rootCARaw")
     tls_min_version: Annotated[
-        str, Opt("Lowest version to accept", values=("tls1.0", "tls1.1", "tls1.2", "tls1.3"), connection_related=True)
+        str, Opt("Lowest version to accept", values=("tls1.0", "tls1.1", "tls1.2", "tls1.3"), connection_related=True, check=_min_version)
     ] = ""
     renegotiation_support: Annotated[str, Opt("Accepted for compatibility", values=("never", "once", "freely"))] = "never"
     decrypt: Annotated[dict[str, Any], Opt("How certificate files are encrypted; not built in", connection_related=True)] = {}

@@ -10,11 +10,12 @@ from msgspec import Struct
 
 from plutino.errors import ProvisionError, UnsupportedError
 from plutino.model import Duration
-from plutino.spi.options import Opt
+from plutino.spi.options import Opt, check_values, not_negative
 
 LINE_TYPES = ("csv", "lines")
 SINK_TYPES = ("json", "csv", "lines")
 KEEP, DELETE, MOVE = 0, 1, 2
+DECOMPRESSIONS = ("gzip", "zlib", "flate", "zstd")
 
 
 class FileSourceOptions(Struct, frozen=True, rename="camel"):
@@ -22,16 +23,25 @@ class FileSourceOptions(Struct, frozen=True, rename="camel"):
 
     path: Annotated[str, Opt("Folder, absolute or relative to the data folder", "Path", required=True)] = ""
     file_type: Annotated[str, Opt("Type of the files", "File type", values=("json", "csv", "lines"))] = "json"
-    interval: Annotated[Duration, Opt("Time between two readings of everything; 0 reads once and then what is new", "Interval")] = 0
-    send_interval: Annotated[Duration, Opt("Pause between two rows", "Send interval")] = 0
-    action_after_read: Annotated[int, Opt("0 keep, 1 delete, 2 move to moveTo", "Action after read", values=(0, 1, 2))] = 0
+    interval: Annotated[
+        Duration,
+        Opt("Time between two readings of everything; 0 reads once and then what is new", "Interval", check=not_negative("interval")),
+    ] = 0
+    send_interval: Annotated[Duration, Opt("Pause between two rows", "Send interval", check=not_negative("sendInterval"))] = 0
+    action_after_read: Annotated[
+        int, Opt("0 keep, 1 delete, 2 move to moveTo", "Action after read", values=(KEEP, DELETE, MOVE), check=_check_action)
+    ] = KEEP
     move_to: Annotated[str, Opt("Folder for files that were read", "Move to")] = ""
-    ignore_start_lines: Annotated[int, Opt("Lines to leave out at the start", "Ignore start lines")] = 0
-    ignore_end_lines: Annotated[int, Opt("Lines to leave out at the end", "Ignore end lines")] = 0
+    ignore_start_lines: Annotated[
+        int, Opt("Lines to leave out at the start", "Ignore start lines", check=not_negative("ignoreStartLines"))
+    ] = 0
+    ignore_end_lines: Annotated[int, Opt("Lines to leave out at the end", "Ignore end lines", check=not_negative("ignoreEndLines"))] = 0
     has_header: Annotated[bool, Opt("The first line of csv names the columns", "Header")] = False
     columns: Annotated[list[str], Opt("Names of csv columns", "Columns")] = []
     delimiter: Annotated[str, Opt("Separator of csv, one character", "Delimiter")] = ","
-    decompression: Annotated[str, Opt("Compression of whole files", "Decompression", values=("gzip", "zlib", "flate", "zstd"))] = ""
+    decompression: Annotated[str, Opt("Compression of whole files", "Decompression", values=DECOMPRESSIONS, check=_check_decompression)] = (
+        ""
+    )
     parallel: Annotated[bool, Opt("Accepted for compatibility; files are read one after another", "Parallel")] = False
 
 
@@ -39,21 +49,29 @@ class FileSinkOptions(Struct, frozen=True, rename="camel"):
     """Options of the sink."""
 
     path: Annotated[str, Opt("File, absolute or relative to the data folder", "Path", dynamic=True)] = "cache"
-    file_type: Annotated[str, Opt("Type of the file", "File type", values=SINK_TYPES)] = "lines"
+    file_type: Annotated[str, Opt("Type of the file", "File type", values=SINK_TYPES, check=_check_type)] = "lines"
     format: Annotated[str, Opt("Payload format", "Format")] = "json"
     delimiter: Annotated[str, Opt("Separator of csv", "Delimiter")] = ","
     has_header: Annotated[bool, Opt("Write a line with the column names first (csv)", "Header")] = False
     fields: Annotated[list[str], Opt("Columns, in order", "Fields")] = []
-    rolling_interval: Annotated[Duration, Opt("Age at which a file is finished; 0 for none", "Rolling interval")] = 0
-    rolling_size: Annotated[int, Opt("Bytes at which a file is finished; 0 for none", "Rolling size")] = 0
-    rolling_count: Annotated[int, Opt("Messages at which a file is finished; 0 for none", "Rolling count")] = 1_000_000
-    check_interval: Annotated[Duration, Opt("How often the age is looked at", "Check interval")] = 300_000
+    rolling_interval: Annotated[
+        Duration, Opt("Age at which a file is finished; 0 for none", "Rolling interval", check=not_negative("rollingInterval"))
+    ] = 0
+    rolling_size: Annotated[
+        int, Opt("Bytes at which a file is finished; 0 for none", "Rolling size", check=not_negative("rollingSize"))
+    ] = 0
+    rolling_count: Annotated[
+        int, Opt("Messages at which a file is finished; 0 for none", "Rolling count", check=not_negative("rollingCount"))
+    ] = 1_000_000
+    check_interval: Annotated[Duration, Opt("How often the age is looked at", "Check interval", check=not_negative("checkInterval"))] = (
+        300_000
+    )
     rolling_name_pattern: Annotated[
-        str, Opt("Where the time goes in file names", "Name pattern", values=("", "prefix", "suffix", "none"))
+        str, Opt("Where the time goes in file names", "Name pattern", values=("", "prefix", "suffix", "none"), check=_check_pattern)
     ] = ""
     rolling_hook: Annotated[str, Opt("Hook to call with finished files", "Rolling hook")] = ""
     rolling_hook_props: Annotated[dict[str, Any], Opt("Properties of the hook", "Hook properties")] = {}
-    compression: Annotated[str, Opt("Compression of the file", "Compression", values=("", "gzip", "zstd"))] = ""
+    compression: Annotated[str, Opt("Compression of the file", "Compression", values=("", "gzip", "zstd"), check=_check_compression)] = ""
     encryption: Annotated[str, Opt("Encryption of the file", "Encryption")] = ""
 
 
@@ -67,50 +85,55 @@ def check_source(options: FileSourceOptions) -> None:
     if options.decompression:
         if kind in LINE_TYPES:
             raise ProvisionError(f"decompression is not supported for {kind} file type")
-        if options.decompression.lower() not in ("gzip", "zlib", "flate", "zstd"):
-            raise ProvisionError(f"decompression {options.decompression}: gzip, zlib, flate or zstd is expected")
+        _check_decompression(options.decompression)
         if options.decompression.lower() == "zstd":
             zstd()
-    for name, value in (("interval", options.interval), ("sendInterval", options.send_interval)):
-        if value < 0:
-            raise ProvisionError(f"{name} must be positive")
-    for name, value in (("ignoreStartLines", options.ignore_start_lines), ("ignoreEndLines", options.ignore_end_lines)):
-        if value < 0:
-            raise ProvisionError(f"{name} must be positive")
-    if options.action_after_read not in (KEEP, DELETE, MOVE):
-        raise ProvisionError(f"invalid actionAfterRead: {options.action_after_read}; 0 (keep), 1 (delete) or 2 (move) is expected")
+    check_values(options)
     if options.action_after_read == MOVE and not options.move_to:
         raise ProvisionError("missing moveTo when actionAfterRead is 2")
 
 
 def check_sink(options: FileSinkOptions) -> None:
     """ProvisionError for options that cannot work, with the compatible texts."""
-    if options.rolling_interval < 0:
-        raise ProvisionError("rollingInterval must be positive")
-    if options.rolling_count < 0:
-        raise ProvisionError("rollingCount must be positive")
-    if options.rolling_size < 0:
-        raise ProvisionError("rollingSize must be positive")
-    if options.check_interval < 0:
-        raise ProvisionError("checkInterval must be positive")
+    check_values(options)
     if not (options.rolling_interval or options.rolling_count or options.rolling_size):
         raise ProvisionError("one of rollingInterval, rollingCount, or rollingSize must be set")
-    if options.rolling_name_pattern not in ("", "prefix", "suffix", "none"):
-        raise ProvisionError("rollingNamePattern must be one of prefix, suffix or none")
     if not options.path:
         raise ProvisionError("path must be set")
-    if options.file_type not in SINK_TYPES:
-        raise ProvisionError("fileType must be one of json, csv or lines")
+    _check_type(options.file_type)
     if options.file_type == "csv" and options.format.lower() != "delimited":
         raise ProvisionError("format must be delimited when fileType is csv")
-    if options.compression not in ("", "gzip", "zstd"):
-        raise ProvisionError("compression must be one of gzip, zstd")
     if options.compression == "zstd":
         zstd()
     if options.encryption:
         raise UnsupportedError(f"encryption {options.encryption}: not built in; encrypt the volume instead")
     if options.rolling_hook:
         raise ProvisionError(f"rolling hook {options.rolling_hook} is not registered")
+
+
+def _check_action(action: int) -> None:
+    if action not in (KEEP, DELETE, MOVE):
+        raise ProvisionError(f"invalid actionAfterRead: {action}; 0 (keep), 1 (delete) or 2 (move) is expected")
+
+
+def _check_decompression(name: str) -> None:
+    if name.lower() not in DECOMPRESSIONS:
+        raise ProvisionError(f"decompression {name}: gzip, zlib, flate or zstd is expected")
+
+
+def _check_pattern(pattern: str) -> None:
+    if pattern not in ("prefix", "suffix", "none"):
+        raise ProvisionError("rollingNamePattern must be one of prefix, suffix or none")
+
+
+def _check_type(kind: str) -> None:
+    if kind not in SINK_TYPES:
+        raise ProvisionError("fileType must be one of json, csv or lines")
+
+
+def _check_compression(name: str) -> None:
+    if name not in ("gzip", "zstd"):
+        raise ProvisionError("compression must be one of gzip, zstd")
 
 
 def zstd() -> ModuleType:

@@ -13,6 +13,7 @@ from plutino.model import Duration
 from plutino.spi.options import Opt, Tls
 
 METHODS = ("GET", "POST", "PUT", "DELETE")
+PUSHED = ("POST", "PUT")
 CONTENT_TYPES = {
     "none": "",
     "text": "text/plain",
@@ -54,14 +55,16 @@ class OAuth(Struct, frozen=True, rename="camel"):
 class HttpPullOptions(Struct, frozen=True, rename="camel"):
     """Options of the pulling source."""
 
-    url: Annotated[str, Opt("Address; DATASOURCE is appended", "URL", connection_related=True)] = "http://localhost"
-    method: Annotated[str, Opt("HTTP method", "Method", values=METHODS)] = "GET"
+    url: Annotated[str, Opt("Address; DATASOURCE is appended", "URL", connection_related=True, check=check_url)] = "http://localhost"
+    method: Annotated[str, Opt("HTTP method", "Method", values=METHODS, check=read_method)] = "GET"
     interval: Annotated[Duration, Opt("Time between two requests; 0 asks once", "Interval")] = 0
-    timeout: Annotated[Duration, Opt("Time limit of a request; 0 for none", "Timeout")] = 5000
+    timeout: Annotated[Duration, Opt("Time limit of a request; 0 for none", "Timeout", check=check_timeout)] = 5000
     body: Annotated[str, Opt("Body of the request, may be a template over the states", "Body")] = ""
-    body_type: Annotated[str, Opt("Type of the body", "Body type", values=tuple(CONTENT_TYPES))] = ""
+    body_type: Annotated[str, Opt("Type of the body", "Body type", values=tuple(CONTENT_TYPES), check=read_body_type)] = ""
     headers: Annotated[dict[str, Any], Opt("Headers, may be templates over states and token response", "Headers")] = {}
-    response_type: Annotated[str, Opt("code: the status tells success; body: a field code does", values=RESPONSE_TYPES)] = "code"
+    response_type: Annotated[
+        str, Opt("code: the status tells success; body: a field code does", values=RESPONSE_TYPES, check=check_response_type)
+    ] = "code"
     incremental: Annotated[bool, Opt("Leave out responses equal to the one before", "Incremental")] = False
     oauth: Annotated[OAuth | None, Opt("Token based access", "OAuth")] = field(default=None, name="oAuth")
     states: Annotated[dict[str, Any], Opt("First values of template variables, replaced by fields of each response", "States")] = {}
@@ -72,7 +75,7 @@ class HttpPullOptions(Struct, frozen=True, rename="camel"):
 class HttpPushOptions(Struct, frozen=True, rename="camel"):
     """Options of the source that is pushed to."""
 
-    method: Annotated[str, Opt("HTTP method to accept", "Method", values=("POST", "PUT"))] = "POST"
+    method: Annotated[str, Opt("HTTP method to accept", "Method", values=PUSHED, check=check_pushed)] = "POST"
     buffer_length: Annotated[int, Opt("Accepted for compatibility; the buffer is the engine's", "Buffer length")] = 1024
 
 
@@ -80,23 +83,25 @@ class HttpPushPathOptions(Struct, frozen=True, rename="camel"):
     """Options of a connection of type httppush."""
 
     datasource: Annotated[str, Opt("Path of the data server", "Path", connection_related=True)] = ""
-    method: Annotated[str, Opt("HTTP method to accept", "Method", values=("POST", "PUT"), connection_related=True)] = "POST"
+    method: Annotated[str, Opt("HTTP method to accept", "Method", values=PUSHED, connection_related=True, check=check_pushed)] = "POST"
 
 
 class RestOptions(Struct, frozen=True, rename="camel"):
     """Options of the rest sink."""
 
-    url: Annotated[str, Opt("Address", "URL", dynamic=True, connection_related=True, required=True)] = "http://localhost"
-    method: Annotated[str, Opt("HTTP method", "Method", dynamic=True, values=METHODS)] = ""
-    body_type: Annotated[str, Opt("Type of the body", "Body type", dynamic=True, values=tuple(CONTENT_TYPES))] = ""
+    url: Annotated[str, Opt("Address", "URL", dynamic=True, connection_related=True, required=True, check=check_url)] = "http://localhost"
+    method: Annotated[str, Opt("HTTP method", "Method", dynamic=True, values=METHODS, check=read_method)] = ""
+    body_type: Annotated[str, Opt("Type of the body", "Body type", dynamic=True, values=tuple(CONTENT_TYPES), check=read_body_type)] = ""
     format: Annotated[str, Opt("Payload format", "Format")] = "json"
     headers: Annotated[dict[str, Any], Opt("Headers", "Headers", dynamic=True)] = {}
     form_data: Annotated[dict[str, Any], Opt("Fields beside the file (body type formdata)", "Form data", dynamic=True)] = {}
     file_field_name: Annotated[str, Opt("Name of the file field (body type formdata)", "File field")] = ""
-    timeout: Annotated[Duration, Opt("Time limit of a request; 0 for none", "Timeout")] = 5000
-    response_type: Annotated[str, Opt("code: the status tells success; body: a field code does", values=RESPONSE_TYPES)] = "code"
+    timeout: Annotated[Duration, Opt("Time limit of a request; 0 for none", "Timeout", check=check_timeout)] = 5000
+    response_type: Annotated[
+        str, Opt("code: the status tells success; body: a field code does", values=RESPONSE_TYPES, check=check_response_type)
+    ] = "code"
     debug_resp: Annotated[bool, Opt("Log responses", "Log responses")] = False
-    compression: Annotated[str, Opt("Compression of the body", "Compression", values=("gzip", "zstd"))] = ""
+    compression: Annotated[str, Opt("Compression of the body", "Compression", values=("gzip", "zstd"), check=check_compression)] = ""
     oauth: Annotated[OAuth | None, Opt("Token based access", "OAuth")] = field(default=None, name="oAuth")
     tls: Annotated[Tls, Opt(inline=True)] = Tls()
 
@@ -131,10 +136,8 @@ def read_body_type(body_type: str) -> str:
 
 def check_exchange(timeout: int, response_type: str, oauth: OAuth | None) -> None:
     """ProvisionError for values that no HTTP connector takes."""
-    if timeout < 0:
-        raise ProvisionError(f"invalid timeout {timeout} ms: 0 or more is expected")
-    if response_type.lower() not in RESPONSE_TYPES:
-        raise ProvisionError(f"Invalid response type value {response_type}.")
+    check_timeout(timeout)
+    check_response_type(response_type)
     if oauth is None:
         return
     if oauth.access is None:
@@ -144,6 +147,30 @@ def check_exchange(timeout: int, response_type: str, oauth: OAuth | None) -> Non
         expire = oauth.access.expire
         if expire not in ("", None) and not (isinstance(expire, str) and "{{" in expire):
             read_seconds(expire)
+
+
+def check_timeout(timeout: int) -> None:
+    """ProvisionError for a time below 0."""
+    if timeout < 0:
+        raise ProvisionError(f"invalid timeout {timeout} ms: 0 or more is expected")
+
+
+def check_response_type(response_type: str) -> None:
+    """ProvisionError for an unknown one."""
+    if response_type.lower() not in RESPONSE_TYPES:
+        raise ProvisionError(f"Invalid response type value {response_type}.")
+
+
+def check_compression(compression: str) -> None:
+    """ProvisionError for one that bodies cannot have."""
+    if compression.lower() not in ("", "gzip", "zstd"):
+        raise ProvisionError(f"invalid compression {compression}: gzip or zstd is expected")
+
+
+def check_pushed(method: str) -> None:
+    """ProvisionError for a method that nobody pushes with."""
+    if method not in PUSHED:
+        raise ProvisionError(f"method {method} is not supported, must be POST or PUT")
 
 
 def read_seconds(expire: Any) -> int:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from plutino.connectors.http.options import HttpPushOptions, HttpPushPathOptions
+from plutino.connectors.http.options import HttpPushOptions, HttpPushPathOptions, check_pushed
 from plutino.errors import ProvisionError
 from plutino.spi import Delivery, Inlet, SourceContext
 from plutino.spi.served import ServedPath
@@ -20,8 +20,7 @@ class HttpPushSource:
 
     def __init__(self, options: HttpPushOptions, datasource: str, context: SourceContext) -> None:
         self._path = _checked(datasource)
-        if options.method not in ("POST", "PUT"):
-            raise ProvisionError(f"method {options.method} is not supported, must be POST or PUT")
+        check_pushed(options.method)
         self._method = options.method
         self._ingress = context.ingress
 

@@ -8,7 +8,16 @@ from typing import Any
 import msgspec
 
 from plutino.connectors.http.client import RETRY_STATUS, HttpClient, Reply, Tokens, reach, read_rows
-from plutino.connectors.http.options import CONTENT_TYPES, RestOptions, check_exchange, check_url, read_body_type, read_method, text_headers
+from plutino.connectors.http.options import (
+    CONTENT_TYPES,
+    RestOptions,
+    check_compression,
+    check_exchange,
+    check_url,
+    read_body_type,
+    read_method,
+    text_headers,
+)
 from plutino.errors import AccessError, DeliveryError, FormatError, PlutinoError, ProvisionError, TransportError
 from plutino.spi import SinkContext
 
@@ -28,8 +37,7 @@ class RestSink:
         check_exchange(options.timeout, options.response_type, options.oauth)
         if "{{" not in options.body_type:
             _check_format(_body_type(options.body_type, options.method), options)
-        if options.compression.lower() not in ("", "gzip", "zstd"):
-            raise ProvisionError(f"invalid compression {options.compression}: gzip or zstd is expected")
+        check_compression(options.compression)
         self._options = options
         self._log = context.log
         self._rule = context.rule

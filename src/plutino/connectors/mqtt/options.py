@@ -22,16 +22,17 @@ class ConnectionOptions(Struct, frozen=True, rename="camel"):
     """How to reach a broker."""
 
     server: Annotated[
-        str, Opt("Address of the broker: tcp://host:1883, ssl://host:8883", "Server", connection_related=True, required=True)
+        str,
+        Opt("Address of the broker: tcp://host:1883, ssl://host:8883", "Server", connection_related=True, required=True, check=address_of),
     ] = ""
     client_id: Annotated[str, Opt("Client id; a random one when empty", "Client id", connection_related=True)] = field(
         default="", name="clientid"
     )
     username: Annotated[str, Opt("User name", "Username", connection_related=True)] = ""
     password: Annotated[str, Opt("Password", "Password", connection_related=True, secret=True)] = ""
-    protocol_version: Annotated[str, Opt("Version of MQTT", "Protocol version", connection_related=True, values=("3.1", "3.1.1", "5"))] = (
-        "3.1.1"
-    )
+    protocol_version: Annotated[
+        str, Opt("Version of MQTT", "Protocol version", connection_related=True, values=("3.1", "3.1.1", "5"), check=check_version)
+    ] = "3.1.1"
     enable_client_session: Annotated[bool, Opt("Let the broker keep the session; counts with a client id only", "Keep session")] = False
     client_state_path: Annotated[str, Opt("Accepted for compatibility; the broker keeps the session", "Client state path")] = ""
     session_expiry_interval_seconds: Annotated[int, Opt("How long a version 5 broker keeps the session", "Session expiry")] = 60
@@ -42,8 +43,8 @@ class MqttSourceOptions(Struct, frozen=True, rename="camel"):
     """Options of the source; topics come from DATASOURCE."""
 
     broker: Annotated[ConnectionOptions, Opt(inline=True)] = ConnectionOptions()
-    qos: Annotated[int, Opt("Highest quality of service to receive with", "QoS", values=(0, 1, 2))] = 0
-    eof_message: Annotated[str, Opt("Payload that ends the stream, as base64", "End message")] = ""
+    qos: Annotated[int, Opt("Highest quality of service to receive with", "QoS", values=(0, 1, 2), check=check_qos)] = 0
+    eof_message: Annotated[str, Opt("Payload that ends the stream, as base64", "End message", check=eof_payload)] = ""
     connection_selector: Annotated[str, Opt("Name of a shared connection", "Connection")] = ""
 
 
@@ -51,8 +52,8 @@ class MqttSinkOptions(Struct, frozen=True, rename="camel"):
     """Options of the sink."""
 
     broker: Annotated[ConnectionOptions, Opt(inline=True)] = ConnectionOptions()
-    topic: Annotated[str, Opt("Topic to publish under", "Topic", dynamic=True, required=True)] = ""
-    qos: Annotated[int, Opt("Quality of service", "QoS", values=(0, 1, 2))] = 0
+    topic: Annotated[str, Opt("Topic to publish under", "Topic", dynamic=True, required=True, check=check_topic)] = ""
+    qos: Annotated[int, Opt("Quality of service", "QoS", values=(0, 1, 2), check=check_qos)] = 0
     retained: Annotated[bool, Opt("Let the broker keep the last message", "Retained")] = False
     properties: Annotated[dict[str, str], Opt("User properties of version 5", "Properties", dynamic=True)] = {}
     connection_selector: Annotated[str, Opt("Name of a shared connection", "Connection")] = ""
@@ -85,8 +86,13 @@ def check_connection(options: ConnectionOptions) -> None:
     if not options.server:
         raise ProvisionError("missing server property")
     address_of(options.server)
-    if options.protocol_version not in VERSIONS:
-        raise ProvisionError(f"unsupported protocol version {options.protocol_version}")
+    check_version(options.protocol_version)
+
+
+def check_version(version: str) -> None:
+    """ProvisionError for a version of MQTT that is not spoken."""
+    if version not in VERSIONS:
+        raise ProvisionError(f"unsupported protocol version {version}")
 
 
 def check_qos(qos: int) -> None:

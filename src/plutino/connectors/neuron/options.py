@@ -10,16 +10,22 @@ from msgspec import Struct
 from plutino.errors import ProvisionError
 from plutino.spi.options import Opt
 
-_URL = Opt("Address of the gateway: tcp://host:port or ipc:///path", "URL", required=True, connection_related=True)
+_URL = Opt(
+    "Address of the gateway: tcp://host:port or ipc:///path",
+    "URL",
+    required=True,
+    connection_related=True,
+    check=lambda url: check_url(url),
+)
 
 
 class PairOptions(Struct, frozen=True, rename="camel"):
     """Options of a connection."""
 
     url: Annotated[str, _URL] = ""
-    protocol: Annotated[str, Opt("Kind of the socket; pair is the only one", "Protocol", values=("pair",), connection_related=True)] = (
-        "pair"
-    )
+    protocol: Annotated[
+        str, Opt("Kind of the socket; pair is the only one", "Protocol", values=("pair",), connection_related=True, check=check_protocol)
+    ] = "pair"
 
 
 class NeuronSourceOptions(Struct, frozen=True, rename="camel"):
@@ -53,6 +59,12 @@ def check_url(url: str) -> None:
         raise ProvisionError("only tcp and ipc scheme are supported")
     if (not parts.hostname or not port) if parts.scheme == "tcp" else not parts.path:
         raise ProvisionError(f"url {url}: tcp://host:port or ipc:///path is expected")
+
+
+def check_protocol(protocol: str) -> None:
+    """ProvisionError for a kind of socket that gateways do not have."""
+    if protocol != "pair":
+        raise ProvisionError(f"unsupported protocol {protocol}")
 
 
 def share_key(options: NeuronSourceOptions | NeuronSinkOptions) -> str:

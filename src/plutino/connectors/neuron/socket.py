@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
-from plutino.connectors.neuron.options import PairOptions, check_url
-from plutino.errors import ProvisionError, TransportError
+from plutino.connectors.neuron.options import PairOptions, check_protocol, check_url
+from plutino.errors import TransportError
 from plutino.spi import SourceContext
 from plutino.spi.limits import limits
 from plutino.spi.scalability import Protocol, framed, greet, next_message
@@ -116,6 +116,5 @@ class PairSocket:
 
 def named(id: str, options: PairOptions, context: SourceContext) -> PairSocket:
     """A connection, with a name or shared by equal addresses."""
-    if options.protocol != "pair":
-        raise ProvisionError(f"unsupported protocol {options.protocol}")
+    check_protocol(options.protocol)
     return PairSocket(options.url)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Struct
 
-from plutino.connectors.redis.client import RedisClient, check_database, ping_server
+from plutino.connectors.redis.client import RedisClient, check_database, ping_server, split_address
 from plutino.errors import FormatError, PlutinoError, ProvisionError
 from plutino.model.value import plain_text
 from plutino.spi import LookupAnswer, SourceContext
@@ -23,10 +23,17 @@ _PING = "/$$TEST_CONNECTION$$"
 class RedisLookupOptions(Struct, frozen=True, rename="camel"):
     """Options of Redis lookup tables."""
 
-    addr: Annotated[str, Opt("Address of the server, host:port", "Address", required=True, connection_related=True)] = ""
+    addr: Annotated[
+        str, Opt("Address of the server, host:port", "Address", required=True, connection_related=True, check=split_address)
+    ] = ""
     username: Annotated[str, Opt("User name", "User name", connection_related=True)] = ""
     password: Annotated[str, Opt("Password", "Password", secret=True, connection_related=True)] = ""
-    data_type: Annotated[str, Opt("string: one row per key; list: several", "Data type", values=KINDS)] = ""
+    data_type: Annotated[str, Opt("string: one row per key; list: several", "Data type", values=KINDS, check=_check_kind)] = ""
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in KINDS:
+        raise ProvisionError("redis dataType must be string or list")
 
 
 class RedisLookup:
@@ -35,8 +42,7 @@ class RedisLookup:
     def __init__(self, options: RedisLookupOptions, datasource: str, context: SourceContext) -> None:
         if not options.addr:
             raise ProvisionError("redis addr is null")
-        if options.data_type not in KINDS:
-            raise ProvisionError("redis dataType must be string or list")
+        _check_kind(options.data_type)
         database = "0" if datasource == _PING else datasource
         if not database.lstrip("+-").isdigit():
             raise ProvisionError(f"datasource {datasource} is invalid")

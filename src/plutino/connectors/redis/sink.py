@@ -7,45 +7,63 @@ from typing import Annotated, Any
 
 from msgspec import Struct
 
-from plutino.connectors.redis.client import RedisClient, check_database, ping_server
+from plutino.connectors.redis.client import RedisClient, check_database, ping_server, split_address
 from plutino.errors import EvaluationError, PlutinoError, ProvisionError, TransportError
 from plutino.model import Duration, to_dict
 from plutino.model.value import plain_text
 from plutino.spi import SinkContext
-from plutino.spi.options import Opt
+from plutino.spi.options import Opt, check_values
 from plutino.spi.row_json import row_json
 
 ROW_KINDS = ("insert", "update", "upsert", "delete")
+KEY_TYPES = ("single", "multiple")
 
 
 class RedisSinkOptions(Struct, frozen=True, rename="camel"):
     """Options of the redis sink."""
 
-    addr: Annotated[str, Opt("Address of the server, host:port", "Address", required=True, connection_related=True)] = "127.0.0.1:6379"
+    addr: Annotated[
+        str, Opt("Address of the server, host:port", "Address", required=True, connection_related=True, check=split_address)
+    ] = "127.0.0.1:6379"
     username: Annotated[str, Opt("User name", "User name", connection_related=True)] = ""
     password: Annotated[str, Opt("Password", "Password", secret=True, connection_related=True)] = ""
-    db: Annotated[int, Opt("Number of the database", "Database", connection_related=True)] = 0
+    db: Annotated[int, Opt("Number of the database", "Database", connection_related=True, check=_check_db)] = 0
     key: Annotated[str, Opt("Key to write to; key or field must be given for single", "Key")] = ""
     field: Annotated[str, Opt("Column whose value is the key; wins over key", "Key field")] = ""
     key_type: Annotated[
-        str, Opt("single: the row under one key; multiple: each column under its own", "Key type", values=("single", "multiple"))
+        str,
+        Opt("single: the row under one key; multiple: each column under its own", "Key type", values=KEY_TYPES, check=_check_key_type),
     ] = "single"
-    data_type: Annotated[str, Opt("string: the value is set; list: it is pushed", "Data type", values=("string", "list"))] = "string"
+    data_type: Annotated[
+        str, Opt("string: the value is set; list: it is pushed", "Data type", values=("string", "list"), check=_check_data_type)
+    ] = "string"
     expiration: Annotated[Duration, Opt("Time to live of a string; below 0 leaves what the key has", "Expiration")] = -1
     rowkind_field: Annotated[str, Opt("Column that holds insert, update, upsert or delete", "Row kind field")] = ""
+
+
+def _check_db(database: int) -> None:
+    check_database(database, "redisSink")
+
+
+def _check_key_type(key_type: str) -> None:
+    if key_type not in KEY_TYPES:
+        raise ProvisionError("KeyType only support single or multiple")
+
+
+def _check_data_type(data_type: str) -> None:
+    if data_type not in ("string", "list"):
+        raise ProvisionError("redis sink only support string or list data type")
 
 
 class RedisSink:
     """Sets, pushes or deletes keys; all changes of a call go in one exchange, in order."""
 
     def __init__(self, options: RedisSinkOptions, context: SinkContext) -> None:
-        check_database(options.db, "redisSink")
-        if options.key_type not in ("single", "multiple"):
-            raise ProvisionError("KeyType only support single or multiple")
+        check_values(options)
+        _check_key_type(options.key_type)
+        _check_data_type(options.data_type)
         if options.key_type == "single" and not options.key and not options.field:
             raise ProvisionError("redis sink must have key or field when KeyType is single")
-        if options.data_type not in ("string", "list"):
-            raise ProvisionError("redis sink only support string or list data type")
         self._options = options
         self._client = RedisClient(options.addr, options.username, options.password, options.db)
 

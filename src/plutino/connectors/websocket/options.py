@@ -16,7 +16,7 @@ class SessionOptions(Struct, frozen=True, rename="camel"):
     """Whom to speak with. Without ``addr`` clients connect to ``path`` of the data server."""
 
     addr: Annotated[str, Opt("Address of another server, host:port; empty to be the server", "Address", connection_related=True)] = ""
-    scheme: Annotated[str, Opt("ws, or wss for TLS", "Scheme", values=SCHEMES, connection_related=True)] = "ws"
+    scheme: Annotated[str, Opt("ws, or wss for TLS", "Scheme", values=SCHEMES, connection_related=True, check=_check_scheme)] = "ws"
     path: Annotated[str, Opt("Path, with a leading /", "Path", connection_related=True)] = ""
     datasource: Annotated[str, Opt("Another name for path", connection_related=True)] = ""
     request_header: Annotated[
@@ -48,5 +48,9 @@ def check_session(options: SessionOptions, path: str) -> None:
     """ProvisionError for what can never connect."""
     if not path.startswith("/"):
         raise ProvisionError("websocket endpoint should start with /")
-    if options.scheme not in SCHEMES:
-        raise ProvisionError(f"websocket scheme {options.scheme}: ws or wss is expected")
+    _check_scheme(options.scheme)
+
+
+def _check_scheme(scheme: str) -> None:
+    if scheme not in SCHEMES:
+        raise ProvisionError(f"websocket scheme {scheme}: ws or wss is expected")

@@ -29,7 +29,7 @@ from plutino.spi.effects import Effect
 from plutino.spi.gojson import decode
 from plutino.spi.json_text import Path
 from plutino.spi.layers import SELECTOR, brought_connector
-from plutino.spi.linting import CODES, DOUBTFUL, Advice, format_models, property_advice
+from plutino.spi.linting import CODES, DOUBTFUL, FAULTS, Advice, format_models, property_advice
 from plutino.spi.options import secret_paths
 from plutino.spi.wire import with_prefix
 from plutino.sql import sources_of
@@ -204,8 +204,9 @@ class RuleKind:
 
     def lint(self, definition: Definition, env: Environment, codes: Collection[str] = CODES) -> Iterable[Advice]:
         """Unknown fields and properties, older names, secrets in plain text, statements that can never work, what does not run here."""
-        written = decode(definition.text, exact=True)
-        yield from field_advice(written)
+        if FAULTS.issuperset(codes):
+            return  # its check has refused what cannot be used
+        yield from field_advice(decode(definition.text, exact=True))
         if DOUBTFUL in codes and not is_drawn(definition):
             sql = definition.content["sql"]
             yield from statement_advice(select_of(sql), sql, env)

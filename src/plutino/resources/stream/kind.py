@@ -16,7 +16,18 @@ from plutino.resources.stream.lookup import table_request
 from plutino.runtime.intake import FeedOptions
 from plutino.spi import Action, Environment, Host, LookupRequest, Mode
 from plutino.spi.layers import SELECTOR, source_refs
-from plutino.spi.linting import CODES, DOUBTFUL, UNKNOWN, Advice, format_models, property_advice, type_advice, value_advice
+from plutino.spi.linting import (
+    CODES,
+    DOUBTFUL,
+    INVALID,
+    UNKNOWN,
+    Advice,
+    connection_advice,
+    format_models,
+    property_advice,
+    type_advice,
+    value_advice,
+)
 from plutino.spi.options import secret_paths
 from plutino.spi.rewriting import Change, Literal
 from plutino.spi.schemas import FORMATS, message_of
@@ -131,7 +142,9 @@ class SourceKind:
         if extra:
             models += [FeedOptions, *format_models(env.registry)]
             yield from property_advice(content.connector, models, extra, path, others=(SELECTOR,), codes=codes)
-            yield from value_advice(models, extra, path)
+            if INVALID in codes:
+                yield from value_advice(models, extra, path)
+                yield from connection_advice(content.connector, extra, path, env)
 
     def rewritten(self, text: str, change: Change) -> str:
         """Changes the values of options, and of the properties inside of EXTRA."""
@@ -178,7 +191,7 @@ def _missing(content: StreamContent, env: Environment) -> Iterator[Advice]:
         message_of(content.format, content.option("SCHEMAID"), env)
     except PlutinoError as error:
         what = "table" if content.is_table else "stream"
-        yield Advice(UNKNOWN, ("options", "SCHEMAID"), f"{error.message}; until it is there, no rule can read the {what}")
+        yield Advice(INVALID, ("options", "SCHEMAID"), f"{error.message}; until it is there, no rule can read the {what}")
     column = content.option("TIMESTAMP")
     if column and content.schema and content.schema.get(column) is None:
         near = nearest(column, content.schema.names, 1)
