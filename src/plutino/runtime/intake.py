@@ -20,7 +20,7 @@ from plutino.spi.options import Opt, decode_options, flat_options
 class FeedOptions(Struct, frozen=True, rename="camel"):
     """Properties of a source that the engine honours; times in ms. Its own options the source decodes itself."""
 
-    interval: Annotated[Duration, Opt("Down-sampling: one message per interval")] = 0
+    interval: Annotated[Duration, Opt("Down-sampling: one message per interval", check=_check_interval)] = 0
     merge_field: Annotated[str, Opt("Down-sampling keeps the last message per value of this field, merged")] = ""
     merger: Annotated[str, Opt("Custom merger")] = ""
     decompression: Annotated[str, Opt("zlib, gzip or flate")] = ""
@@ -54,8 +54,7 @@ def pipe_of(request: FeedRequest, spec: SourceSpec, registry: Registry) -> Pipe:
         raise _refused("mergeField and merger cannot set together")
     if options.merger:
         raise UnsupportedError(f"merger {options.merger}: custom mergers are not built in; use mergeField")
-    if options.interval and options.interval < 1:
-        raise _refused("interval should be larger than 1ms")
+    _check_interval(options.interval)
     merges = throttled and decodes and bool(options.merge_field)
     if merges and options.payload_format:
         raise _refused("do not support rate limit merge together with payloadFormat")
@@ -213,6 +212,11 @@ class InnerPayload:
 def _own(spec: SourceSpec, name: str) -> bool:
     """Whether the source itself reads a property."""
     return any(option.name.lower() == name for option in flat_options(spec.options))
+
+
+def _check_interval(interval: int) -> None:
+    if interval and interval < 1:
+        raise _refused("interval should be larger than 1ms")
 
 
 def _refused(text: str) -> ProvisionError:

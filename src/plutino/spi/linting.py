@@ -11,6 +11,7 @@ from msgspec import NODEFAULT, Struct
 
 from plutino.model import Definition
 from plutino.model.nearest import nearest
+from plutino.spi.discretion import discreet
 from plutino.spi.gojson import Shape
 from plutino.spi.json_text import Path
 from plutino.spi.layers import SELECTOR, connection_ref
@@ -111,7 +112,8 @@ def value_advice(models: Sequence[type[Struct]], written: Mapping[str, Any], pat
             found = found or mine
         else:
             for place, text in found:
-                yield Advice(INVALID, (*path, *place.split(".")), _without_value(place, text, models))
+                told = discreet(_without_value(place, text, models), msgspec.json.encode(written).decode())
+                yield Advice(INVALID, (*path, *place.split(".")), told)
 
 
 def missing_advice(model: type[Struct], written: Mapping[str, Any], path: Path) -> Iterator[Advice]:
