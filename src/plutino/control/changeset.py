@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from plutino.catalog.trigger import FIELD, RULE
 from plutino.control.documents.content import Steps, finish, paced
 from plutino.control.secrecy import shown
 from plutino.model import Definition, Ref
@@ -101,6 +102,9 @@ class Changeset:
     def _fields(self, change: Change) -> Iterator[dict[str, Any]]:
         old, shown_old = self._content(change.before)
         new, shown_new = self._content(change.after)
+        if change.ref.kind == RULE and isinstance(old, dict) and isinstance(new, dict) and (FIELD in old) != (FIELD in new):
+            # A rule that does not say it is started: as good as saying so.
+            old, shown_old, new, shown_new = ({FIELD: True, **content} for content in (old, shown_old, new, shown_new))
         yield from _differences(old, new, shown_old, shown_new, ())
 
     def _content(self, definition: Definition | None) -> tuple[Any, Any]:

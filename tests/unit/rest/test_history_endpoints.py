@@ -159,7 +159,7 @@ async def test_starts_and_stops_are_revisions(api: Api) -> None:
     assert kept.json["changes"] == []
     back = (await api.ask("POST", "/data/rollback", {"revision": 2})).json
     changes = [(c["name"], c["fields"]) for c in back["changes"] if c["action"] != "unchanged"]
-    assert changes == [("a", [{"path": "triggered", "new": False}])]
+    assert changes == [("a", [{"path": "triggered", "old": True, "new": False}])]
     states = {rule["id"]: rule["status"] for rule in (await api.ask("GET", "/rules")).json}
     assert states == {"a": "stopped", "b": "running"}
 
