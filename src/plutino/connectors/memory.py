@@ -40,9 +40,7 @@ class MemorySource:
     """Receives what is published under a topic filter. Meta: ``topic`` as published; updatable rows add ``rowkind`` and ``key``."""
 
     def __init__(self, options: MemorySourceOptions, datasource: str, context: SourceContext) -> None:
-        if not datasource:
-            raise ProvisionError("datasource(topic) is required for memory source")
-        check_filter(datasource)
+        _check_datasource(datasource)
         self._topic = datasource
         self._bus = context.bus
 
@@ -63,7 +61,7 @@ class MemorySource:
 class MemorySinkOptions(Struct, frozen=True, rename="camel"):
     """Options of the memory sink."""
 
-    topic: Annotated[str, Opt("Topic to publish under, without wildcards", "Topic", dynamic=True, required=True)] = ""
+    topic: Annotated[str, Opt("Topic to publish under, without wildcards", "Topic", dynamic=True, required=True, check=_check_topic)] = ""
     rowkind_field: Annotated[str, Opt("Column that holds insert, update, upsert or delete", "Row kind field")] = ""
     key_field: Annotated[str, Opt("Column that holds the key of an updatable row", "Key field")] = ""
 
@@ -189,6 +187,12 @@ class MemoryLookup:
         return True
 
 
+def _check_datasource(topic: str) -> None:
+    if not topic:
+        raise ProvisionError("datasource(topic) is required for memory source")
+    check_filter(topic)
+
+
 def _check_topic(topic: str) -> None:
     if "#" in topic or "+" in topic:
         raise ProvisionError(f"invalid memory topic {topic}: wildcard found")
@@ -202,7 +206,7 @@ CONNECTOR = ConnectorSpec(
         create=MemorySource,
         delivers="rows",
         listens=True,
-        datasource=Datasource("Topic", "Topic filter; + stands for one level, # for the rest", "topic/demo"),
+        datasource=Datasource("Topic", "Topic filter; + stands for one level, # for the rest", "topic/demo", _check_datasource),
         examples=(Example("all devices of a plant", {}, "plant/+/alarm"),),
     ),
     sink=SinkSpec(

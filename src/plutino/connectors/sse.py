@@ -22,7 +22,7 @@ _TRIALS = "/test/"
 class SseOptions(Struct, frozen=True, rename="camel"):
     """Options of the sink."""
 
-    endpoint: Annotated[str, Opt("Path of the data server, with a leading /", "Path", required=True)] = ""
+    endpoint: Annotated[str, Opt("Path of the data server, with a leading /", "Path", required=True, check=_check_endpoint)] = ""
     datasource: Annotated[str, Opt("Accepted for compatibility; endpoint counts")] = ""
 
 
@@ -33,14 +33,18 @@ class SseConnectionOptions(Struct, frozen=True, rename="camel"):
     datasource: Annotated[str, Opt("Path of the data server", connection_related=True)] = ""
 
 
+def _check_endpoint(endpoint: str) -> None:
+    if not endpoint.startswith("/"):
+        raise ProvisionError("sse endpoint should start with /")
+    if endpoint.startswith(_TRIALS):
+        raise ProvisionError(f"sse endpoint {endpoint}: paths below {_TRIALS} belong to trial runs; choose another")
+
+
 class SseSink:
     """Sends each result as one event to everybody who listens at the time."""
 
     def __init__(self, options: SseOptions, context: SinkContext) -> None:
-        if not options.endpoint.startswith("/"):
-            raise ProvisionError("sse endpoint should start with /")
-        if options.endpoint.startswith(_TRIALS):
-            raise ProvisionError(f"sse endpoint {options.endpoint}: paths below {_TRIALS} belong to trial runs; choose another")
+        _check_endpoint(options.endpoint)
         self._path = options.endpoint
         self._ingress = context.ingress
         self._listeners: set[asyncio.Queue[bytes | None]] = set()

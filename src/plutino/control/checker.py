@@ -20,7 +20,7 @@ from plutino.model import Blobs, Definition, Ref
 from plutino.spi import Change, Environment, Mode, ResourceSpec
 from plutino.spi.discretion import declared_secrets, make_discreet
 from plutino.spi.limits import check_depth
-from plutino.spi.linting import FAULTS, Lintable
+from plutino.spi.linting import FAULTS, Lintable, Thorough
 
 _FORCED = (Mode.CREATE, Mode.UPDATE)
 """Single requests: checked and activated also when nothing changed (a version is refused, a failed rule is tried again)."""
@@ -124,11 +124,14 @@ class Checker:
         reading = _Reading(draft, dict(texts), lambda ref, text: self._item(ref, text, triggering, found.get(ref)), self.failure)
         env = Desired(self._committed, reading.wanted, reading.after, reading.triggered)
         refused = await self._check_all(draft, _told(texts, reading, progress), env, mode, pacer)
+        refused += [failure.ref for failure in draft.failures if failure.ref is not None and failure.ref not in draft.items]
         while settle and (refused := [*refused, *self._needed(draft)]):
             for ref in refused:
-                del draft.items[ref], reading.wanted[ref]
+                draft.items.pop(ref, None)
+                reading.wanted.pop(ref, None)
             env.forget_names()
-            refused = await self._check_all(draft, self._users(draft, refused), env, mode, pacer)
+            gone = {failure.ref for failure in draft.failures if failure.ref is not None}
+            refused = await self._check_all(draft, self._users(draft, refused), env, mode, pacer, gone)
         if settle or not draft.failures:
             await self._follow(draft, env, mode, broken, pacer)
         return draft
@@ -222,16 +225,18 @@ class Checker:
         changed = before is None or before.content is None or before != shown
         return Item(ref, spec, stored, after, Change(ref, before, shown), changed, flag, trigger)
 
-    async def _check_all(self, draft: Draft, items: Iterable[Item | None], env: Desired, mode: Mode, pacer: Pacer) -> list[Ref]:
-        """Check what changes; gives what was refused."""
+    async def _check_all(
+        self, draft: Draft, items: Iterable[Item | None], env: Desired, mode: Mode, pacer: Pacer, gone: Collection[Ref] = ()
+    ) -> list[Ref]:
+        """Check what changes; gives what was refused. ``gone`` was refused before: what needs one of these is refused as well."""
         refused = []
         for item in items:
             if item is not None and (item.changed or draft.forced):
                 try:
                     self._check_one(item, env, mode)
-                    found = list(self._unusable(item, env)) if draft.whole else []
+                    found = (list(self._unusable(item, env)) if draft.whole else []) or self._bereft(item, env, gone)
                 except PlutinoError as error:
-                    found = [self.failure(item.ref, error, item.after, env)]
+                    found = self._all_faults(item, error, env) if draft.whole else [self.failure(item.ref, error, item.after, env)]
                 if found:
                     draft.failures += found
                     refused.append(item.ref)
@@ -246,12 +251,33 @@ class Checker:
         if item.after is not None:
             item.uses = tuple(dict.fromkeys(item.spec.depends_on(item.after, env)))
 
-    def _unusable(self, item: Item, env: Desired) -> Iterator[Failure]:
+    def _unusable(self, item: Item, env: Environment) -> Iterator[Failure]:
         """What nobody can use of an object that is right by itself."""
         if item.after is not None and item.after.content is not None and isinstance(item.spec, Lintable):
             for advice in item.spec.lint(item.after, env, FAULTS):
                 if advice.code in FAULTS:
                     yield replace(self.failure(item.ref, OptionError(advice.text), item.after, env), inner=advice.path)
+
+    def _all_faults(self, item: Item, error: PlutinoError, env: Environment) -> list[Failure]:
+        """Everything that is wrong with an object which was refused for ``error``; that comes first, with its place when it is known."""
+        first = self.failure(item.ref, error, item.after, env)
+        if item.after is None or item.after.content is None:
+            return [first]
+        if not isinstance(item.spec, Thorough):
+            return [first, *(replace(failure, further=True) for failure in self._unusable(item, env))]
+        found = [
+            replace(self.failure(item.ref, each, item.after, env), inner=path, further=True)
+            for path, each in item.spec.faults(item.after, env)
+        ]
+        same = next((failure for failure in found if failure.error.message in error.message), None)
+        return [first if same is None else replace(first, inner=same.inner), *(failure for failure in found if failure is not same)]
+
+    def _bereft(self, item: Item, env: Environment, gone: Collection[Ref]) -> list[Failure]:
+        """What an object needs and will not be there, as it was refused."""
+        if item.after is None:
+            return []
+        missed = [ref for ref in item.uses if ref in gone and env.get(ref) is None]
+        return [self.failure(item.ref, ConflictError(f"{ref} is refused, and {item.ref} needs it"), item.after, env) for ref in missed[:1]]
 
     def _needed(self, draft: Draft) -> list[Ref]:
         """Deletions of what objects use that were refused, and so stay as they were: these are refused, too."""
@@ -285,7 +311,11 @@ class Checker:
             if definition is None or definition.content is None:
                 continue
             try:
-                draft.followers.append(self.recheck(ref, definition, env))
+                follower = self.recheck(ref, definition, env)
+                draft.followers.append(follower)
+                if draft.whole and ref not in broken:
+                    known = {failure.path for failure in self._unusable(follower, self._committed)}
+                    draft.failures += [failure for failure in self._unusable(follower, env) if failure.path not in known]
             except PlutinoError as error:
                 failure = self.failure(ref, error, definition, env)
                 draft.stranded[ref] = failure

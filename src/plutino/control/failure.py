@@ -13,7 +13,8 @@ class Failure:
     """One object (or one entry of a document) that was refused.
 
     ``section``, ``entry`` and ``key`` say where it stands in a v1 document (``key`` inside an entry of grouped keys), ``inner`` where in
-    its text the fault is, ``ref`` which object it is when one can be named.
+    its text the fault is, ``ref`` which object it is when one can be named. ``further``: another one of an object whose first fault says
+    enough to clients of the original.
     """
 
     section: str
@@ -22,6 +23,7 @@ class Failure:
     error: PlutinoError
     ref: Ref | None = None
     inner: tuple[str, ...] = ()
+    further: bool = False
 
     @property
     def path(self) -> str:

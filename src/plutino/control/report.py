@@ -63,6 +63,8 @@ def config_response(failures: Iterable[Failure]) -> dict[str, dict[str, str]]:
     """``{section: {entry: error text}}`` with all twelve sections, empty where all is well."""
     response: dict[str, dict[str, str]] = {section: {} for section in SECTIONS}
     for failure in failures:
+        if failure.further:
+            continue
         entries = response.setdefault(failure.section, {})
         earlier = entries.get(failure.entry)
         entries[failure.entry] = failure.wire_text if earlier is None else f"{earlier}; {failure.wire_text}"

@@ -10,7 +10,9 @@ from msgspec import Meta
 Duration = Annotated[int, Meta(extra={"duration": True}, description='Duration in milliseconds; text such as "10s" is accepted')]
 """Whole milliseconds; option models that use it accept Go duration text or a number of milliseconds."""
 
-_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+_PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+_LONGEST = 100
+"""Characters of a text that may be a duration."""
 _NANOS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 
 
@@ -21,6 +23,8 @@ def parse_nanoseconds(text: str) -> int:
         raise ValueError(f'time: invalid duration "{text}"')
     if body == "0":
         return 0
+    if len(body) > _LONGEST:
+        raise ValueError(f'time: invalid duration "{text[:_LONGEST]}…"')
     total, end = 0, 0
     for match in _PART.finditer(body):
         if match.start() != end:

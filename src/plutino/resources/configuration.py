@@ -19,8 +19,20 @@ from plutino.runtime.lookups import TableOptions
 from plutino.runtime.sink_options import SinkOptions
 from plutino.spi import Action, Answer, Call, ConnectorSpec, Environment, Host, Mode, Origin
 from plutino.spi.gojson import GoJsonError, decode
-from plutino.spi.linting import CODES, INVALID, Advice, connection_advice, format_models, property_advice, type_advice, value_advice
+from plutino.spi.layers import SELECTOR, connection_ref
+from plutino.spi.linting import (
+    CODES,
+    INVALID,
+    Advice,
+    connection_advice,
+    format_advice,
+    format_models,
+    property_advice,
+    type_advice,
+    value_advice,
+)
 from plutino.spi.options import secret_paths
+from plutino.spi.schemas import schema_ref
 from plutino.spi.uploads import upload_refs
 from plutino.spi.wire import check_id, current_spelling, json_answer, with_prefix
 
@@ -42,6 +54,9 @@ class Role(Struct, frozen=True):
     plural: str
     word: str
 
+
+_FORMATS, _INNER_FORMATS = ("format", "schemaId"), ("payloadFormat", "payloadSchemaId")
+"""Properties that name a payload format and its message type."""
 
 SOURCE = Role("source_config", "sourceConfig", "sources", "source")
 SINK = Role("sink_config", "sinkConfig", "sinks", "sink")
@@ -73,8 +88,14 @@ class ConfigurationKind:
         return Definition(ref, text, current_spelling(connector, _properties(text)))
 
     def depends_on(self, definition: Definition, env: Environment) -> Iterable[Ref]:
-        """Uploads that it names, such as certificates."""
-        return upload_refs(definition.content or {}, env)
+        """The connection that it selects, its schema, and uploads that it names, such as certificates."""
+        connector, properties = definition.ref.name.rpartition(".")[0], definition.content or {}
+        if isinstance(selector := properties.get(SELECTOR), str) and selector:
+            yield connection_ref(connector, selector, env)
+        format, schema = _FORMATS if self.role is SINK else _INNER_FORMATS
+        if isinstance(properties.get(format), str) and (ref := schema_ref(properties[format], properties.get(schema))) is not None:
+            yield ref
+        yield from upload_refs(properties, env)
 
     def check(self, before: Definition | None, after: Definition | None, env: Environment, mode: Mode) -> None:
         """Only the name can be wrong by itself."""
@@ -96,13 +117,15 @@ class ConfigurationKind:
             if env.connector(self.role.word, connector) is None:
                 yield type_advice(connector, env.registry.connectors, self.role.word, ())
             return
-        engine = (SinkOptions,) if self.role is SINK else (FeedOptions, TableOptions)
+        engine: tuple[type[Struct], ...] = (SinkOptions,) if self.role is SINK else (FeedOptions, TableOptions)
         connection = (spec.connection.options,) if spec is not None and spec.connection is not None else ()
-        models = (*_models(spec, self.role), *connection, *engine, *format_models(env.registry))
-        yield from property_advice(connector, models, _properties(definition.text), (), others=_OTHERS, codes=codes)
+        models, engine = (*_models(spec, self.role), *connection), (*engine, *format_models(env.registry))
+        properties = definition.content or {}
+        yield from property_advice(connector, (*models, *engine), _properties(definition.text), (), others=_OTHERS, codes=codes)
         if INVALID in codes:
-            yield from value_advice(models, definition.content or {}, ())
-            yield from connection_advice(connector, definition.content or {}, (), env)
+            yield from value_advice(models, properties, (), engine=engine)
+            yield from connection_advice(connector, properties, (), env)
+            yield from format_advice(properties, (), env, _FORMATS if self.role is SINK else _INNER_FORMATS)
 
     async def _show(self, call: Call) -> Answer:
         connector, env = call.params["type"], call.control.environment

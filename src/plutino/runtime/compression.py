@@ -6,7 +6,7 @@ import gzip
 import zlib
 from collections.abc import Callable
 
-from plutino.errors import FormatError, UnsupportedError
+from plutino.errors import FormatError, ProvisionError, UnsupportedError
 
 _LIMIT = 64 * 1024 * 1024
 """Bytes that one payload may grow to, so that a small message cannot fill the memory."""
@@ -52,6 +52,12 @@ def _inflate(payload: bytes, wbits: int) -> bytes:
     if not reader.eof:
         raise FormatError("failed to decompress: unexpected EOF")
     return plain
+
+
+def check_name(name: str) -> None:
+    """ProvisionError for an algorithm that nobody knows."""
+    if name not in ("zlib", "gzip", "flate", "zstd"):
+        raise ProvisionError(_unknown(name).message)
 
 
 def _unknown(name: str) -> UnsupportedError:

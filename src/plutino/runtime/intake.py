@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from plutino.errors import FormatError, ProvisionError, UnsupportedError
 from plutino.model import Batch, Duration, RowError
-from plutino.runtime.compression import decompressor
+from plutino.runtime.compression import check_name, decompressor
 from plutino.runtime.deadlines import Deadlines, Timer
 from plutino.spi import Clock, DecodePlan, Decoder, Delivery, FeedRequest, Registry, SourceSpec
 from plutino.spi.gojson import GoJsonError, decode
@@ -23,7 +23,7 @@ class FeedOptions(Struct, frozen=True, rename="camel"):
     interval: Annotated[Duration, Opt("Down-sampling: one message per interval", check=_check_interval)] = 0
     merge_field: Annotated[str, Opt("Down-sampling keeps the last message per value of this field, merged")] = ""
     merger: Annotated[str, Opt("Custom merger")] = ""
-    decompression: Annotated[str, Opt("zlib, gzip or flate")] = ""
+    decompression: Annotated[str, Opt("zlib, gzip or flate", check=check_name)] = ""
     payload_format: Annotated[str, Opt("Format of a payload inside a column")] = ""
     payload_field: Annotated[str, Opt("Column that holds the inner payload")] = ""
     payload_batch_field: Annotated[str, Opt("Column that holds a list of frames with the payload field")] = ""

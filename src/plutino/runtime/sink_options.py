@@ -9,7 +9,8 @@ from msgspec import Struct, field
 
 from plutino.errors import OptionError, PlutinoError, ProvisionError, UnsupportedError
 from plutino.model import Duration, format_duration
-from plutino.spi.options import Opt, check_values, decode_options
+from plutino.runtime.compression import check_name
+from plutino.spi.options import Opt, decode_options, not_negative
 
 CACHED_RESEND = 100
 """ms between attempts when a cache is on and ``resendInterval`` is not given."""
@@ -28,14 +29,16 @@ class SinkOptions(Struct, frozen=True, rename="camel"):
     exclude_fields: Annotated[list[str], Opt("Columns to leave out")] = field(default_factory=list)
     batch_size: Annotated[int, Opt("Messages per batch, 0 for no limit", check=_check_batch)] = 0
     linger_interval: Annotated[Duration, Opt("How long a batch waits", check=_check_linger)] = 0
-    compression: Annotated[str, Opt("zlib, gzip or flate")] = ""
+    compression: Annotated[str, Opt("zlib, gzip or flate", check=check_name)] = ""
     encryption: Annotated[str, Opt("Encryption of payloads")] = ""
     enable_cache: Annotated[bool, Opt("Keep messages while the sink is away")] = False
-    memory_cache_threshold: Annotated[int, Opt("Messages that the cache keeps in memory")] = 1024
-    max_disk_cache: Annotated[int, Opt("Messages that the cache keeps on disk")] = 1024000
-    buffer_page_size: Annotated[int, Opt("Messages per page on disk")] = 256
-    resend_interval: Annotated[Duration, Opt("Pause before a failed message is sent again")] = 0
-    resend_priority: Annotated[int, Opt("-1, 0 or 1")] = 0
+    memory_cache_threshold: Annotated[int, Opt("Messages that the cache keeps in memory", check=not_negative("memoryCacheThreshold"))] = (
+        1024
+    )
+    max_disk_cache: Annotated[int, Opt("Messages that the cache keeps on disk", check=not_negative("maxDiskCache"))] = 1024000
+    buffer_page_size: Annotated[int, Opt("Messages per page on disk", check=_check_page)] = 256
+    resend_interval: Annotated[Duration, Opt("Pause before a failed message is sent again", check=not_negative("resendInterval"))] = 0
+    resend_priority: Annotated[int, Opt("-1, 0 or 1", values=(-1, 0, 1), check=_check_priority)] = 0
 
     @property
     def retry_ms(self) -> int | None:
@@ -58,7 +61,8 @@ def read_sink_options(properties: Mapping[str, Any]) -> SinkOptions:
         raise OptionError(f"fail to parse sink configuration: {error}", path=error.path) from None
     if options.fields and options.exclude_fields:
         raise PlutinoError("field and excludeFields cannot both be set")
-    check_values(options)
+    _check_batch(options.batch_size)
+    _check_linger(options.linger_interval)
     _check_cache(options)
     if options.encryption:
         raise UnsupportedError(f"sink property encryption: {options.encryption}; payload encryption is not built in, leave it out")
@@ -73,6 +77,16 @@ def _check_batch(size: int) -> None:
 def _check_linger(interval: int) -> None:
     if interval < 0:
         raise _refused(f"invalid lingerInterval {format_duration(interval)}, must be positive")
+
+
+def _check_page(size: int) -> None:
+    if size <= 0:
+        raise ProvisionError("bufferPageSize must be positive")
+
+
+def _check_priority(priority: int) -> None:
+    if priority not in (-1, 0, 1):
+        raise ProvisionError("resendPriority must be -1, 0 or 1")
 
 
 def _check_cache(options: SinkOptions) -> None:

@@ -194,11 +194,15 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Datasource:
-    """What the stream option DATASOURCE means for a source, for forms."""
+    """What the stream option DATASOURCE means for a source, for forms.
+
+    ``check`` raises PlutinoError for one that can never be used, whatever the options are.
+    """
 
     label: str
     hint: str
     default: str = ""
+    check: Callable[[str], object] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import msgspec
 from msgspec import NODEFAULT, Struct
 
+from plutino.errors import PlutinoError
 from plutino.model import Definition
 from plutino.model.nearest import nearest
 from plutino.spi.discretion import discreet
@@ -20,7 +21,8 @@ from plutino.spi.option_views import secret_paths
 from plutino.spi.references import has_references, placeholders
 from plutino.spi.registry import Registry
 from plutino.spi.resource import Environment
-from plutino.spi.secrets import sounds_secret
+from plutino.spi.schemas import FORMATS, message_of
+from plutino.spi.secrets import MASK, sounds_secret
 from plutino.spi.wire import current_spelling
 
 UNKNOWN, INVALID, DEPRECATED, SECRET, DOUBTFUL = "unknown", "invalid", "deprecated", "secret", "doubtful"
@@ -56,6 +58,15 @@ class Lintable(Protocol):
 
         ``codes``: what is wanted; what takes long and has another code is left out. Others may be among the answer.
         """
+        ...
+
+
+@runtime_checkable
+class Thorough(Protocol):
+    """What a ``ResourceSpec`` has besides, when its ``check`` stops at the first of several faults."""
+
+    def faults(self, definition: Definition, env: Environment) -> Iterable[tuple[Path, PlutinoError]]:
+        """Everything that is wrong with a definition which its check has refused, with the place of each. Pure."""
         ...
 
 
@@ -95,25 +106,51 @@ def property_advice(
             yield Advice(SECRET, (*path, *secret), text)
 
 
-def value_advice(models: Sequence[type[Struct]], written: Mapping[str, Any], path: Path) -> Iterator[Advice]:
-    """Advice on values that whoever uses these properties will refuse: none of the ``models`` that know the option can read them."""
-    refused = [option_faults(model, placeholders((model,), written)) for model in models]
-    if not any(refused):
+def value_advice(
+    models: Sequence[type[Struct]], written: Mapping[str, Any], path: Path, *, engine: Sequence[type[Struct]] = ()
+) -> Iterator[Advice]:
+    """Advice on values that whoever uses these properties will refuse: none of the ``models`` that know the option takes them.
+
+    ``engine``: who else reads the properties; asked about options that the component itself does not know.
+    """
+    faults = {model: option_faults(model, placeholders((model,), written)) for model in (*models, *engine)}
+    if not any(faults.values()):
         return
-    for name in written:
-        found: list[tuple[str, str]] = []
-        for model, faults in zip(models, refused, strict=True):
-            option = _known((model,)).get(name.lower())
-            if option is None:
-                continue
-            mine = [fault for fault in faults if fault[0] == option.name or fault[0].startswith((f"{option.name}.", f"{option.name}["))]
-            if not mine:
-                break
-            found = found or mine
-        else:
-            for place, text in found:
-                told = discreet(_without_value(place, text, models), msgspec.json.encode(written).decode())
-                yield Advice(INVALID, (*path, *place.split(".")), told)
+    text_of_all = msgspec.json.encode(written).decode()
+    for name, value in written.items():
+        knowing = [m for m in models if name.lower() in _known((m,))] or [m for m in engine if name.lower() in _known((m,))]
+        found = [_of_option(_known((model,))[name.lower()], faults[model]) for model in knowing]
+        if found and all(found):
+            option = _known((knowing[0],))[name.lower()]
+            for place, text, unsupported in found[0]:
+                told = discreet(_without_value(option, value, place, text), text_of_all)
+                yield Advice(UNKNOWN if unsupported else INVALID, (*path, name + place), told)
+
+
+def _of_option(option: Option, faults: Sequence[tuple[str, str, bool]]) -> list[tuple[str, str, bool]]:
+    """The faults of one option, with the place inside of its value."""
+    found = [(place.removeprefix(option.name), text, unsupported) for place, text, unsupported in faults if place.startswith(option.name)]
+    return [fault for fault in found if not fault[0] or fault[0][0] in ".["]
+
+
+def format_advice(
+    written: Mapping[str, Any], path: Path, env: Environment, names: tuple[str, str] = ("format", "schemaId")
+) -> Iterator[Advice]:
+    """Advice on a payload format that nobody knows, and on a message type that is not there; ``names`` of the two properties."""
+    given = {name.lower(): (name, value) for name, value in written.items() if isinstance(value, str) and value and "${" not in value}
+    format, schema = (given.get(name.lower()) for name in names)
+    if format is None:
+        return
+    known = {*env.registry.formats, *FORMATS}
+    if format[1].lower() not in known:
+        near = nearest(format[1].lower(), sorted(known), 1)
+        hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(sorted(known))} is expected"
+        yield Advice(INVALID, (*path, format[0]), f"format type {format[1]} not supported; {hint}")
+    elif schema is not None:
+        try:
+            message_of(format[1], schema[1], env)
+        except PlutinoError as error:
+            yield Advice(INVALID, (*path, schema[0]), error.message)
 
 
 def missing_advice(model: type[Struct], written: Mapping[str, Any], path: Path) -> Iterator[Advice]:
@@ -160,14 +197,14 @@ def text_advice(text: str, shape: Shape) -> Iterator[Advice]:
 
 def connection_advice(connector: str, written: Mapping[str, Any], path: Path, env: Environment) -> Iterator[Advice]:
     """Advice on the named connection that properties select, when it is not there."""
-    selector = next((value for name, value in written.items() if name.lower() == SELECTOR.lower()), None)
+    place, selector = next(((name, value) for name, value in written.items() if name.lower() == SELECTOR.lower()), ("", None))
     if isinstance(selector, str) and selector and not has_references(selector):
         ref = connection_ref(connector, selector, env)
         if env.get(ref) is None:
             ids = [name.rpartition(".")[2] for name in env.names(ref.kind) if name.rpartition(".")[0] == ref.name.rpartition(".")[0]]
             near = nearest(selector, ids, 1) if len(ids) <= _COMPARED else []
             hint = f"did you mean {near[0]}?" if near else "create it, or leave the option out"
-            yield Advice(INVALID, (*path, SELECTOR), f"connection {selector} not existed; {hint}")
+            yield Advice(INVALID, (*path, place), f"connection {selector} not existed; {hint}")
 
 
 def type_advice(connector: str, known: Iterable[str], what: str, path: Path) -> Advice:
@@ -225,8 +262,10 @@ def _folded(names: tuple[str, ...]) -> Mapping[str, str]:
     return {name.lower(): name for name in names}
 
 
-def _without_value(place: str, text: str, models: Sequence[type[Struct]]) -> str:
-    """What is wrong with a value, which stays untold where it may be a secret."""
-    option = _known(tuple(models)).get(place.partition(".")[0].partition("[")[0].lower())
-    secret = (option is not None and option.opt.secret) or any(sounds_secret(name) for name in place.split("."))
-    return text.partition(", value: ")[0].partition(": time: invalid")[0] if secret else text
+def _without_value(option: Option, value: Any, place: str, text: str) -> str:
+    """What is wrong with a value of an option, which stays untold where it may be, or hold, a secret."""
+    holds = isinstance(value, Mapping | list | tuple)
+    if not (holds or option.opt.secret or any(sounds_secret(part) for part in (option.name, *place.split(".")))):
+        return text
+    plain = text.partition(", value: ")[0].partition(": time: invalid")[0]
+    return plain.replace(value, MASK) if isinstance(value, str) and value else plain

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
@@ -24,7 +24,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import msgspec
 from msgspec import NODEFAULT, Meta, Struct
 
-from plutino.errors import OptionError, PlutinoError, ProvisionError
+from plutino.errors import OptionError, PlutinoError, ProvisionError, UnsupportedError
 from plutino.model import format_duration, parse_duration
 from plutino.model.nearest import nearest
 
@@ -111,23 +111,29 @@ def decode_options(model: type[M], props: Mapping[str, Any], *, where: str = "")
     return found
 
 
-def option_faults(model: type[Struct], props: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What ``decode_options`` and the options' own checks refuse: the dotted name of each option, and what is wrong with its value."""
+def option_faults(model: type[Struct], props: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
+    """What ``decode_options`` and the options' own checks refuse: the dotted name of each option, what is wrong with its value, and
+    whether it is only not built in here."""
     faults: list[tuple[str, str]] = []
     _decode_struct(model, props, "", faults)
+    return [*((place, text, False) for place, text in faults), *_check_faults(model, props, "")]
+
+
+def _check_faults(model: type[Struct], props: Mapping[str, Any], where: str) -> Iterator[tuple[str, str, bool]]:
     lowered = {k.lower(): k for k in reversed(list(props))}
     for option in flat_options(model):
-        value = _find(option, props, lowered)
+        value, place = _find(option, props, lowered), where + option.name
+        if option.shape.model is not None and isinstance(value, Mapping):
+            yield from _check_faults(option.shape.model, value, f"{place}.")
         if option.opt.check is None or value is _MISSING:
             continue
         misfits: list[tuple[str, str]] = []
-        found = _convert(option.shape, value, option.name, misfits)
+        found = _convert(option.shape, value, place, misfits)
         if not misfits and _is_told(found):
             try:
                 option.opt.check(found)
             except PlutinoError as error:
-                faults.append((option.name, error.message))
-    return faults
+                yield place, error.message, isinstance(error, UnsupportedError)
 
 
 def check_values(options: Struct) -> None:
@@ -292,8 +298,19 @@ def _convert(shape: Shape, value: Any, path: str, faults: list[tuple[str, str]])
     return None
 
 
+_LARGEST = 1 << 63
+
+
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    match value:
+        case bool():
+            return False
+        case int():
+            return -_LARGEST <= value < _LARGEST
+        case float():
+            return math.isfinite(value)
+        case _:
+            return False
 
 
 _GO_KIND = {"string": "string", "int": "int", "float": "float64", "bool": "bool", "duration": "cast.DurationConf"}

@@ -114,6 +114,15 @@ def masked_text(text: str) -> str:
     return replaced(text, secret_spans(text), lambda _: MASK)
 
 
+def without_user(address: str) -> str:
+    """An address for a message: what stands in front of its host is left out, however odd its form is."""
+    before, at, host = address.rpartition("@")
+    if not at:
+        return address
+    scheme, separator, _ = before.partition("//")
+    return f"{scheme}//{MASK}@{host}" if separator else f"{MASK}@{host}"
+
+
 def replaced(text: str, spans: Iterable[Span], change: Callable[[str], str]) -> str:
     """``text`` with each span replaced by what ``change`` makes of it."""
     parts: list[str] = []

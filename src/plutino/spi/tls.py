@@ -6,7 +6,6 @@ Its options stand among those of the connector: ``tls: Annotated[Tls, Opt(inline
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import tempfile
 from collections.abc import Callable
@@ -77,8 +76,8 @@ def _load_client(context: ssl.SSLContext, tls: Tls, allow_file: Callable[[str], 
 
 def _raw(name: str, text: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
+        return base64.b64decode(text.replace("\r", "").replace("\n", ""), validate=True)
+    except ValueError as error:  # binascii.Error is one
         raise ProvisionError(f"tls option {name}: {error}; base64 of PEM text is expected") from error
 
 
@@ -92,7 +91,8 @@ def _min_version(text: str) -> ssl.TLSVersion:
         "tls1.2": ssl.TLSVersion.TLSv1_2,
         "tls1.3": ssl.TLSVersion.TLSv1_3,
     }
-    found = versions.get(text.lower())
+    plain = text.lower().strip().removeprefix("tls").lstrip(" v_-")
+    found = versions.get(f"tls{plain}" if plain else "")
     if found is None:
         raise ProvisionError(f"tlsMinVersion {text}; one of tls1.0, tls1.1, tls1.2, tls1.3 is expected")
     return found

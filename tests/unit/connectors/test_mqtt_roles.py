@@ -15,7 +15,7 @@ from plutino.connectors.mqtt.options import Address, MqttSinkOptions, MqttSource
 from plutino.connectors.mqtt.packets import Extra, Run, property_block
 from plutino.connectors.mqtt.session import MqttSession, Receiver
 from plutino.connectors.mqtt.source import MqttSource
-from plutino.errors import PlutinoError, ProvisionError, TransportError
+from plutino.errors import PlutinoError, TransportError
 from plutino.spi import Delivery
 from plutino.spi.options import decode_options
 from plutino.testing import CollectingInlet, check_source_refuses, sink_context, source_context
@@ -69,14 +69,14 @@ def source(tmp_path: Path, datasource: str = "a/+", meta: bool = True, **props: 
         (SERVER, "", "topic is required"),
         ({**SERVER, "protocolVersion": "6"}, "t", "unsupported protocol version 6"),
         ({**SERVER, "qos": 3}, "t", "invalid qos value 3, the value could be only int 0 or 1 or 2"),
-        ({"server": "ws://host"}, "t", "not supported"),
+        ({"server": "ws://host"}, "t", "ws is not built in"),
         ({**SERVER, "eofMessage": "%"}, "t", "base64 is expected"),
     ],
 )
 async def test_source_refuses(tmp_path: Path, props: dict[str, Any], datasource: str, text: str) -> None:
     """Texts are those of the original where it has one."""
     assert CONNECTOR.source is not None
-    with pytest.raises(ProvisionError, match=text):
+    with pytest.raises(PlutinoError, match=text):
         CONNECTOR.source.create(decode_options(CONNECTOR.source.options, props), datasource, source_context(str(tmp_path)))
     await check_source_refuses(CONNECTOR, source_context(str(tmp_path)), [(props, datasource)])
 

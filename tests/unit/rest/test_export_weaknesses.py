@@ -102,7 +102,7 @@ async def test_a_rule_with_a_type_in_another_case_is_refused(api: Api) -> None:
     """W25: names of types are exact, so no export can leave out what belongs to a type that is almost the same."""
     content = {"streams": {"demo": stream(options=', TYPE="MQTT", CONF_KEY="k"')}, "rules": {"r": rule()}}
     refused = await api.ask("POST", "/data/import", {"content": json.dumps(content)}, JSON)
-    assert [(fault["path"], fault["text"]) for fault in refused.json["faults"]] == [("rules.r", "source type MQTT not found")]
+    assert [(fault["path"], fault["text"]) for fault in refused.json["faults"]] == [("rules.r.sql", "source type MQTT not found")]
 
 
 @pytest.mark.parametrize("format", ["protobuf", "PROTOBUF", "Protobuf"])

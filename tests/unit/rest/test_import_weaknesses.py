@@ -142,7 +142,7 @@ async def test_a_rule_that_cannot_be_planned_is_no_success(api: Api, path: str) 
     """W6: it is refused with its reason, not written to the log."""
     document = {"streams": {"demo": stream()}, "rules": {"good": rule("good"), "r": rule(sql="SELECT a FROM nosuch")}}
     refused = await put(api, document, path=path)
-    assert paths(refused) == {"rules.r"}
+    assert paths(refused) == {"rules.r.sql"}
     assert "nosuch" in refused.json["faults"][0]["text"]
     assert await exported(api) == {}
 
@@ -245,7 +245,7 @@ async def test_a_v2_document_with_a_fault_leaves_the_old_definitions(api: Api) -
         "tables": {"t": {"sql": "CREATE TABLE"}},
         "rules": {"r": {"id": "r", "sql": "SELECT", "actions": [{"nop": {}}]}},
     }
-    assert paths(await put(api, bad, path="/v2/data/import")) == {"streams.demo", "tables.t", "rules.r"}
+    assert paths(await put(api, bad, path="/v2/data/import")) == {"streams.demo", "tables.t", "rules.r.sql"}
     assert await exported(api) == before
     assert api.host.state("r") == "running"
 
@@ -445,5 +445,5 @@ async def test_v2_tells_every_fault_and_applies_nothing(api: Api) -> None:
         "rules": {"r": {"id": "r", "sql": "SELECT a FROM nosuch", "actions": [{"nop": {}}]}},
     }
     refused = await put(api, document, path="/v2/data/import")
-    assert paths(refused) == {"sourceConfig.sources.mqtt", "uploads.v", "streams.bad", "rules.r"}
+    assert paths(refused) == {"sourceConfig.sources.mqtt", "uploads.v", "streams.bad", "rules.r.sql"}
     assert await exported(api) == {}

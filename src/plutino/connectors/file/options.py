@@ -32,10 +32,8 @@ class FileSourceOptions(Struct, frozen=True, rename="camel"):
         int, Opt("0 keep, 1 delete, 2 move to moveTo", "Action after read", values=(KEEP, DELETE, MOVE), check=_check_action)
     ] = KEEP
     move_to: Annotated[str, Opt("Folder for files that were read", "Move to")] = ""
-    ignore_start_lines: Annotated[
-        int, Opt("Lines to leave out at the start", "Ignore start lines", check=not_negative("ignoreStartLines"))
-    ] = 0
-    ignore_end_lines: Annotated[int, Opt("Lines to leave out at the end", "Ignore end lines", check=not_negative("ignoreEndLines"))] = 0
+    ignore_start_lines: Annotated[int, Opt("Lines to leave out at the start", "Ignore start lines")] = 0
+    ignore_end_lines: Annotated[int, Opt("Lines to leave out at the end", "Ignore end lines")] = 0
     has_header: Annotated[bool, Opt("The first line of csv names the columns", "Header")] = False
     columns: Annotated[list[str], Opt("Names of csv columns", "Columns")] = []
     delimiter: Annotated[str, Opt("Separator of csv, one character", "Delimiter")] = ","

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from plutino.connectors.file.options import KEEP, MOVE, FileSourceOptions, check_source
 from plutino.connectors.file.reading import csv_rows, elements, fingerprint, line_blocks, whole
@@ -42,6 +43,8 @@ class FileSource:
 
     def __init__(self, options: FileSourceOptions, datasource: str, context: SourceContext) -> None:
         check_source(options)
+        # Numbers below 0 leave out nothing, as in the original.
+        options = replace(options, ignore_start_lines=max(0, options.ignore_start_lines), ignore_end_lines=max(0, options.ignore_end_lines))
         self._options = options
         self._kind = options.file_type.lower()
         self._clock = context.clock

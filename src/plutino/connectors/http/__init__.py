@@ -8,7 +8,7 @@ from __future__ import annotations
 from plutino.connectors.http.options import HttpPullOptions, HttpPushOptions, HttpPushPathOptions, RestOptions, uses_tokens
 from plutino.connectors.http.pull import HttpLookup, HttpPullSource
 from plutino.connectors.http.pull import ping as ping_pull
-from plutino.connectors.http.push import HttpPushSource, named_path
+from plutino.connectors.http.push import HttpPushSource, check_path, named_path
 from plutino.connectors.http.rest import RestSink
 from plutino.connectors.http.rest import ping as ping_rest
 from plutino.spi import ConnectionSpec, ConnectorSpec, Datasource, Example, LookupSpec, SinkSpec, SourceSpec
@@ -66,7 +66,7 @@ CONNECTORS = (
             options=HttpPushOptions,
             create=HttpPushSource,
             defaults={"method": "POST"},
-            datasource=Datasource("Data source", "Path of the data server, with a leading /", "/api/data"),
+            datasource=Datasource("Data source", "Path of the data server, with a leading /", "/api/data", check_path),
             examples=(Example("devices post their data", {"method": "POST"}, "/plant/devices"),),
         ),
         connection=ConnectionSpec(options=HttpPushPathOptions, create=named_path),

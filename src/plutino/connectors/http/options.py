@@ -11,9 +11,11 @@ from msgspec import Struct, field
 from plutino.errors import ProvisionError
 from plutino.model import Duration
 from plutino.spi.options import Opt, Tls
+from plutino.spi.secrets import without_user
 
 METHODS = ("GET", "POST", "PUT", "DELETE")
 PUSHED = ("POST", "PUT")
+PULLED = ("gzip", "flate", "zlib", "zstd")
 CONTENT_TYPES = {
     "none": "",
     "text": "text/plain",
@@ -31,10 +33,10 @@ RESPONSE_TYPES = ("code", "body")
 class OAuthAccess(Struct, frozen=True, rename="camel"):
     """How to get a token."""
 
-    url: Annotated[str, Opt("Address that gives a token; empty switches OAuth off", "URL")] = ""
+    url: Annotated[str, Opt("Address that gives a token; empty switches OAuth off", "URL", check=check_url)] = ""
     body: Annotated[str, Opt("Body of the request", "Body", secret=True)] = ""
     headers: Annotated[dict[str, Any], Opt("Headers of the request", "Headers")] = {}
-    expire: Annotated[Any, Opt("Seconds until the token expires, or a template over the token response", "Expire")] = ""
+    expire: Annotated[Any, Opt("Seconds until the token expires, or a template over the token response", "Expire", check=read_seconds)] = ""
 
 
 class OAuthRefresh(Struct, frozen=True, rename="camel"):
@@ -55,7 +57,7 @@ class OAuth(Struct, frozen=True, rename="camel"):
 class HttpPullOptions(Struct, frozen=True, rename="camel"):
     """Options of the pulling source."""
 
-    url: Annotated[str, Opt("Address; DATASOURCE is appended", "URL", connection_related=True, check=check_url)] = "http://localhost"
+    url: Annotated[str, Opt("Address; DATASOURCE is appended", "URL", connection_related=True, check=check_base)] = "http://localhost"
     method: Annotated[str, Opt("HTTP method", "Method", values=METHODS, check=read_method)] = "GET"
     interval: Annotated[Duration, Opt("Time between two requests; 0 asks once", "Interval")] = 0
     timeout: Annotated[Duration, Opt("Time limit of a request; 0 for none", "Timeout", check=check_timeout)] = 5000
@@ -68,7 +70,7 @@ class HttpPullOptions(Struct, frozen=True, rename="camel"):
     incremental: Annotated[bool, Opt("Leave out responses equal to the one before", "Incremental")] = False
     oauth: Annotated[OAuth | None, Opt("Token based access", "OAuth")] = field(default=None, name="oAuth")
     states: Annotated[dict[str, Any], Opt("First values of template variables, replaced by fields of each response", "States")] = {}
-    compression: Annotated[str, Opt("Compression that responses must have", "Compression", values=("gzip", "flate", "zlib", "zstd"))] = ""
+    compression: Annotated[str, Opt("Compression that responses must have", "Compression", values=PULLED, check=check_pulled)] = ""
     tls: Annotated[Tls, Opt(inline=True)] = Tls()
 
 
@@ -115,7 +117,13 @@ def check_url(url: str) -> None:
     except ValueError:
         good = False
     if not good:
-        raise ProvisionError(f"invalid url {url}: http:// or https:// with a host is expected")
+        raise ProvisionError(f"invalid url {without_user(url)}: http:// or https:// with a host is expected")
+
+
+def check_base(url: str) -> None:
+    """ProvisionError unless an address can begin so; the rest is the DATASOURCE."""
+    if url.lower() not in ("http://", "https://"):
+        check_url(url)
 
 
 def read_method(method: str) -> str:
@@ -167,6 +175,12 @@ def check_compression(compression: str) -> None:
         raise ProvisionError(f"invalid compression {compression}: gzip or zstd is expected")
 
 
+def check_pulled(compression: str) -> None:
+    """ProvisionError for one that responses cannot have."""
+    if compression.lower() not in PULLED:
+        raise ProvisionError(f"invalid compression {compression}: {', '.join(PULLED)} are known")
+
+
 def check_pushed(method: str) -> None:
     """ProvisionError for a method that nobody pushes with."""
     if method not in PUSHED:
@@ -177,7 +191,7 @@ def read_seconds(expire: Any) -> int:
     """Whole seconds of the ``expire`` option; ProvisionError when it is no number."""
     try:
         return int(float(expire))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ProvisionError(f"oauth expire {expire}: a number of seconds is expected") from error
 
 

@@ -19,7 +19,7 @@ class HttpPushSource:
     """Each body of a request is one payload. A full engine answers 503, so nothing is lost unseen."""
 
     def __init__(self, options: HttpPushOptions, datasource: str, context: SourceContext) -> None:
-        self._path = _checked(datasource)
+        self._path = check_path(datasource)
         check_pushed(options.method)
         self._method = options.method
         self._ingress = context.ingress
@@ -40,10 +40,11 @@ class HttpPushSource:
 
 def named_path(id: str, options: HttpPushPathOptions, context: SourceContext) -> ServedPath:
     """A connection of type httppush: the path that its streams are served at."""
-    return ServedPath(_checked(options.datasource))
+    return ServedPath(check_path(options.datasource))
 
 
-def _checked(path: str) -> str:
+def check_path(path: str) -> str:
+    """The path; ProvisionError for one that cannot be served."""
     if not path.startswith("/"):
         raise ProvisionError("property `endpoint` must start with /")
     return path

@@ -6,7 +6,7 @@ receivers and publishers; ``source`` and ``sink`` the two roles.
 
 from __future__ import annotations
 
-from plutino.connectors.mqtt.options import ConnectionOptions, MqttSinkOptions, MqttSourceOptions, share_key
+from plutino.connectors.mqtt.options import ConnectionOptions, MqttSinkOptions, MqttSourceOptions, share_key, topics_of
 from plutino.connectors.mqtt.session import named
 from plutino.connectors.mqtt.sink import MqttSink
 from plutino.connectors.mqtt.source import MqttSource, ping, ping_broker
@@ -20,7 +20,7 @@ CONNECTOR = ConnectorSpec(
         create=MqttSource,
         bounded=True,
         defaults={"server": "tcp://127.0.0.1:1883", "qos": 1, "protocolVersion": "3.1.1", "insecureSkipVerify": False},
-        datasource=Datasource("Topic", "Topic filters, separated by commas", "topic1"),
+        datasource=Datasource("Topic", "Topic filters, separated by commas", "topic1", topics_of),
         ping=ping,
         examples=(
             Example("all devices of a plant, nothing lost", {"server": "tcp://127.0.0.1:1883", "qos": 1}, "plant/+/state"),

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct, field
 
-from plutino.errors import ProvisionError
+from plutino.errors import ProvisionError, UnsupportedError
 from plutino.spi.options import Opt, Tls, encode_options
+from plutino.spi.secrets import without_user
 
 VERSIONS = {"3.1": 3, "3.1.1": 4, "4": 4, "5": 5, "5.0": 5}
 _PLAIN_SCHEMES = ("tcp", "mqtt")
 _TLS_SCHEMES = ("ssl", "tls", "mqtts", "tcps", "mqtt+ssl")
+_OTHER_SCHEMES = ("ws", "wss", "unix")
 
 
 class ConnectionOptions(Struct, frozen=True, rename="camel"):
@@ -69,16 +70,20 @@ class Address(Struct, frozen=True):
 
 def address_of(server: str) -> Address:
     """The parts of ``server``; ProvisionError when it cannot be used."""
-    text = server if "://" in server else f"tcp://{server}"
+    text, shown = server if "://" in server else f"tcp://{server}", without_user(server)
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise ProvisionError(f"mqtt server {server}: {error}; tcp://host:port or ssl://host:port is expected") from error
+        raise ProvisionError(f"mqtt server {shown}: {error}; tcp://host:port or ssl://host:port is expected") from error
     secure = parts.scheme in _TLS_SCHEMES
-    if not host or (not secure and parts.scheme not in _PLAIN_SCHEMES):
-        raise ProvisionError(f"mqtt server {server}: not supported; tcp://host:port or ssl://host:port is expected")
-    return Address(host, port or (8883 if secure else 1883), secure)
+    if parts.scheme in _OTHER_SCHEMES:
+        raise UnsupportedError(f"mqtt server {shown}: {parts.scheme} is not built in; tcp://host:port or ssl://host:port is expected")
+    if not secure and parts.scheme not in _PLAIN_SCHEMES:
+        raise ProvisionError(f"mqtt server {shown}: not supported; tcp://host:port or ssl://host:port is expected")
+    if not host and port is None:
+        raise ProvisionError(f"mqtt server {shown}: no host; tcp://host:port or ssl://host:port is expected")
+    return Address(host or "localhost", port or (8883 if secure else 1883), secure)
 
 
 def check_connection(options: ConnectionOptions) -> None:
@@ -124,8 +129,8 @@ def eof_payload(text: str) -> bytes | None:
     if not text:
         return None
     try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
+        return base64.b64decode(text.replace("\r", "").replace("\n", ""), validate=True)
+    except ValueError as error:  # binascii.Error is one
         raise ProvisionError(f"eofMessage {text}: {error}; base64 is expected") from error
 
 

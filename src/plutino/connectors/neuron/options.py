@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from plutino.errors import ProvisionError
 from plutino.spi.options import Opt
+from plutino.spi.secrets import without_user
 
 _URL = Opt(
     "Address of the gateway: tcp://host:port or ipc:///path",
@@ -54,11 +55,11 @@ def check_url(url: str) -> None:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise ProvisionError(f"error parsing url {url}: {error}") from error
+        raise ProvisionError(f"error parsing url {without_user(url)}: {error}") from error
     if parts.scheme not in ("tcp", "ipc"):
         raise ProvisionError("only tcp and ipc scheme are supported")
     if (not parts.hostname or not port) if parts.scheme == "tcp" else not parts.path:
-        raise ProvisionError(f"url {url}: tcp://host:port or ipc:///path is expected")
+        raise ProvisionError(f"url {without_user(url)}: tcp://host:port or ipc:///path is expected")
 
 
 def check_protocol(protocol: str) -> None:

@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from plutino.errors import DeliveryError, PlutinoError, ProvisionError, TransportError, UnsupportedError
+from plutino.spi.secrets import without_user
 
 if TYPE_CHECKING:
     import redis.asyncio
 
 DEFAULT_PORT = 6379
+_LONGEST_PORT = 5
 TIMEOUT_SECONDS = 5.0
 """For connecting, and for each answer."""
 
@@ -112,8 +114,8 @@ def split_address(address: str) -> tuple[str, int]:
     host, colon, port = address.strip().rpartition(":")
     if not colon or port.endswith("]"):
         host, port = address.strip(), str(DEFAULT_PORT)
-    if not port.isdigit() or not 0 < int(port) < 65536:
-        raise ProvisionError(f"redis address {address}; host:port is expected")
+    if not (port.isascii() and port.isdigit() and len(port) <= _LONGEST_PORT) or not 0 < int(port) < 65536:
+        raise ProvisionError(f"redis address {without_user(address)}; host:port is expected")
     return host.strip("[]") or "127.0.0.1", int(port)
 
 

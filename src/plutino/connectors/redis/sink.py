@@ -130,11 +130,17 @@ class RedisSink:
 class RedisPubOptions(Struct, frozen=True, rename="camel"):
     """Options of the redisPub sink."""
 
-    address: Annotated[str, Opt("Address of the server, host:port", "Address", required=True, connection_related=True)] = "127.0.0.1:6379"
+    address: Annotated[
+        str, Opt("Address of the server, host:port", "Address", required=True, connection_related=True, check=split_address)
+    ] = "127.0.0.1:6379"
     username: Annotated[str, Opt("User name", "User name", connection_related=True)] = ""
     password: Annotated[str, Opt("Password", "Password", secret=True, connection_related=True)] = ""
-    db: Annotated[int, Opt("Number of the database", "Database", connection_related=True)] = 0
+    db: Annotated[int, Opt("Number of the database", "Database", connection_related=True, check=_check_pub_db)] = 0
     channel: Annotated[str, Opt("Channel to publish on", "Channel", required=True)] = ""
+
+
+def _check_pub_db(database: int) -> None:
+    check_database(database, "redisPub")
 
 
 class RedisPubSink:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import Struct
 
-from plutino.connectors.redis.client import RedisClient, check_database, ping_server, translated
+from plutino.connectors.redis.client import RedisClient, check_database, ping_server, split_address, translated
 from plutino.errors import ProvisionError
 from plutino.spi import Delivery, Inlet, SourceContext
 from plutino.spi.options import Opt
@@ -18,18 +18,24 @@ POLL_SECONDS = 1.0
 class RedisSubOptions(Struct, frozen=True, rename="camel"):
     """Options of the redisSub source."""
 
-    address: Annotated[str, Opt("Address of the server, host:port", "Address", required=True, connection_related=True)] = "127.0.0.1:6379"
+    address: Annotated[
+        str, Opt("Address of the server, host:port", "Address", required=True, connection_related=True, check=split_address)
+    ] = "127.0.0.1:6379"
     username: Annotated[str, Opt("User name", "User name", connection_related=True)] = ""
     password: Annotated[str, Opt("Password", "Password", secret=True, connection_related=True)] = ""
-    db: Annotated[int, Opt("Number of the database", "Database", connection_related=True)] = 0
+    db: Annotated[int, Opt("Number of the database", "Database", connection_related=True, check=_check_db)] = 0
     channels: Annotated[list[str], Opt("Channels, patterns allowed", "Channels", required=True)] = []
+
+
+def _check_db(database: int) -> None:
+    check_database(database, "redisSub")
 
 
 class RedisSubSource:
     """Receives messages of channels. Meta: ``channel``."""
 
     def __init__(self, options: RedisSubOptions, datasource: str, context: SourceContext) -> None:
-        check_database(options.db, "redisSub")
+        _check_db(options.db)
         if not options.channels:
             raise ProvisionError("redisSub source is missing property channels")
         self._channels = options.channels

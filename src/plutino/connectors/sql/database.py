@@ -60,7 +60,14 @@ class SqlOptions(Struct, frozen=True, rename="camel"):
 
     dburl: Annotated[
         str,
-        Opt("Address of the database, mysql://user:password@host:3306/name", "Database URL", aliases=("url",), secret=True, required=True),
+        Opt(
+            "Address of the database, mysql://user:password@host:3306/name",
+            "Database URL",
+            aliases=("url",),
+            secret=True,
+            required=True,
+            check=check_address,
+        ),
     ] = ""
 
 
@@ -163,10 +170,9 @@ def engine_address(dburl: str, allow_file: Callable[[str], str]) -> tuple[str, d
     """SQLAlchemy's address of a database and the arguments for its driver; ProvisionError when there is no address."""
     if not dburl:
         raise ProvisionError("dburl should be defined")
-    scheme, colon, rest = dburl.partition(":")
+    check_address(dburl)
+    scheme, _, rest = dburl.partition(":")
     scheme = scheme.lower()
-    if not colon or not scheme:
-        raise ProvisionError(f"dburl {shown(dburl)}: <scheme>://<user>:<password>@<host>/<database> is expected")
     if scheme in _SQLITE:
         path = rest.removeprefix("//").partition("?")[0]
         if path in ("", ":memory:"):
@@ -179,6 +185,13 @@ def engine_address(dburl: str, allow_file: Callable[[str], str]) -> tuple[str, d
     timeout = "timeout" if driver.startswith("mssql") else "connect_timeout"
     args = {timeout: CONNECT_SECONDS} if driver.startswith(("mysql", "postgresql", "mssql")) else {}
     return f"{driver}:{place}" + (f"?{urlencode(pairs)}" if pairs else ""), args
+
+
+def check_address(dburl: str) -> None:
+    """ProvisionError for what is no address at all."""
+    scheme, colon, _ = dburl.partition(":")
+    if not colon or not scheme:
+        raise ProvisionError(f"dburl {shown(dburl)}: <scheme>://<user>:<password>@<host>/<database> is expected")
 
 
 def shown(dburl: str) -> str:

@@ -17,7 +17,7 @@ class SessionOptions(Struct, frozen=True, rename="camel"):
 
     addr: Annotated[str, Opt("Address of another server, host:port; empty to be the server", "Address", connection_related=True)] = ""
     scheme: Annotated[str, Opt("ws, or wss for TLS", "Scheme", values=SCHEMES, connection_related=True, check=_check_scheme)] = "ws"
-    path: Annotated[str, Opt("Path, with a leading /", "Path", connection_related=True)] = ""
+    path: Annotated[str, Opt("Path, with a leading /", "Path", connection_related=True, check=check_path)] = ""
     datasource: Annotated[str, Opt("Another name for path", connection_related=True)] = ""
     request_header: Annotated[
         dict[str, list[str]], Opt("Headers of the request to another server", "Headers", connection_related=True)
@@ -46,9 +46,14 @@ class WebSocketSinkOptions(Struct, frozen=True, rename="camel"):
 
 def check_session(options: SessionOptions, path: str) -> None:
     """ProvisionError for what can never connect."""
+    check_path(path)
+    _check_scheme(options.scheme)
+
+
+def check_path(path: str) -> None:
+    """ProvisionError unless something can be served there."""
     if not path.startswith("/"):
         raise ProvisionError("websocket endpoint should start with /")
-    _check_scheme(options.scheme)
 
 
 def _check_scheme(scheme: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
@@ -18,6 +19,7 @@ from plutino.resources.rule.calls import called_functions, plugins_of
 from plutino.resources.rule.compiling import Compiled
 from plutino.resources.rule.drawn import SINK, SOURCE, called_in, draw, drawing_text, nodes_in, plan_graph, source_uses
 from plutino.resources.rule.endpoints import endpoints
+from plutino.resources.rule.faults import sink_faults, tried
 from plutino.resources.rule.outlook import Version, memory_topics, stop_effect, swap_effect, version_of
 from plutino.resources.rule.properties import sink_refs
 from plutino.resources.rule.provision import Provision, waiting_format
@@ -129,6 +131,25 @@ class RuleKind:
             if (old or new) and new <= old:
                 raise ConflictError(f"rule {name} already exists with version ({old}), new version ({new}) is lower")
         return self._prepare(after, env, mode)
+
+    def faults(self, definition: Definition, env: Environment) -> Iterable[tuple[Path, PlutinoError]]:
+        """What is wrong with its options, its statement or graph, its streams and each of its sinks."""
+        content, temporary = definition.content, definition.content.get("temp", False)
+        sinks: list[tuple[str, str, Any, Path]]
+        yield from tried(("options",), partial(check_options, content))
+        if is_drawn(definition):
+            yield from tried(("graph",), partial(draw, definition, env, options_of(content), self._provision))
+            sinks = [(node.name, node.kind, node.props, ("graph", "nodes", node.name, "props")) for node in nodes_in(content, SINK)]
+        else:
+            unplanned = list(tried(("sql",), partial(self._compile, definition, env, Mode.FULL)))
+            yield from unplanned
+            for name in () if unplanned else self._source_names(definition):
+                yield from tried(("sql",), partial(self._provision.feed, name, temporary, env))
+            actions = actions_of(content)
+            sinks = [(f"{sink}_{position}", sink, found, ("actions", str(position), sink)) for position, sink, found in actions]
+        for called, connector, properties, path in sinks:
+            models = _sink_models(connector, env)
+            yield from sink_faults(connector, called, properties, path, models, env, self._provision)
 
     async def activate(self, before: Definition | None, after: Definition | None, prepared: Any, host: Host) -> None:
         if after is None:
@@ -362,6 +383,13 @@ def _models(connector: str, env: Environment) -> list[type[Struct]]:
     spec = env.registry.connectors.get(connector)
     sides = (spec.sink, spec.source, spec.connection) if spec is not None else ()
     return [side.options for side in sides if side is not None]
+
+
+def _sink_models(connector: str, env: Environment) -> tuple[type[Struct], ...]:
+    """What a connector declares of the options of its sink."""
+    spec = env.registry.connectors.get(connector)
+    sides = (spec.sink, spec.connection) if spec is not None and spec.sink is not None else ()
+    return tuple(side.options for side in sides if side is not None)
 
 
 def _is_as_wanted(state: str, triggered: bool) -> bool:

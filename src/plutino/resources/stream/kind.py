@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from plutino.errors import ConflictError, NotFoundError, PlutinoError, SqlSyntaxError, StreamError
 from plutino.model import Definition, Ref, StreamContent
@@ -14,7 +15,8 @@ from plutino.resources.stream.content import content_of
 from plutino.resources.stream.endpoints import endpoints
 from plutino.resources.stream.lookup import table_request
 from plutino.runtime.intake import FeedOptions
-from plutino.spi import Action, Environment, Host, LookupRequest, Mode
+from plutino.runtime.lookups import TableOptions
+from plutino.spi import Action, Environment, Host, LookupRequest, Mode, SourceSpec
 from plutino.spi.layers import SELECTOR, source_refs
 from plutino.spi.linting import (
     CODES,
@@ -23,6 +25,7 @@ from plutino.spi.linting import (
     UNKNOWN,
     Advice,
     connection_advice,
+    format_advice,
     format_models,
     property_advice,
     type_advice,
@@ -129,22 +132,26 @@ class SourceKind:
         content: StreamContent = definition.content
         yield from _missing(content, env)
         spec, path = env.registry.connectors.get(content.connector), ("options", _EXTRA)
+        if INVALID in codes and spec is not None and spec.source is not None and not content.is_lookup:
+            yield from _wrong_datasource(content, spec.source)
         sides = (spec.source, spec.lookup, spec.connection) if spec is not None else ()
         models = [side.options for side in sides if side is not None]
         if not models:
             brought = env.connector("source", content.connector)
             if brought is None:
-                yield type_advice(content.connector, env.registry.connectors, "source", ("options", "TYPE"))
+                known = [name for name, found in env.registry.connectors.items() if found.source is not None or found.lookup is not None]
+                yield type_advice(content.connector, known, "source", ("options", "TYPE"))
             elif brought.declared.unavailable:
                 yield Advice(DOUBTFUL, ("options", "TYPE"), brought.declared.unavailable)
             return
         extra = _properties(content.option(_EXTRA)) if content.option(_EXTRA) else {}
         if extra:
-            models += [FeedOptions, *format_models(env.registry)]
-            yield from property_advice(content.connector, models, extra, path, others=(SELECTOR,), codes=codes)
+            engine: list[type[Struct]] = [FeedOptions, TableOptions, *format_models(env.registry)]
+            yield from property_advice(content.connector, [*models, *engine], extra, path, others=(SELECTOR,), codes=codes)
             if INVALID in codes:
-                yield from value_advice(models, extra, path)
+                yield from value_advice(models, extra, path, engine=engine)
                 yield from connection_advice(content.connector, extra, path, env)
+                yield from format_advice(extra, path, env, ("payloadFormat", "payloadSchemaId"))
 
     def rewritten(self, text: str, change: Change) -> str:
         """Changes the values of options, and of the properties inside of EXTRA."""
@@ -177,6 +184,15 @@ class SourceKind:
         old, new = before.option("VERSION"), after.option("VERSION")
         if (old or new) and new <= old:
             raise StreamError(f"source {after.name} already exists with version ({old}), new version ({new}) is lower")
+
+
+def _wrong_datasource(content: StreamContent, source: SourceSpec) -> Iterator[Advice]:
+    datasource = content.option("DATASOURCE")
+    if source.datasource is not None and source.datasource.check is not None and "${" not in datasource:
+        try:
+            source.datasource.check(datasource)
+        except PlutinoError as error:
+            yield Advice(INVALID, ("options", "DATASOURCE"), error.message)
 
 
 def _missing(content: StreamContent, env: Environment) -> Iterator[Advice]:

@@ -1,0 +1,119 @@
+"""All faults of a document together, each with its place, also in what the document does not change, and what needs the refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from unit.rest.kit import Api
+
+ASKED = {"accept": "application/json"}
+PROTO = "message A {required string a = 1;}"
+BROKER = {"server": "tcp://127.0.0.1:9"}
+
+
+def document(**sections: dict[str, Any]) -> dict[str, str]:
+    found = {
+        section: {name: entry if isinstance(entry, str) else json.dumps(entry) for name, entry in entries.items()}
+        for section, entries in sections.items()
+    }
+    return {"content": json.dumps(found)}
+
+
+def schema(content: str = PROTO) -> dict[str, Any]:
+    return {"protobuf_sc": {"type": "protobuf", "name": "sc", "content": content}}
+
+
+async def faults(api: Api, body: dict[str, str], query: str = "") -> list[tuple[str, str]]:
+    answer = await api.ask("POST", f"/data/import{query}", body, ASKED)
+    return [(fault["path"], fault["text"]) for fault in answer.json.get("faults", ())]
+
+
+async def paths(api: Api, body: dict[str, str], query: str = "") -> list[str]:
+    return [path for path, _ in await faults(api, body, query)]
+
+
+async def exported(api: Api) -> dict[str, Any]:
+    found: dict[str, Any] = (await api.ask("GET", "/data/export")).json
+    return found
+
+
+async def test_every_fault_of_a_rule_is_told(api: Api) -> None:
+    """Of its options, its statement and each sink; clients of the original get the first."""
+    actions = [
+        {"foo": {}},
+        {"mqtt": {"server": "bad://h", "topic": "a/#", "qos": 9}},
+        {"rest": {"url": "x", "connectionSelector": "nosuch"}},
+        {"log": {}},
+    ]
+    options = {"cron": "x y", "duration": "1m"}
+    body = document(rules={"r": {"id": "r", "sql": "SELECT * FROM nosuch", "actions": actions, "options": options}})
+    found = await faults(api, body)
+    assert [path for path, _ in found] == [
+        "rules.r.options",
+        "rules.r.sql",
+        "rules.r.actions.0.foo",
+        "rules.r.actions.1.mqtt.server",
+        "rules.r.actions.1.mqtt.topic",
+        "rules.r.actions.1.mqtt.qos",
+        "rules.r.actions.2.rest.url",
+        "rules.r.actions.2.rest.connectionSelector",
+    ]
+    told = json.loads((await api.ask("POST", "/data/import", body)).json["message"])["rules"]["r"]
+    assert told == found[0][1] == "expected exactly 5 fields, found 2: [x y]"
+
+
+async def test_what_a_document_takes_away_is_missed(api: Api) -> None:
+    """By objects that stay as they are and that nothing uses, as by those that are new."""
+    using: dict[str, dict[str, Any]] = {
+        "sourceConfig": {"mqtt": {"k": {**BROKER, "connectionSelector": "c1"}}},
+        "sinkConfig": {"mqtt": {"k": {"connectionSelector": "c1"}, "p": {"format": "protobuf", "schemaId": "sc.A"}}},
+        "streams": {
+            "e": 'CREATE STREAM e () WITH (TYPE="mqtt", DATASOURCE="t", EXTRA="{\\"connectionSelector\\":\\"c1\\"}")',
+            "p": 'CREATE STREAM p () WITH (TYPE="mqtt", DATASOURCE="t", FORMAT="protobuf", SCHEMAID="sc.A")',
+        },
+    }
+    connection = {"mqtt": {"c1": BROKER}}
+    assert await paths(api, document(**using, connectionConfig=connection, Schema=schema())) == []
+    before = await exported(api)
+    missing = [
+        "sinkConfig.mqtt.k.connectionSelector",
+        "sinkConfig.mqtt.p.schemaId",
+        "sourceConfig.mqtt.k.connectionSelector",
+        "streams.e.options.EXTRA.connectionSelector",
+        "streams.p.options.SCHEMAID",
+    ]
+    assert sorted(await paths(api, document(**using))) == missing
+    other = document(Schema=schema("message B {required string a = 1;}"))
+    assert sorted(await paths(api, other, "?partial=1&onConflict=overwrite")) == [missing[1], missing[4]]
+    assert await exported(api) == before
+    assert await paths(api, document(**using, connectionConfig=connection, Schema=schema())) == []
+
+
+async def test_what_was_missing_before_is_no_fault_of_a_document(api: Api) -> None:
+    """Only what a document breaks is its fault."""
+    await api.ask("PUT", "/metadata/sources/mqtt/confKeys/k", {"connectionSelector": "nosuch", "qos": "abc"})
+    assert await paths(api, document(connectionConfig={"mqtt": {"nosuch2": BROKER}}), "?partial=1") == []
+    assert await paths(api, document(connectionConfig={"mqtt": {"nosuch": BROKER}}), "?partial=1") == []
+
+
+async def test_what_needs_the_refused_is_left_out_with_it(api: Api) -> None:
+    """With ``onError=continue``: configurations with their connection, streams with their configuration; the rest comes in."""
+    stream = 'CREATE STREAM {0} () WITH (TYPE="mqtt", DATASOURCE="t", CONF_KEY="{1}")'
+    body = document(
+        connectionConfig={"mqtt": {"c1": {"server": "foo://h:1"}, "c2": BROKER}},
+        sourceConfig={"mqtt": {"k1": {"connectionSelector": "c1"}, "k2": {"connectionSelector": "c2"}, "k3": {"qos": "x"}}},
+        streams={name: stream.format(name, key) for name, key in (("s1", "k1"), ("s2", "k2"), ("s3", "k3"))},
+        rules={"r2": {"id": "r2", "sql": "SELECT * FROM s2", "actions": [{"nop": {}}], "triggered": False}},
+    )
+    found = await paths(api, body, "?onError=continue")
+    assert sorted(found) == [
+        "connectionConfig.mqtt.c1.server",
+        "sourceConfig.mqtt.k1.connectionSelector",
+        "sourceConfig.mqtt.k3.qos",
+        "streams.s1",
+        "streams.s3",
+    ]
+    state = await exported(api)
+    assert (list(state["streams"]), list(state["rules"]), list(json.loads(state["sourceConfig"]["mqtt"]))) == (["s2"], ["r2"], ["k2"])
+    assert await paths(api, {"content": json.dumps(state)}) == []
