@@ -203,7 +203,7 @@ class _Finished:
     """Stores that a rule which ended by itself is not started any more, so that the next start of the server leaves it alone."""
 
     def __init__(self, log: Any) -> None:
-        self.control: Control | None = None
+        self.control: Controller | None = None
         self._log = log
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -215,7 +215,7 @@ class _Finished:
     async def _store(self, rule: str) -> None:
         assert self.control is not None
         try:
-            await self.control.trigger([rule], False, origin=Origin("rule", summary=f"rule {rule} ended"))
+            await self.control.end(rule, origin=Origin("rule", summary=f"rule {rule} ended"))
         except PlutinoError as error:
             self._log.warning("the end of a rule was not stored", rule=rule, error=error.message)
 

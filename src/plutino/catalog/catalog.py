@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -33,6 +34,10 @@ _AT_ONCE = 1000
 
 _REVISIONS_AT_ONCE = 200
 """Revisions that are read or verified in one go on the catalog's thread."""
+
+
+Triggers: TypeAlias = "Callable[[], Mapping[str, bool | None]]"
+"""Gives the triggers that a commit sets, by rule; None lets the text decide."""
 
 
 class _Changes(Struct, frozen=True):
@@ -162,7 +167,7 @@ class Catalog:
         temporary: Iterable[Ref] = (),
         import_status: Callable[[int], str] | None = None,
         blobs: Mapping[Ref, Blobs] | None = None,
-        triggers: Mapping[str, bool | None] | None = None,
+        triggers: Triggers | None = None,
         owners: Mapping[Ref, str] | None = None,
         task: TaskRecord | None = None,
         take_over: Callable[[], object] | None = None,
@@ -171,14 +176,14 @@ class Catalog:
 
         ``blobs`` has the bytes that belong to ``texts``, already in ``blob_store``; a text without an entry has none. ``temporary`` names
         those of ``texts`` that stay in memory. ``triggers`` says which rules were started or stopped, None that their texts decide again;
-        a deleted rule loses its trigger.
+        it is asked when nobody else writes any more. A rule that is not there has no trigger.
         ``owners`` says on whose behalf objects are kept from now on, empty for nobody's; a deleted object loses its owner.
         ``import_status`` makes the text that is kept of an import out of the revision after it.
         ``task`` is stored with the number of the revision that the commit made. ``take_over`` is called when all is stored and before
         anybody sees it here, for what is to change at the same moment. TransportError when the disk fails; nothing has changed then.
         """
         beside = {ref: found for ref, found in (blobs or {}).items() if found and texts.get(ref) is not None}
-        changes = _Changes(texts, beside, dict(triggers or {}), dict(owners or {}), set(temporary))
+        changes = _Changes(texts, beside, {}, dict(owners or {}), set(temporary))
         commit = Commit(
             edits=(),
             at=self._clock.now_ms(),
@@ -189,7 +194,7 @@ class Catalog:
             keep=self._keep,
             keep_audit=self._keep_audit,
         )
-        return await uninterrupted(self._in_turn(commit, changes, import_status, take_over))
+        return await uninterrupted(self._in_turn(commit, changes, triggers, import_status, take_over))
 
     async def save_import_status(self, text: str) -> None:
         """Keep what is told of the last import, which changed nothing."""
@@ -239,6 +244,16 @@ class Catalog:
                 yield edits
             low = last
 
+    def _of_rules(self, triggers: Mapping[str, bool | None], texts: Mapping[Ref, str | None]) -> dict[str, bool | None]:
+        """Without those of rules that are not there (any more)."""
+        found = {}
+        for rule, flag in triggers.items():
+            ref = Ref(RULE, rule)
+            there = texts[ref] is not None if ref in texts else ref in self._definitions
+            if there or rule in self._triggers:
+                found[rule] = flag if there else None
+        return found
+
     async def _edits(self, changes: _Changes) -> list[Edit]:
         # Texts in memory only are absent for the file, before and after.
         hidden, known = self._temporary, self._definitions
@@ -268,9 +283,15 @@ class Catalog:
                 yield Edit(owning.entry(ref), before, after)
 
     async def _in_turn(
-        self, commit: Commit, changes: _Changes, import_status: Callable[[int], str] | None, take_over: Callable[[], object] | None
+        self,
+        commit: Commit,
+        changes: _Changes,
+        triggers: Triggers | None,
+        import_status: Callable[[int], str] | None,
+        take_over: Callable[[], object] | None,
     ) -> int:
         async with self._writing:
+            changes.triggers.update(self._of_rules(triggers() if triggers is not None else {}, changes.texts))
             for ref, text in changes.texts.items():
                 # A trigger follows its rule: away, into memory, or out of it.
                 if ref.kind == RULE and ref.name in self._triggers:

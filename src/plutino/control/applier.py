@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import partial
 
 from plutino.catalog import Catalog, TaskRecord
+from plutino.catalog.trigger import RULE
 from plutino.control.checker import Checker, Draft, Item
 from plutino.control.environment import Committed
 from plutino.control.failure import Failure
@@ -55,7 +56,7 @@ class Applier:
         ``message`` is stored with the task that the change belongs to. CancellationError when the change was cancelled on the way:
         everything is as before then.
         """
-        broken, flags = dict(self.broken), self._flags(run)
+        broken = dict(self.broken)
         owners = {ref: self._catalog.owners.get(ref, "") for ref in (*run.draft.items, *run.owners)}
         progress.enter(Phase.COMMIT)
         imported = None if status is None else partial(status, ImportOutcome.IMPORTED)
@@ -70,7 +71,7 @@ class Applier:
         await self.reconcile(run, run.draft.stranded.values(), progress)
         if progress.cancelled:
             cancelled = None if status is None else partial(status, ImportOutcome.CANCELLED)
-            await self._take_back(run, origin, progress, broken, flags, owners, cancelled)
+            await self._take_back(run, origin, progress, broken, owners, cancelled)
             raise CancellationError(f"{progress.reason}; everything that was changed was taken back")
         if imported is not None and len(run.failures) > refused:
             await self._catalog.commit({}, origin=origin, import_status=imported)
@@ -101,12 +102,10 @@ class Applier:
     async def _commit(self, run: Run, origin: Origin, progress: Progress, status: Callable[[int], str] | None, message: str) -> None:
         kept: dict[Ref, str | None] = {}
         blobs: dict[Ref, Blobs] = {}
-        temporary, triggers = [], dict[str, bool | None]()
+        temporary, triggers = [], False
         pacer = Pacer()
         for ref, item in run.draft.items.items():
-            # Started or stopped meanwhile: what was asked for last counts.
-            if item.trigger != item.flag and self._committed.triggered(ref.name) == item.flag:
-                triggers[ref.name] = item.trigger
+            triggers |= ref.kind == RULE and (item.trigger != item.flag or item.after is None)
             if item.respelled:
                 kept[ref] = None if item.after is None else item.after.text
                 if item.after is not None and item.after.blobs:
@@ -122,7 +121,7 @@ class Applier:
                 origin=origin if origin.summary else Origin(origin.source, origin.client, run.told()),
                 outcome=run.outcome(),
                 temporary=temporary,
-                triggers=triggers,
+                triggers=partial(self._triggers, run),
                 import_status=status,
                 blobs=blobs,
                 owners=run.owners,
@@ -130,10 +129,20 @@ class Applier:
                 take_over=lambda: self._committed.replace((ref, run.draft.items[ref].after) for ref in kept),
             )
 
-    def _flags(self, run: Run) -> dict[str, tuple[bool | None, bool | None]]:
-        """The stored triggers that a run's commit will change, and to what."""
-        found = ((item.ref.name, item.flag, item.trigger) for item in run.draft.items.values() if item.trigger != item.flag)
-        return {name: (flag, trigger) for name, flag, trigger in found if self._committed.triggered(name) == flag}
+    def _triggers(self, run: Run) -> Mapping[str, bool | None]:
+        """The triggers that a run changes, noted in it with what they were; to be asked when the commit has its turn."""
+        for ref, item in run.draft.items.items():
+            if ref.kind != RULE:
+                continue
+            now = self._committed.triggered(ref.name)
+            # Started or stopped meanwhile: what was asked for last counts, except for a rule that goes.
+            if now != item.trigger and (now == item.flag or item.after is None):
+                run.triggers[ref.name] = now, item.trigger
+        return {rule: new for rule, (_, new) in run.triggers.items()}
+
+    def _triggers_back(self, run: Run) -> Mapping[str, bool | None]:
+        """What undoes them, where nobody has asked for something else since."""
+        return {rule: old for rule, (old, new) in run.triggers.items() if self._committed.triggered(rule) == new}
 
     async def _take_back(
         self,
@@ -141,7 +150,6 @@ class Applier:
         origin: Origin,
         progress: Progress,
         broken: Mapping[Ref, bool],
-        flags: Mapping[str, tuple[bool | None, bool | None]],
         owners: Mapping[Ref, str],
         status: Callable[[int], str] | None,
     ) -> None:
@@ -156,7 +164,7 @@ class Applier:
             outcome=f"taken back {len(items)}",
             temporary=temporary,
             blobs={ref: stored.blobs for ref, stored in kept.items() if stored is not None},
-            triggers={name: old for name, (old, new) in flags.items() if self._committed.triggered(name) == new},
+            triggers=partial(self._triggers_back, run),
             owners=owners,
             import_status=status,
             task=progress.record(CANCELLED, progress.reason) if progress.record is not None else None,

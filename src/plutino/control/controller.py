@@ -309,16 +309,27 @@ class Controller:
 
     async def trigger(self, rules: Sequence[str], started: bool, *, origin: Origin) -> None:
         """Remember whether rules are started, all in one revision. NotFoundError for an unknown rule, and nothing is stored."""
-        for rule in rules:
-            if self._door.committed.get(Ref(RULE, rule)) is None:
-                raise NotFoundError(f"rule {rule} is not found")
+        self._expect_rules(rules)
         changed = [rule for rule in rules if self.triggered(rule) != started]
         if not changed:
             return
         verb = "started" if started else "stopped"
         if not origin.summary:
             origin = replace(origin, summary=named([f"rule {rule} {verb}" for rule in changed]))
-        await self._catalog.commit({}, origin=origin, outcome=f"{verb} {len(changed)}", triggers=dict.fromkeys(changed, started))
+        await self._catalog.commit({}, origin=origin, outcome=f"{verb} {len(changed)}", triggers=lambda: dict.fromkeys(changed, started))
+        self._expect_rules(changed)  # a change that was on its way may have deleted one
+
+    async def end(self, rule: str, *, origin: Origin) -> None:
+        """Remember that a rule has ended by itself, unless something else was asked for meanwhile. NotFoundError for an unknown rule."""
+        flag = self.triggered(rule)
+        async with self._door.lock:
+            if self.host.state(rule) == "stopped" and self.triggered(rule) == flag:
+                await self.trigger([rule], False, origin=origin)
+
+    def _expect_rules(self, rules: Sequence[str]) -> None:
+        for rule in rules:
+            if self._door.committed.get(Ref(RULE, rule)) is None:
+                raise NotFoundError(f"rule {rule} is not found")
 
     def triggered(self, rule: str) -> bool | None:
         """What ``trigger`` stored since the rule's text was written, None when the text decides."""
@@ -327,15 +338,18 @@ class Controller:
     async def reactivate(self, ref: Ref, resume: Callable[[], Awaitable[bool]] | None = None) -> None:
         """Check one object against the committed state and bring the engine to it again, as when a rule is started.
 
-        ``resume`` is asked first, while no change is under way: when it gives True, that was enough. NotFoundError when the object is not
-        there; else raises what its spec's ``parse`` and ``check`` raise.
+        ``resume`` is asked first, while no change is under way: when it gives True, that was enough. A rule that was stopped while this
+        waited stays so. NotFoundError when the object is not there; else raises what its spec's ``parse`` and ``check`` raise.
         """
-        door = self._door
+        door, rule = self._door, ref.name if ref.kind == RULE else ""
         async with door.lock:
             definition = door.committed.get(ref)
             if definition is None:
                 raise NotFoundError(f"{ref.kind} {ref.name} is not found")
+            if rule and self.triggered(rule) is False:
+                return
             if resume is not None and ref not in door.applier.broken and await resume():
+                await self._stop_unwanted(rule)
                 return
             if definition.content is None:
                 definition = door.specs[ref.kind].parse(ref, definition.text)
@@ -344,8 +358,14 @@ class Controller:
             run = Run(Draft(forced=True), [], [item])
             door.graph.put(ref, item.uses)
             await uninterrupted(door.applier.reconcile(run, (), Progress()))
+            await self._stop_unwanted(rule)
             if run.failures:
                 raise run.failures[0].error
+
+    async def _stop_unwanted(self, rule: str) -> None:
+        """Stop a rule again that somebody has stopped while it was being started."""
+        if rule and self.triggered(rule) is False:
+            await self.host.stop(rule)
 
     async def _revealed(self, changes: Mapping[Ref, str | None]) -> Mapping[Ref, str | None]:
         """The same changes with masked values as they are stored; raises the error of the first that cannot be had."""

@@ -22,6 +22,7 @@ class Run:
     - ``steps``: creates and replaces, and users of them, with what is used first; ``removals``: deletes in the reverse order
     - ``effects``: what happens to running rules
     - ``owners``: on whose behalf objects are kept afterwards, where that changes
+    - ``triggers``: of rules, before and after the commit, where it has changed them
     - ``touched``: what the engine has heard of so far
     """
 
@@ -31,6 +32,7 @@ class Run:
     removals: list[Item] = field(default_factory=list)
     effects: tuple[RuleEffect, ...] = ()
     owners: dict[Ref, str] = field(default_factory=dict)
+    triggers: dict[str, tuple[bool | None, bool | None]] = field(default_factory=dict)
     touched: list[Item] = field(default_factory=list)
 
     def changes(self, unchanged: bool) -> tuple[Change, ...]:

@@ -42,9 +42,10 @@ async def test_texts_survive_a_restart(tmp_path: Path) -> None:
 async def test_commits_come_one_after_the_other(tmp_path: Path) -> None:
     """Each is made on what the one before it left, whoever asks meanwhile."""
     catalog = await opened(tmp_path)
-    made = (catalog.commit({A: f"{i}", B: None if i % 2 else "{}"}, origin=ORIGIN, triggers={"c": i % 2 == 0}) for i in range(6))
+    flags = [{"c": i % 2 == 0} for i in range(6)]
+    made = (catalog.commit({A: f"{i}", C: "{}"}, origin=ORIGIN, triggers=lambda i=i: flags[i]) for i in range(6))
     assert await asyncio.gather(*made) == [1, 2, 3, 4, 5, 6]
-    assert [edit.before for edit in (await catalog.read_revision(4)).edits] == ["2", "{}", "true"]
+    assert [edit.before for edit in (await catalog.read_revision(4)).edits] == ["2", "true"]
     assert (await catalog.verify()).valid
     await catalog.close()
 
@@ -116,13 +117,13 @@ async def test_triggers_are_kept_apart_from_texts(tmp_path: Path) -> None:
     """Starting and stopping makes a revision without texts, survives a restart, and ends when the text decides again or the rule goes."""
     catalog = await opened(tmp_path)
     await catalog.commit({B: "{}", C: '{"triggered":false}'}, origin=ORIGIN)
-    assert await catalog.commit({}, origin=ORIGIN, triggers={"b": False, "c": True}) == 2
-    assert await catalog.commit({}, origin=ORIGIN, triggers={"b": False}) == 2
+    assert await catalog.commit({}, origin=ORIGIN, triggers=lambda: {"b": False, "c": True}) == 2
+    assert await catalog.commit({}, origin=ORIGIN, triggers=lambda: {"b": False}) == 2
     stop, start = Edit(Ref("trigger", "b"), None, "false", said=True), Edit(Ref("trigger", "c"), None, "true", said=False)
     assert (await catalog.read_revision(2)).edits == (stop, start)
     catalog = await reopened(catalog, tmp_path)
     assert dict(catalog.triggers) == {"b": False, "c": True}
-    assert await catalog.commit({B: "2"}, origin=ORIGIN, triggers={"b": None}) == 3
+    assert await catalog.commit({B: "2"}, origin=ORIGIN, triggers=lambda: {"b": None}) == 3
     assert dict(catalog.triggers) == {"c": True}
     assert await catalog.commit({C: None}, origin=ORIGIN) == 4
     assert (await catalog.read_revision(4)).edits[1] == Edit(Ref("trigger", "c"), "true", None, said=False)
@@ -131,11 +132,24 @@ async def test_triggers_are_kept_apart_from_texts(tmp_path: Path) -> None:
     await catalog.close()
 
 
+async def test_rules_that_are_not_there_have_no_triggers(tmp_path: Path) -> None:
+    """A stop that comes after the deletion changes nothing; triggers are asked for when the commit has its turn."""
+    catalog = await opened(tmp_path)
+    await catalog.commit({B: "{}", C: "{}"}, origin=ORIGIN, triggers=lambda: {"b": True, "nosuch": True})
+    gone = catalog.commit({B: None}, origin=ORIGIN)
+    late = catalog.commit({}, origin=ORIGIN, triggers=lambda: {"b": False, "c": catalog.revision == 2})
+    assert await asyncio.gather(gone, late) == [2, 3]
+    assert dict(catalog.triggers) == {"c": True}
+    catalog = await reopened(catalog, tmp_path)
+    assert (dict(catalog.triggers), (await catalog.verify()).valid) == ({"c": True}, True)
+    await catalog.close()
+
+
 async def test_triggers_follow_their_rules_into_memory_and_out(tmp_path: Path) -> None:
     """Those of temporary rules make no revision and are gone after a restart."""
     catalog = await opened(tmp_path)
     await catalog.commit({B: "1"}, origin=ORIGIN, temporary=[B])
-    assert await catalog.commit({}, origin=ORIGIN, triggers={"b": False}) == 0
+    assert await catalog.commit({}, origin=ORIGIN, triggers=lambda: {"b": False}) == 0
     assert await catalog.commit({B: "1"}, origin=ORIGIN) == 1
     assert [edit.after for edit in (await catalog.read_revision(1)).edits] == ["1", "false"]
     assert await catalog.commit({B: "1"}, origin=ORIGIN, temporary=[B]) == 2
@@ -148,15 +162,16 @@ async def test_triggers_follow_their_rules_into_memory_and_out(tmp_path: Path) -
 async def test_starts_and_stops_push_no_texts_out_of_the_history(tmp_path: Path) -> None:
     """How many revisions keep their texts is counted in revisions with texts."""
     catalog = await opened(tmp_path, keep=2)
+    await catalog.commit({B: "{}"}, origin=ORIGIN)
     for i in range(4):
         await catalog.commit({A: f"text {i}"}, origin=ORIGIN)
         for flag in (False, True, None):
-            await catalog.commit({}, origin=ORIGIN, triggers={"b": flag})
+            await catalog.commit({}, origin=ORIGIN, triggers=lambda flag=flag: {"b": flag})
     kept = [revision.number for revision in await catalog.revisions() if revision.kept]
-    assert kept == [16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6]
-    assert [edits[0].after async for edits in catalog.read_edits(8, 11)] == ["text 2", "false", "true"]
-    with pytest.raises(NotFoundError, match="revision 5 is not found"):
-        assert [edits async for edits in catalog.read_edits(4, 16)]
+    assert kept == [17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7]
+    assert [edits[0].after async for edits in catalog.read_edits(9, 12)] == ["text 2", "false", "true"]
+    with pytest.raises(NotFoundError, match="revision 6 is not found"):
+        assert [edits async for edits in catalog.read_edits(5, 17)]
     await catalog.close()
 
 

@@ -204,7 +204,7 @@ class _Endpoints:
         try:
             _registered(id, call.control.environment)
             await call.control.trigger([id], False, origin=_origin(call))
-            await call.control.host.stop(id)
+            await self._halt(id, call.control)
         except PlutinoError as error:
             with_prefix(error, "stop rule error")
             raise
@@ -221,8 +221,10 @@ class _Endpoints:
             except PlutinoError as error:
                 host.fail(id, error.message)  # as it was stopped first, it stands still now, and says why
                 raise
-            if ran:
+            if ran and call.control.triggered(id) is not False:
                 await host.restart(id)
+                if call.control.triggered(id) is False:
+                    await host.stop(id)
         except PlutinoError as error:
             with_prefix(error, "restart rule error")
             raise
@@ -238,6 +240,13 @@ class _Endpoints:
         if obstacle:
             raise UnsupportedError(obstacle)
 
+    async def _halt(self, id: str, control: Control) -> None:
+        """Stop a rule, unless somebody has started it since; one that is started meanwhile is running afterwards."""
+        if control.triggered(id) is False:
+            await control.host.stop(id)
+        if control.triggered(id) is True and control.host.state(id) == "stopped":
+            await self._activate(id, control)
+
     async def start_matching(self, call: Call) -> Answer:
         matching, host = _matching(call, "start"), call.control.host
         # Feeds open when all are started, so that each rule sees what the first one sees.
@@ -250,9 +259,9 @@ class _Endpoints:
         return json_answer(started)
 
     async def stop_matching(self, call: Call) -> Answer:
-        matching, host = _matching(call, "stop"), call.control.host
+        matching = _matching(call, "stop")
         await call.control.trigger(matching, False, origin=_origin(call))
-        return json_answer([await _attempt(id, host.stop(id)) for id in matching])
+        return json_answer([await _attempt(id, self._halt(id, call.control)) for id in matching])
 
     async def match(self, call: Call) -> Answer:
         found = _with_tags(_tags(call), call.control.environment)
