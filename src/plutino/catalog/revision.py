@@ -7,6 +7,7 @@ import zlib
 import msgspec
 from msgspec import Struct
 
+from plutino.errors import PlutinoError
 from plutino.model import Blobs, Ref
 from plutino.spi import Origin
 
@@ -18,7 +19,8 @@ class Edit(Struct, frozen=True, omit_defaults=True):
     """The way of one stored text, and of the bytes kept beside it, from ``before`` to ``after``; None means absent.
 
     Of kind ``catalog.trigger.TRIGGER`` are the edits of stored triggers; ``said`` is what the rule's text says, which decides where
-    there is none. Of kind ``catalog.owner.OWNER`` are those of owners.
+    there is none. Of kind ``catalog.owner.OWNER`` are those of owners. ``found``: it was so before already, and only the history did not
+    say it.
     """
 
     ref: Ref
@@ -27,6 +29,7 @@ class Edit(Struct, frozen=True, omit_defaults=True):
     before_blobs: Blobs = ()
     after_blobs: Blobs = ()
     said: bool | None = None
+    found: bool = False
 
 
 class Revision(Struct, frozen=True):
@@ -69,11 +72,26 @@ def compressed(packed: bytes) -> bytes:
     return packed if len(packed) <= _PLAIN_LIMIT else zlib.compress(packed, 1)
 
 
-def plain(stored: bytes) -> bytes:
-    """What was given to ``compressed``."""
-    return stored if stored[:1] == b"[" else zlib.decompress(stored)
+def plain(number: int, stored: object) -> bytes:
+    """What was given to ``compressed`` for a revision. PlutinoError when this is nothing that it gives."""
+    # SQLite columns take values of any type.
+    packed = stored.encode() if isinstance(stored, str) else stored
+    if not isinstance(packed, bytes):
+        raise damage(number)
+    try:
+        return packed if packed[:1] == b"[" else zlib.decompress(packed)
+    except zlib.error as error:
+        raise damage(number) from error
 
 
-def unpack(stored: bytes) -> tuple[Edit, ...]:
-    """The edits of a stored difference."""
-    return msgspec.json.decode(plain(stored), type=tuple[Edit, ...])
+def unpack(number: int, packed: bytes) -> tuple[Edit, ...]:
+    """The edits of a revision, out of their plain form. PlutinoError when it is none."""
+    try:
+        return msgspec.json.decode(packed, type=tuple[Edit, ...])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise damage(number) from error
+
+
+def damage(number: int) -> PlutinoError:
+    """What to say of a revision whose difference is not what was written."""
+    return PlutinoError(f"revision {number}: its difference cannot be read; the file was changed or damaged, restore it from a backup")

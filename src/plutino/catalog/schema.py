@@ -1,7 +1,7 @@
 """The tables of the catalog and their versions.
 
 ``PRAGMA user_version`` holds how many entries of ``MIGRATIONS`` a file has been through. An entry is never changed once released;
-a new layout is a new entry. Each entry runs in one transaction.
+a new layout is a new entry. All that a file has not been through yet run in one transaction.
 """
 
 from __future__ import annotations
@@ -45,5 +45,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # 1: no texts, but starts and stops of rules, which are small and many: they do not count where old texts are forgotten.
         "ALTER TABLE revisions ADD COLUMN light INTEGER NOT NULL DEFAULT 0",
         "CREATE INDEX kept_revisions ON revisions (light, number) WHERE edits != X''",
+    ),
+    (
+        # How far the history goes back (``catalog.audit.Horizon``): once a revision was written, and where none says it, here.
+        "ALTER TABLE revisions ADD COLUMN horizon TEXT NOT NULL DEFAULT ''",
+        """INSERT OR REPLACE INTO settings SELECT 'horizon', printf('[%d,%d,%d]',
+            coalesce(min(CASE WHEN hash != '' THEN number END), (SELECT value + 1 FROM settings WHERE key = 'revision')),
+            coalesce(min(number), 1),
+            max(coalesce(min(number), 1), coalesce(max(CASE WHEN edits = X'' THEN number END), 0) + 1)) FROM revisions""",
     ),
 )

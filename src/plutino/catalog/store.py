@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import sys
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, zip_longest
 from pathlib import Path
 
 import msgspec
@@ -16,8 +16,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from plutino.catalog import owner as owning
-from plutino.catalog.audit import Audit, Link, Verifier, digest_of, link_hash, state_after, state_of
-from plutino.catalog.revision import Edit, Revision, TaskRecord, compressed, pack, plain, unpack
+from plutino.catalog.audit import Audit, Horizon, Link, Present, Verifier, digest_of, is_state, link_hash, state_after, state_of
+from plutino.catalog.revision import Edit, Revision, TaskRecord, compressed, damage, pack, plain, unpack
 from plutino.catalog.schema import MIGRATIONS
 from plutino.catalog.trigger import RULE, TRIGGER, entry, started
 from plutino.errors import NotFoundError, PlutinoError, TransportError
@@ -31,8 +31,15 @@ _REVISION = "revision"
 _IMPORT_STATUS = "importStatus"
 _STATE = "stateHash"
 _ANCHOR = "auditAnchor"
+_HORIZON = "horizon"
+
+_REMEDY = "restore the file from a backup or move it away"
+
+_NUMBER = re.compile("[0-9]{1,18}")
 
 _TASKS_KEPT = 1000
+
+_LINKS_AT_ONCE = 200
 
 _WITH_EVERYTHING = 6
 """The layout from which on triggers and owners are a part of the history."""
@@ -110,11 +117,13 @@ class Store:
         with self._reported("read"):
             rows = self._connection.execute
             with_blobs = rows("SELECT kind, name, blobs FROM definitions WHERE blobs != ''")
+            # Columns of SQLite take values of any type; what is no text would fail anywhere later.
+            texts = msgspec.convert(rows("SELECT kind, name, text FROM definitions").fetchall(), list[tuple[str, str, str]])
             return Contents(
-                {Ref(kind, name): text for kind, name, text in rows("SELECT kind, name, text FROM definitions")},
+                {Ref(kind, name): text for kind, name, text in texts},
                 {Ref(kind, name): _read_blobs(text) for kind, name, text in with_blobs},
                 {rule: bool(started) for rule, started in rows("SELECT rule, started FROM triggers")},
-                int(self._setting(_REVISION)),
+                self._revision(),
                 self._setting(_IMPORT_STATUS),
                 {row[0]: TaskRecord(*row) for row in rows("SELECT id, status, message, created, updated, revision FROM tasks")},
                 dict(self._owners()),
@@ -131,7 +140,7 @@ class Store:
     def commit(self, commit: Commit) -> Written:
         """Write a commit."""
         with self._reported("write"), self._transaction():
-            current = int(self._setting(_REVISION))
+            current = self._revision()
             if commit.import_status is not None:
                 self._set(_IMPORT_STATUS, commit.import_status)
             freed = self._write(commit, current + 1) if commit.edits else False
@@ -161,48 +170,61 @@ class Store:
             return [Revision(n, at, Origin(*origin), outcome, (), bool(kept), hash) for n, at, *origin, outcome, kept, hash in rows]
 
     def revision(self, number: int) -> Revision:
-        """One revision with its edits; NotFoundError when it is not kept."""
+        """One revision with its edits; NotFoundError when it is not kept, PlutinoError when they are not what was written."""
         with self._reported("read"):
             row = self._connection.execute(
-                "SELECT at, source, client, summary, outcome, edits, hash FROM revisions WHERE number = ?", (number,)
+                "SELECT at, source, client, summary, outcome, hash, edits, digest FROM revisions WHERE number = ?", (number,)
             ).fetchone()
-        if row is None or not row[5]:
+        if row is None or row[6] == b"":
             raise NotFoundError(f"revision {number} is not found; the history keeps the newest ones only")
-        at, source, client, summary, outcome, edits, hash = row
-        return Revision(number, at, Origin(source, client, summary), outcome, unpack(edits), True, hash)
+        at, source, client, summary, outcome, hash, *stored = row
+        return Revision(number, at, Origin(source, client, summary), outcome, _written_edits(number, *stored), True, hash)
 
     def edits(self, low: int, high: int) -> list[tuple[Edit, ...]]:
-        """The edits of the revisions after ``low`` up to ``high``, oldest first; NotFoundError when one is not kept."""
+        """The edits of the revisions after ``low`` up to ``high``, oldest first.
+
+        NotFoundError when some are not kept, PlutinoError when they should be, or are not what was written.
+        """
         with self._reported("read"):
             rows = self._connection.execute(
-                "SELECT edits FROM revisions WHERE number > ? AND number <= ? AND edits != X'' ORDER BY number", (low, high)
+                "SELECT number, edits, digest FROM revisions WHERE number > ? AND number <= ? AND edits != X'' ORDER BY number", (low, high)
             ).fetchall()
-        if len(rows) < high - low:
-            raise NotFoundError(f"revision {low + 1} is not found; the history keeps the newest ones only")
-        return [unpack(edits) for (edits,) in rows]
+            horizon = self._horizon(self._revision())
+        if low + 1 < horizon.texts and len(rows) < high - low:
+            oldest = f"the oldest that can be had is that at revision {horizon.texts - 1}"
+            raise NotFoundError(f"the state at revision {low} is not found; what came after it is not kept any more, {oldest}")
+        for number, row in zip_longest(range(low + 1, high + 1), rows):
+            if row is None or row[0] != number:
+                raise damage(number)
+        return [_written_edits(*row) for row in rows]
 
     def links(self, after: int, limit: int) -> list[Link]:
         """Revisions after ``after`` as the audit log sees them, oldest first."""
         with self._reported("read"):
             rows = self._connection.execute(
-                "SELECT number, at, source, client, summary, outcome, digest, state, hash, edits FROM revisions"
+                "SELECT number, at, source, client, summary, outcome, digest, state, hash, edits, horizon FROM revisions"
                 " WHERE number > ? ORDER BY number LIMIT ?",
                 (after, limit),
             )
             return [
-                Link(number, at, Origin(source, client, summary), outcome, digest, state, hash, _readable(edits) if edits else None)
-                for number, at, source, client, summary, outcome, digest, state, hash, edits in rows
+                Link(number, at, Origin(*origin), outcome, digest, state, hash, _readable(number, edits), horizon)
+                for number, at, *origin, outcome, digest, state, hash, edits, horizon in rows
             ]
 
     def verifier(self) -> Verifier:
         """For the links that are kept."""
         with self._reported("read"):
-            return Verifier(self._setting(_ANCHOR))
+            return Verifier(self._setting(_ANCHOR), self._horizon(self._revision()))
 
     def audit(self, verifier: Verifier, expected: tuple[int, str] | None) -> Audit:
-        """The end of a verification: the stored objects are looked at."""
+        """The end of a verification: the stored objects are looked at, and revisions that were written since the last links."""
+        while links := self.links(verifier.last, _LINKS_AT_ONCE):
+            verifier.add_all(links)
         with self._reported("read"):
-            return verifier.result(self._state(), int(self._setting(_REVISION)), expected)
+            revision = self._revision()
+            (oldest,) = self._connection.execute("SELECT coalesce(min(number), ?) FROM revisions", (revision + 1,)).fetchone()
+            present = Present(revision, oldest, self._state(), self._setting(_STATE), self._horizon(revision))
+            return verifier.result(present, expected)
 
     def load_state(self, owner: str, key: str) -> bytes | None:
         """One value of an owner, None when there is none."""
@@ -239,16 +261,16 @@ class Store:
             raise PlutinoError(
                 f"catalog {self._path}: layout {version}; this version knows layouts up to {len(MIGRATIONS)}, use the version that wrote it"
             )
-        for number, statements in enumerate(MIGRATIONS[version:], version + 1):
+        if version < len(MIGRATIONS):
             with self._transaction():
-                for statement in statements:
+                for statement in chain.from_iterable(MIGRATIONS[version:]):
                     execute(statement)
-                if number == _WITH_EVERYTHING:
+                # Where there are hashes of states one has to be carried on, whatever is stored now.
+                if not self._setting(_STATE) and execute("SELECT 1 FROM revisions WHERE hash != '' LIMIT 1").fetchone() is None:
+                    self._set(_STATE, state_of(self._objects()))
+                if version < _WITH_EVERYTHING:
                     self._take_in(at)
-                execute(f"PRAGMA user_version = {number}")
-        if not self._setting(_STATE):
-            with self._transaction():
-                self._set(_STATE, self._state())
+                execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
     def _take_in(self, at: int) -> None:
         """Triggers and owners, which an earlier layout has stored beside the history, as a revision."""
@@ -259,10 +281,8 @@ class Store:
         edits += [Edit(owning.entry(ref), None, owner) for ref, owner in self._owners()]
         if not edits:
             return
-        if not self._setting(_STATE):
-            self._set(_STATE, state_of(self._objects()))
         origin = Origin("upgrade", summary="starts and stops of rules, and owners, before they were a part of the history")
-        self._write(Commit(tuple(edits), at, origin, "", None, None, sys.maxsize, sys.maxsize), int(self._setting(_REVISION)) + 1)
+        self._write(Commit(tuple(edits), at, origin, "", None, None, sys.maxsize, sys.maxsize), self._revision() + 1)
 
     def _write(self, commit: Commit, number: int) -> bool:
         many = self._connection.executemany
@@ -277,36 +297,54 @@ class Store:
         many("DELETE FROM triggers WHERE rule = ?", [(e.ref.name,) for e in triggers])
         many("INSERT INTO triggers VALUES (?, ?)", [(e.ref.name, e.after == "true") for e in triggers if e.after is not None])
         self._write_owners(owners)
-        self._write_revision(commit, number, light=not objects)
+        freed = self._write_revision(commit, number, light=not objects)
         self._set(_REVISION, str(number))
-        return self._forget(commit, number)
+        return freed
 
-    def _forget(self, commit: Commit, number: int) -> bool:
-        """Keep of the history what is to be kept; gives whether blobs may have lost their last name."""
-        execute, freed = self._connection.execute, 0
-        newest = "SELECT number FROM revisions WHERE light = 0 AND edits != X'' ORDER BY number DESC LIMIT 1 OFFSET ?"
-        if (old := execute(newest, (commit.keep,)).fetchone()) is not None:
-            execute("UPDATE revisions SET edits = X'' WHERE light IN (0, 1) AND number <= ? AND edits != X''", old)
-            freed = execute("DELETE FROM revision_blobs WHERE number <= ?", old).rowcount
-        gone = (number - commit.keep_audit,)
-        last = execute("SELECT hash FROM revisions WHERE number <= ? ORDER BY number DESC LIMIT 1", gone).fetchone()
-        if last is not None:
-            self._set(_ANCHOR, last[0])
-            execute("DELETE FROM revisions WHERE number <= ?", gone)
-        return freed > 0
-
-    def _write_revision(self, commit: Commit, number: int, *, light: bool) -> None:
-        origin, packed = commit.origin, pack(commit.edits)
-        state, digest = state_after(self._setting(_STATE), commit.edits), digest_of(packed)
-        row = self._connection.execute("SELECT hash FROM revisions WHERE number = ?", (number - 1,)).fetchone()
-        previous = row[0] if row is not None else self._setting(_ANCHOR)
-        hash = link_hash(previous, number, commit.at, origin, commit.outcome, digest, state)
-        self._connection.execute(
-            "INSERT INTO revisions (number, at, source, client, summary, outcome, edits, digest, state, hash, light)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (number, commit.at, *msgspec.structs.astuple(origin), commit.outcome, compressed(packed), digest, state, hash, light),
+    def _write_revision(self, commit: Commit, number: int, *, light: bool) -> bool:
+        """Add an entry to the history and forget old ones; gives whether blobs may have lost their last name."""
+        execute = self._connection.execute
+        if not is_state(carried := self._setting(_STATE)):
+            raise PlutinoError(f"catalog {self._path}: {carried!r} is no hash of a state, the file was changed or damaged; {_REMEDY}")
+        # The one before is always there, so nothing else is taken for it: a chain with a gap stays one with a fault.
+        row = execute("SELECT hash FROM revisions WHERE number = ?", (number - 1,)).fetchone()
+        previous = row[0] if row is not None else "" if number == 1 else None
+        horizon, freed = self._forget(commit, number, light=light)
+        packed, state = pack(commit.edits), state_after(carried, commit.edits)
+        seen = msgspec.json.encode(horizon).decode()
+        link = Link(number, commit.at, commit.origin, commit.outcome, digest_of(packed), state, "", packed, seen)
+        execute(
+            "INSERT INTO revisions (number, at, source, client, summary, outcome, edits, digest, state, hash, light, horizon)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(number, commit.at, *msgspec.structs.astuple(commit.origin), commit.outcome, compressed(packed)),
+                *(link.digest, state, link_hash(link, previous), light, seen),
+            ),
         )
         self._set(_STATE, state)
+        return freed
+
+    def _forget(self, commit: Commit, number: int, *, light: bool) -> tuple[Horizon, bool]:
+        """Keep of the history what is to be kept when revision ``number`` comes; gives how far back it goes then, and whether blobs may
+        have lost their last name."""
+        execute, before = self._connection.execute, self._horizon(number - 1)
+        entries = min(max(before.entries, number + 1 - commit.keep_audit), number)
+        texts = max(before.texts, entries)
+        newest = "SELECT number FROM revisions WHERE light = 0 AND edits != X'' ORDER BY number DESC LIMIT 1 OFFSET ?"
+        if (old := execute(newest, (commit.keep if light else commit.keep - 1,)).fetchone()) is not None:
+            texts = max(texts, old[0] + 1)
+            execute("UPDATE revisions SET edits = X'' WHERE light IN (0, 1) AND number <= ? AND edits != X''", old)
+        freed = execute("DELETE FROM revision_blobs WHERE number < ?", (texts,)).rowcount
+        last = execute("SELECT hash FROM revisions WHERE number < ? ORDER BY number DESC LIMIT 1", (entries,)).fetchone()
+        if last is not None:
+            self._set(_ANCHOR, last[0])
+            execute("DELETE FROM revisions WHERE number < ?", (entries,))
+        return Horizon(min(before.hashes, number), entries, min(texts, number)), freed > 0
+
+    def _horizon(self, revision: int) -> Horizon:
+        """How far back the history goes, as its newest revision says."""
+        row = self._connection.execute("SELECT horizon FROM revisions WHERE number = ?", (revision,)).fetchone()
+        return Horizon.read(row[0] if row is not None and row[0] else self._setting(_HORIZON))
 
     def _write_owners(self, edits: list[Edit]) -> None:
         rows = [(ref.kind, ref.name, edit.after) for edit in edits for ref in (owning.owned(edit.ref),)]
@@ -333,6 +371,13 @@ class Store:
     def _objects(self) -> Iterator[tuple[Ref, str, Blobs]]:
         for kind, name, text, blobs in self._connection.execute("SELECT kind, name, text, blobs FROM definitions"):
             yield Ref(kind, name), text, _read_blobs(blobs) if blobs else ()
+
+    def _revision(self) -> int:
+        """The number of the newest revision."""
+        text = self._setting(_REVISION)
+        if not _NUMBER.fullmatch(text):
+            raise PlutinoError(f"catalog {self._path}: {text!r} is no number of a revision, the file was changed or damaged; {_REMEDY}")
+        return int(text)
 
     def _setting(self, key: str) -> str:
         row = self._connection.execute("SELECT value FROM settings WHERE key = ?", (key,)).fetchone()
@@ -363,18 +408,28 @@ class Store:
                 case [_, "BUSY" | "LOCKED", *_]:
                     raise PlutinoError(f"catalog {self._path}: in use by another process; stop it or take another directory") from error
                 case [_, "NOTADB" | "CORRUPT", *_]:
-                    raise PlutinoError(f"catalog {self._path}: {error}; restore the file from a backup or move it away") from error
+                    raise PlutinoError(f"catalog {self._path}: {error}; {_REMEDY}") from error
                 case _:
                     raise TransportError(f"catalog {what} {self._path}: {error}") from error
+        except msgspec.DecodeError as error:
+            raise PlutinoError(f"catalog {self._path}: {error}; {_REMEDY}") from error
         except OSError as error:
             raise TransportError(f"catalog {what} {self._path}: {error.strerror or error}") from error
 
 
-def _readable(stored: bytes | str) -> bytes:
-    """A difference in plain form; what somebody else wrote there may not be readable, and is nothing then."""
+def _written_edits(number: int, stored: object, digest: str) -> tuple[Edit, ...]:
+    """The edits of a revision; PlutinoError when they are not what was written. Revisions of early layouts have no digest."""
+    packed = plain(number, stored)
+    if digest and digest_of(packed) != digest:
+        raise damage(number)
+    return unpack(number, packed)
+
+
+def _readable(number: int, stored: object) -> bytes | None:
+    """A difference in plain form, None when it is forgotten; what somebody else wrote there may not be readable, and is nothing then."""
     try:
-        return plain(stored.encode() if isinstance(stored, str) else stored)
-    except zlib.error:
+        return None if stored == b"" else plain(number, stored)
+    except PlutinoError:
         return b""
 
 

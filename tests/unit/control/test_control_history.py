@@ -90,7 +90,7 @@ async def test_old_revisions_lose_their_texts_first(tmp_path: Path) -> None:
     for v in range(4):
         await at.write(r={"v": v})
     assert [e.kept for e in await at.control.history.entries()] == [True, True, False, False]
-    with pytest.raises(NotFoundError, match="revision 2 is not found; the history keeps the newest ones only"):
+    with pytest.raises(NotFoundError, match="the state at revision 1 is not found; what came after it is not kept any more, the oldest"):
         await at.control.rollback(1, origin=ORIGIN)
     assert (await at.control.rollback(2, origin=ORIGIN)).revision == 5
     assert at.texts() == {"rule:r": '{"v":1}'}
