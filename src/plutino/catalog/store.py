@@ -277,8 +277,8 @@ class Store:
         execute = self._connection.execute
         execute("DELETE FROM triggers WHERE rule NOT IN (SELECT name FROM definitions WHERE kind = ?)", (RULE,))
         rows = execute("SELECT rule, started, text FROM triggers JOIN definitions ON kind = ? AND name = rule", (RULE,)).fetchall()
-        edits = [Edit(ref, None, after, said=started(text)) for rule, flag, text in rows for ref, after in (entry(rule, flag),)]
-        edits += [Edit(owning.entry(ref), None, owner) for ref, owner in self._owners()]
+        edits = [Edit(ref, None, after, said=started(text), found=True) for rule, flag, text in rows for ref, after in (entry(rule, flag),)]
+        edits += [Edit(owning.entry(ref), None, owner, found=True) for ref, owner in self._owners()]
         if not edits:
             return
         origin = Origin("upgrade", summary="starts and stops of rules, and owners, before they were a part of the history")

@@ -65,6 +65,8 @@ class Applier:
         for ref in (*run.draft.stranded, *(item.ref for item in run.removals)):
             if self._committed.get(ref) is None:
                 self.broken.pop(ref, None)
+            elif ref in run.draft.items and ref.kind == RULE:
+                self.broken[ref] = True  # its old version ends, and the new one cannot run
             else:
                 self.broken.setdefault(ref, False)
         refused = len(run.failures)

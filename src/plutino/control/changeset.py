@@ -102,7 +102,8 @@ class Changeset:
     def _fields(self, change: Change) -> Iterator[dict[str, Any]]:
         old, shown_old = self._content(change.before)
         new, shown_new = self._content(change.after)
-        if change.ref.kind == RULE and isinstance(old, dict) and isinstance(new, dict) and (FIELD in old) != (FIELD in new):
+        whole = change.before is not None and change.before.ref.kind == RULE
+        if whole and isinstance(old, dict) and isinstance(new, dict) and (FIELD in old) != (FIELD in new):
             # A rule that does not say it is started: as good as saying so.
             old, shown_old, new, shown_new = ({FIELD: True, **content} for content in (old, shown_old, new, shown_new))
         yield from _differences(old, new, shown_old, shown_new, ())

@@ -66,13 +66,14 @@ class Item:
 class Draft:
     """A checked set of changes.
 
-    ``whole``: what nobody can use is a fault, although nothing uses it.
+    ``whole``: what nobody can use is a fault, although nothing uses it; ``restore``: what does not check comes back nevertheless.
     ``items``: what was asked for and passed; ``followers``: objects that stay as they are, but whose inputs change; ``stranded``: those
-    of them that do not check any more; ``failures``: what was refused.
+    of them, or of what is restored, that do not check; ``failures``: what was refused.
     """
 
     forced: bool
     whole: bool = False
+    restore: bool = False
     items: dict[Ref, Item] = field(default_factory=dict)
     followers: list[Item] = field(default_factory=list)
     stranded: dict[Ref, Failure] = field(default_factory=dict)
@@ -80,7 +81,8 @@ class Draft:
 
     def active(self) -> list[Item]:
         """What the engine must hear of, deletions aside."""
-        return [item for item in self.items.values() if item.after is not None and (item.changed or self.forced)] + self.followers
+        changed = (item for item in self.items.values() if item.after is not None and (item.changed or self.forced))
+        return [item for item in changed if item.ref not in self.stranded] + self.followers
 
     def deletions(self) -> list[Item]:
         """What goes away."""
@@ -105,18 +107,20 @@ class Checker:
         settle: bool = False,
         triggering: Triggering = by_text,
         whole: bool = False,
+        restore: bool = False,
         staged: Found | None = None,
         progress: Progress | None = None,
     ) -> Draft:
         """The draft of a set of texts (None deletes).
 
         ``staged`` has the definitions of texts that needed more than parsing.
-        ``triggering`` says which triggers are stored with them. ``whole``: what nobody can
-        use is refused too, though nothing uses it.
+        ``triggering`` says which triggers are stored with them.
+        ``whole``: what nobody can use is refused, too, though nothing uses it.
+        ``restore``: it was so before, so nothing is refused that can be read; what does not check is stranded.
         ``settle``: take out what is refused and check again what uses it, so that the rest can go on; without it the draft is only good
         for reporting when there are failures. ``broken`` names objects that did not check before either.
         """
-        draft = Draft(mode in _FORCED, whole)
+        draft = Draft(mode in _FORCED, whole, restore)
         progress = progress or Progress()
         progress.enter(Phase.CHECK, len(texts))
         pacer = Pacer(progress)
@@ -237,7 +241,9 @@ class Checker:
                     found = (list(self._unusable(item, env)) if draft.whole else []) or self._bereft(item, env, gone)
                 except PlutinoError as error:
                     found = self._all_faults(item, error, env) if draft.whole else [self.failure(item.ref, error, item.after, env)]
-                if found:
+                if found and draft.restore and item.after is not None:
+                    draft.stranded[item.ref] = found[0]
+                elif found:
                     draft.failures += found
                     refused.append(item.ref)
             if pacer.due():
@@ -319,7 +325,7 @@ class Checker:
             except PlutinoError as error:
                 failure = self.failure(ref, error, definition, env)
                 draft.stranded[ref] = failure
-                if mode in _STRICT and ref not in broken:
+                if mode in _STRICT and ref not in broken and not draft.restore:
                     draft.failures.append(failure)
             if pacer.due():
                 await pacer.rest()

@@ -17,7 +17,7 @@ from plutino.control.documents import V1, Format
 from plutino.control.door import ABORT, Door
 from plutino.control.environment import Desired
 from plutino.control.exporter import OPEN, Exporter
-from plutino.control.history import History
+from plutino.control.history import History, owner_change
 from plutino.control.importer import BY_KIND, Importer, ImportOptions
 from plutino.control.progress import Progress
 from plutino.control.report import ImportStatus, config_response, stored_status
@@ -275,24 +275,33 @@ class Controller:
     ) -> ImportResult:
         """Bring the state back to that of an earlier revision, through the same door as everything else.
 
-        ``keep_triggers``: rules stay started or stopped as they are. NotFoundError when the revision is not kept.
+        ``keep_triggers``: rules stay started or stopped as they are. What does not check comes back as well, as it was so then; the
+        result tells it among its ``troubles``. NotFoundError when the revision is not kept.
         """
-        base = self.revision
         await self._door.expect(base_revision)
         then = await self.history.state_at(revision, triggers=not keep_triggers)
+
+        owned: list[Change] = []
+
+        async def renew() -> None:
+            then.become(await self.history.state_at(revision, triggers=not keep_triggers))
+            staying = (ref for ref in then.owners if ref not in then.texts)
+            owned[:] = [owner_change(ref, self._catalog.owners.get(ref, ""), then.owners[ref]) for ref in staying]
+
         triggering = as_then(then.triggers)
         run = await self._door.pass_through(
             then.texts,
             Mode.FULL,
             origin,
-            base_revision=base,
+            base_revision=base_revision,
             dry_run=dry_run,
             triggering=triggering,
             blobs=then.blobs,
             owners=then.owners,
+            renew=renew,
         )
-        faults = tuple(failure.fault() for failure in run.failures)
-        changeset = self.changeset(run.changes(True), base)
+        faults = tuple(failure.fault() for failure in (*run.draft.stranded.values(), *run.failures))
+        changeset = self.changeset((*run.changes(True), *(change for change in owned if change.verb != "unchanged")), self.revision)
         return ImportResult(self.revision, changeset, (), (), tuple(run.failures), troubles=faults, effects=run.effects)
 
     async def verify(self, expected: tuple[int, str] | None = None) -> Audit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -112,18 +112,31 @@ class Door:
         triggering: Triggering = by_text,
         blobs: Mapping[Ref, Blobs] | None = None,
         owners: Mapping[Ref, str] | None = None,
+        renew: Callable[[], Awaitable[None]] | None = None,
     ) -> Run:
-        """Stage, check and carry out changes of texts (see ``Controller.apply``) and of ``owners``."""
+        """Stage, check and carry out changes of texts (see ``Controller.apply``) and of ``owners``.
+
+        ``renew`` is for an earlier state that comes back: called when nobody else changes anything any more, to bring what was given
+        up to date. Nothing of it is refused that can be read: what does not check, as it did not check then, is stranded.
+        """
         go_on, progress = goes_on(on_error), Progress()
-        async with self.staging(blobs or {}) as staging:
+        async with self.staging({} if blobs is None else blobs) as staging:
             # Before the turn comes, as downloads may take their time; what changed meanwhile is staged after it.
             await staging.stage(changes, mode)
             async with self.lock:
                 await self.expect(base_revision)
+                if renew is not None:
+                    await renew()
                 with collector_at_rest(len(changes)):
                     staged = await staging.stage(changes, mode)
                     draft = await self.checker.check(
-                        changes, mode, broken=self.applier.broken, settle=go_on, triggering=triggering, staged=staged
+                        changes,
+                        mode,
+                        broken=self.applier.broken,
+                        settle=go_on,
+                        triggering=triggering,
+                        restore=renew is not None,
+                        staged=staged,
                     )
                     run = Run(draft, list(draft.failures), owners=dict(owners or {}))
                     if run.failures and not go_on:
@@ -150,7 +163,11 @@ def _listed(names: list[str]) -> str:
 
 
 def _told(change: Mapping[str, Any]) -> str:
-    done = change["action"] if "triggered" not in change else "started" if change["triggered"] else "stopped"
+    done = change["action"]
+    if "triggered" in change:
+        done = "started" if change["triggered"] else "stopped"
+    elif "owner" in change:
+        done = f"given to {change['owner'] or 'nobody'}"
     return f"{change['kind']} {change['name']} {done}"
 
 

@@ -42,6 +42,13 @@ class State(Struct, frozen=True):
     triggers: dict[str, bool | None]
     owners: dict[Ref, str]
 
+    def become(self, other: State) -> None:
+        """Take over what another one says."""
+        for name in self.__struct_fields__:
+            mine: dict[Any, Any] = getattr(self, name)
+            mine.clear()
+            mine.update(getattr(other, name))
+
 
 class _Span:
     """What was kept at the two ends of a span of revisions: objects, triggers of rules and owners that changed in between."""
@@ -59,11 +66,11 @@ class _Span:
         for edit in edits:
             ref = edit.ref
             if ref.kind == TRIGGER:
-                before, _ = self.triggers.get(ref.name, (flag_of(edit.before), None))
+                before, _ = self.triggers.get(ref.name, (flag_of(edit.after if edit.found else edit.before), None))
                 self.triggers[ref.name] = before, flag_of(edit.after)
                 self._said[ref.name] = edit.said
             elif ref.kind == OWNER:
-                owner, _ = self.owners.get(owned(ref), (edit.before, None))
+                owner, _ = self.owners.get(owned(ref), (edit.after if edit.found else edit.before, None))
                 self.owners[owned(ref)] = owner, edit.after
             else:
                 first = None if edit.before is None else Kept(edit.before, edit.before_blobs)
@@ -85,8 +92,12 @@ class _Span:
         first: dict[str, Any] = {}
         last: dict[str, Any] = {}
         if ref.kind == RULE and ref.name in self.triggers:
-            said = self._said[ref.name] is not False
-            first[FIELD], last[FIELD] = (said if flag is None else flag for flag in self.triggers[ref.name])
+            flags, said = self.triggers[ref.name], self._said[ref.name] is not False
+            # Where somebody has only said what held already, that is what is new.
+            silent = None if said in flags else said
+            for shown, flag in zip((first, last), flags, strict=True):
+                if (told := silent if flag is None else flag) is not None:
+                    shown[FIELD] = told
         for shown, owner in zip((first, last), self.owners.get(ref, ()), strict=False):
             if owner is not None:
                 shown[OWNER] = owner
@@ -126,15 +137,18 @@ class History:
         found = State({}, {}, {}, {})
         found.owners.update({ref: before or "" for ref, (before, _) in span.owners.items()})
         for ref, (before, _) in span.objects.items():
+            # What is in memory only is no part of any state.
+            now = (None, ()) if self._catalog.is_temporary(ref) else (current.get(ref), beside.get(ref, ()))
             then = (None, ()) if before is None else (before.text, before.blobs)
-            if then != (current.get(ref), beside.get(ref, ())):
+            if then != now:
                 found.texts[ref], found.blobs[ref] = then
         if triggers:
             for rule, (flag, _) in span.triggers.items():
                 ref = Ref(RULE, rule)
                 if flag != flags.get(rule) and ref in current:
                     found.texts.setdefault(ref, current[ref])
-            found.triggers.update({ref.name: flags.get(ref.name) for ref in found.texts if ref.kind == RULE})
+            stored = (ref for ref in found.texts if ref.kind == RULE)
+            found.triggers.update({ref.name: None if self._catalog.is_temporary(ref) else flags.get(ref.name) for ref in stored})
             found.triggers.update({rule: flag for rule, (flag, _) in span.triggers.items()})
         return found
 
@@ -151,7 +165,10 @@ class History:
         before, after = span.objects.get(ref, (Kept(""), Kept("")))
         action = "created" if before is None else "deleted" if after is None else "updated"
         shown = {"section": spec.section if spec is not None else ref.kind, "kind": ref.kind, "name": ref.name, "action": action}
-        return shown if ref in span.objects else {**shown, **span.beside(ref)[1]}
+        if ref in span.objects:
+            return shown
+        owner = {OWNER: span.owners[ref][1] or ""} if ref in span.owners else {}
+        return {**shown, **span.beside(ref)[1], **owner}
 
     async def _span(self, low: int, high: int) -> _Span:
         """What changed after ``low`` up to ``high``."""
@@ -179,8 +196,7 @@ class History:
         if ref in span.objects:
             before, after = span.ends(ref)
             return Change(ref, self._definition(ref, before), self._definition(ref, after))
-        first, last = (Definition(Ref("", ref.name), repr(content), content) for content in span.beside(ref))
-        return Change(ref, first, last)
+        return _beside_change(ref, *span.beside(ref))
 
     def _definition(self, ref: Ref, kept: Kept | None) -> Definition | None:
         """The definition of a kept text; its content is None when the text does not parse (any more)."""
@@ -220,6 +236,16 @@ def entry_to_wire(revision: Revision) -> dict[str, Any]:
 def replace_changes(shown: Changeset, changes: Changeset) -> Changeset:
     """The changes of one with the revision of the other."""
     return Changeset(tuple(reversed(changes.changes)), shown.revision, shown.secrets, shown.sections)
+
+
+def owner_change(ref: Ref, before: str, after: str) -> Change:
+    """The change of an object that only gets another owner; empty is nobody."""
+    return _beside_change(ref, *({OWNER: owner} if owner else {} for owner in (before, after)))
+
+
+def _beside_change(ref: Ref, before: dict[str, Any], after: dict[str, Any]) -> Change:
+    first, last = (Definition(Ref("", ref.name), repr(content), content) for content in (before, after))
+    return Change(ref, first, last)
 
 
 def _with_trigger(kept: Kept | None, flag: bool | None) -> Kept | None:

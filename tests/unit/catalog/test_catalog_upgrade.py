@@ -127,7 +127,7 @@ async def test_triggers_of_earlier_layouts_become_a_revision(tmp_path: Path, lay
         assert (catalog.revision, dict(catalog.triggers)) == (LAST + 1, {"b": False})
         newest, *_ = await catalog.revisions()
         assert newest.origin.source == "upgrade"
-        assert (await catalog.read_revision(LAST + 1)).edits == (Edit(Ref("trigger", "b"), None, "false", said=True),)
+        assert (await catalog.read_revision(LAST + 1)).edits == (Edit(Ref("trigger", "b"), None, "false", said=True, found=True),)
         await catalog.close()
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from plutino.catalog import TaskRecord
 from plutino.control import V1, Progress, finish_message
-from plutino.errors import BusyError, CancellationError, PlutinoError
+from plutino.errors import BusyError, CancellationError, NotFoundError, PlutinoError
 from plutino.model import Ref
 from plutino.spi import Mode
 from unit.control.fakes import ORIGIN, Bench, bench, document, dumps
@@ -75,6 +75,29 @@ async def test_cancelled_while_it_is_applied(at: Bench, name: str) -> None:
     assert (at.texts(), dict(at.catalog.triggers)) == (before[0], before[3])
     result = await at.control.import_document(AFTER, partial=False, origin=ORIGIN)
     assert (result.faults, at.host.rules["changed"], at.host.rules["new"]) == ((), "running", "running")
+
+
+async def test_stops_meanwhile_are_not_taken_back(at: Bench) -> None:
+    """What was stopped before the commit comes back stopped, also a rule that the import deletes; one that is gone cannot be stopped."""
+    progress, original = Progress(), at.catalog.commit
+    await at.write(gone2={"v": 1})
+
+    async def commit(*args: Any, **given: Any) -> int:
+        at.catalog.commit = original  # type: ignore[method-assign]
+        await at.control.trigger(["gone", "changed"], False, origin=ORIGIN)
+        made = asyncio.ensure_future(original(*args, **given))
+        await asyncio.sleep(0)
+        with pytest.raises(NotFoundError):
+            await at.control.trigger(["gone2"], False, origin=ORIGIN)
+        return await made
+
+    at.catalog.commit = commit  # type: ignore[method-assign]
+    cancel_at(at, progress, "activate", "new")
+    with pytest.raises(CancellationError):
+        await at.control.import_document(AFTER, partial=False, origin=ORIGIN, progress=progress)
+    assert dict(at.catalog.triggers) == {"stopped": False, "gone": False, "changed": False}
+    assert at.host.rules["gone2"] == "running"
+    assert (await at.catalog.verify()).valid
 
 
 async def test_what_was_not_reached_is_not_touched(at: Bench) -> None:

@@ -380,6 +380,51 @@ async def test_a_stop_during_an_import_counts(at: Bench) -> None:
     assert (at.host.rules["r"], at.control.triggered("r")) == ("stopped", False)
 
 
+async def test_a_stop_counts_although_a_start_still_waits(at: Bench) -> None:
+    """A start that has to wait for a change finds that it is not wanted any more, before it begins and after."""
+    await at.write(r={"v": 1})
+    started: list[str] = []
+
+    async def resume() -> bool:
+        started.append("r")
+        await at.host.start("r")
+        if len(started) == 1:
+            await at.control.trigger(["r"], False, origin=ORIGIN)
+        return True
+
+    async with at.control._door.lock:
+        await at.control.trigger(["r"], True, origin=ORIGIN)
+        waiting = asyncio.ensure_future(at.control.reactivate(R, resume))
+        await asyncio.sleep(0)
+        await at.control.trigger(["r"], False, origin=ORIGIN)
+        await at.host.stop("r")
+    await waiting
+    assert (started, at.host.rules["r"]) == ([], "stopped")
+    await at.control.trigger(["r"], True, origin=ORIGIN)
+    await at.control.reactivate(R, resume)
+    assert (started, at.host.rules["r"]) == (["r"], "stopped")
+
+
+async def test_the_end_of_a_rule_is_not_that_of_its_successor(at: Bench) -> None:
+    """A rule that has ended by itself is stopped from then on, unless something else was asked for meanwhile."""
+    await at.write(r={"v": 1})
+    at.host.rules["r"] = "stopped"
+    async with at.control._door.lock:
+        ended = asyncio.ensure_future(at.control.end("r", origin=Origin("rule")))
+        await asyncio.sleep(0)
+        await at.control.trigger(["r"], True, origin=ORIGIN)
+    await ended
+    assert at.control.triggered("r") is True
+    changed = asyncio.ensure_future(at.write(r={"v": 2}))
+    await asyncio.sleep(0)
+    await at.control.end("r", origin=Origin("rule"))
+    await changed
+    assert (at.host.rules["r"], at.control.triggered("r")) == ("running", None)
+    at.host.rules["r"] = "stopped"
+    await at.control.end("r", origin=Origin("rule"))
+    assert at.control.triggered("r") is False
+
+
 async def test_a_cancelled_change_is_made_or_not(at: Bench) -> None:
     """When the caller is cancelled after the commit has begun, the engine still follows; the door is free afterwards."""
     task = asyncio.ensure_future(at.control.apply({R: "{}", Q: "{}"}, mode=Mode.PARTIAL, origin=ORIGIN))

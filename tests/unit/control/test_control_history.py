@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from plutino.control import V1, entry_to_wire
 from plutino.errors import NotFoundError, RevisionConflictError
 from plutino.model import Ref
 from plutino.spi import Origin
+from unit.catalog.test_catalog_upgrade import old_file
 from unit.control.fakes import ORIGIN, Bench, bench, document
 
 R, S = Ref("rule", "r"), Ref("stream", "s")
@@ -149,6 +152,78 @@ async def test_a_rollback_can_leave_rules_started_and_stopped(at: Bench) -> None
     await at.write(r={"v": 7})
     await at.control.rollback(at.control.revision - 1, origin=ORIGIN, keep_triggers=True)
     assert (at.host.rules["r"], at.catalog.triggers["r"]) == ("running", True)
+
+
+async def test_a_rollback_brings_back_what_did_not_check_either(at: Bench) -> None:
+    """A rule whose stream was deleted is a state as well; the result says that it does not run, and a good state follows on it."""
+    await at.write(r={"uses": ["stream:s"]})
+    await at.control.delete(S, origin=ORIGIN)
+    broken = at.control.revision, await at.control.export(V1)
+    await at.control.delete(R, origin=ORIGIN)
+    shown = await at.control.rollback(broken[0], origin=ORIGIN, dry_run=True)
+    made = await at.control.rollback(broken[0], origin=ORIGIN)
+    assert [fault.path for fault in made.troubles] == [fault.path for fault in shown.troubles] == ["rules.r"]
+    assert (await at.control.export(V1), at.host.rules["r"]) == (broken[1], "stopped by error")
+    await at.reopen()
+    assert at.host.rules["r"] == "stopped by error"
+    await at.control.rollback(broken[0] - 1, origin=ORIGIN)
+    assert at.host.rules["r"] == "running"
+    again = await at.control.rollback(broken[0], origin=ORIGIN)
+    # As after the deletion itself: what ran goes on.
+    assert (at.host.rules["r"], [fault.path for fault in again.troubles]) == ("running", ["rules.r"])
+
+
+async def test_a_rollback_does_not_mind_starts_and_stops(at: Bench) -> None:
+    """They come in between without being changes of what comes back; who names a base is told."""
+    original = at.control.history.state_at
+    calls = []
+
+    async def state_at(*args: Any, **given: Any) -> Any:
+        calls.append(args)
+        found = await original(*args, **given)
+        if len(calls) == 1:
+            await at.control.trigger(["r"], False, origin=ORIGIN)
+        return found
+
+    at.control.history.state_at = state_at  # type: ignore[method-assign]
+    made = await at.control.rollback(2, origin=ORIGIN)
+    assert (made.revision, at.texts()["rule:r"], at.host.rules["r"]) == (7, '{"v":1}', "running")
+    calls.clear()
+    with pytest.raises(RevisionConflictError, match="rule r stopped"):
+        await at.control.rollback(5, origin=ORIGIN, base_revision=7)
+
+
+async def test_a_rollback_past_an_upgrade_leaves_what_the_history_did_not_know(tmp_path: Path) -> None:
+    """Rules that were stopped, and owners, when starts, stops and owners were no part of the history yet stay as they are."""
+    old_file(tmp_path, 5)
+    with closing(sqlite3.connect(tmp_path / "catalog.db")) as connection:
+        connection.execute("INSERT INTO owners VALUES ('rule', 'b', 'plant')")
+        connection.commit()
+    at = await bench(tmp_path)
+    assert (at.control.revision, at.host.rules["b"]) == (7, "stopped")
+    await at.control.trigger(["b"], True, origin=ORIGIN)
+    await at.control.rollback(6, origin=ORIGIN)
+    assert (at.host.rules["b"], at.control.owners()) == ("stopped", {"plant": ["rules.b"]})
+    assert not (await at.control.history.between(6, 7))
+    await at.close()
+
+
+async def test_temporary_rules_are_no_part_of_a_state(at: Bench) -> None:
+    """A rollback leaves them alone where no stored one comes back."""
+    await at.control.delete(R, origin=ORIGIN)
+    await at.write(r={"temp": True})
+    await at.control.rollback(1, origin=ORIGIN)
+    assert at.host.rules == {"r": "running"}
+    await at.control.rollback(2, origin=ORIGIN)
+    assert (at.texts()["rule:r"], at.catalog.is_temporary(R)) == ('{"v":1}', False)
+
+
+async def test_what_held_already_is_shown_as_said(at: Bench) -> None:
+    """The first start of a rule that runs is kept with it, and so it is a revision; the second is none."""
+    await at.control.trigger(["r"], True, origin=ORIGIN)
+    await at.control.trigger(["r"], True, origin=ORIGIN)
+    (change,) = (await at.control.history.entry(6))[1].to_wire()["changes"]
+    assert (at.control.revision, change["fields"]) == (6, [{"path": "triggered", "new": True}])
 
 
 async def test_an_outdated_change_is_told_what_happened_meanwhile(at: Bench) -> None:

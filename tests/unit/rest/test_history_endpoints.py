@@ -172,7 +172,12 @@ async def test_owners_are_a_part_of_the_history(api: Api) -> None:
     (change, *_) = (await api.ask("GET", "/data/revisions/2")).json["changes"]
     assert (change["action"], change["fields"]) == ("updated", [{"path": "owner", "new": "plant"}])
     assert (await api.ask("GET", "/data/audit")).json["valid"]
-    assert (await api.ask("POST", "/data/rollback", {"revision": 1})).json["revision"] == 3
+    base = {"if-match": "1", **ASKED}
+    assert "rule r given to plant" in (await api.ask("POST", "/data/import", rule, base)).json["message"]
+    for query, revision in (("?dryRun=1", 2), ("", 3)):
+        back = (await api.ask("POST", f"/data/rollback{query}", {"revision": 1})).json
+        assert back["revision"] == revision
+        assert [c["fields"] for c in back["changes"] if c["name"] == "r"] == [[{"path": "owner", "old": "plant"}]]
     assert (await api.ask("GET", "/data/owners")).json == {}
     pruned = await api.ask("POST", "/data/import?partial=1&owner=plant&prune=1&allowEmpty=1", {"content": "{}"})
     assert (pruned.status, (await api.ask("GET", "/rules/r")).status) == (200, 200)
