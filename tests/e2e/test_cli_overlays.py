@@ -53,7 +53,7 @@ def test_faults_name_file_line_and_column(tmp_path: Path) -> None:
     assert "parameters.site (base.yaml:2:5): parameter site (Name of the plant): no value" in missing
     (tmp_path / "wrong.yaml").write_text("rules:\n    hot:\n        sql: SELECT nosuch(t) FROM boiler\n")
     wrong = plutino("validate", "base.yaml", "wrong.yaml", "--set", "site=x", folder=tmp_path, code=1).stderr
-    assert "rules.hot (base.yaml:7:5): Invalid rule json" in wrong
+    assert "rules.hot.sql (wrong.yaml:3:14): Invalid rule json" in wrong
 
 
 def test_apply_tells_places_in_the_files_that_were_put_together(server: Server, tmp_path: Path) -> None:
@@ -64,9 +64,9 @@ def test_apply_tells_places_in_the_files_that_were_put_together(server: Server, 
     (tmp_path / "site" / "rules" / "hot.yaml").write_text("sql: SELECT tt FROM boiler\nactions: [{nop: {}}]\n")
     (tmp_path / "over.yaml").write_text("rules:\n    hot: {tags: [a]}\n")
     refused = plutino("apply", "site", "over.yaml", "--owner", "o", server=server, folder=tmp_path, code=1).stderr
-    assert "rules.hot (site/rules/hot.yaml:1:1): unknown field tt" in refused
+    assert "rules.hot.sql (site/rules/hot.yaml:1:1): unknown field tt" in refused
     alone = plutino("apply", "site", "--owner", "o", server=server, folder=tmp_path, code=1).stderr
-    assert "rules.hot (site/rules/hot.yaml:1:1): unknown field tt" in alone
+    assert "rules.hot.sql (site/rules/hot.yaml:1:1): unknown field tt" in alone
 
 
 def test_rules_that_fail_at_once_are_told(server: Server, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_faults_of_a_folder_name_its_files(server: Server, tmp_path: Path) -> No
     for command in (("validate", "site"), ("import", "site"), ("diff", "site")):
         lines = plutino(*command, server=server, folder=tmp_path, code=1).stderr.splitlines()
         assert lines[0] == "error: refused, nothing was changed: 1 fault"
-        assert lines[1].startswith("  rules.r (site/rules/r.yaml:2:1): fail to get stream none")
+        assert lines[1].startswith("  rules.r.sql (site/rules/r.yaml:2:1): fail to get stream none")
 
 
 def test_selected_rules_in_other_formats(server: Server, tmp_path: Path) -> None:
@@ -126,11 +126,11 @@ def test_every_fault_is_told_and_nothing_changes(server: Server) -> None:
     result = plutino("import", "-", server=server, stdin=bad, code=1)
     lines = result.stderr.splitlines()
     assert lines[0] == "error: refused, nothing was changed: 2 faults"
-    assert [line.split(" ")[2] for line in lines[1:]] == ["rules.one", "rules.two"]
+    assert [line.split(" ")[2] for line in lines[1:]] == ["rules.one.sql", "rules.two"]
     assert all("of the document): " in line for line in lines[1:])
     assert [rule["id"] for rule in server.request("GET", "/rules").json()] == ["r"]
     faults = json.loads(plutino("import", "-", "--json", server=server, stdin=bad, code=1).stderr)["faults"]
-    assert [fault["path"] for fault in faults] == ["rules.one", "rules.two"]
+    assert [fault["path"] for fault in faults] == ["rules.one.sql", "rules.two"]
 
 
 def test_a_text_that_is_no_document(server: Server) -> None:

@@ -105,7 +105,7 @@ def test_v2_answers(server: Server) -> None:
     assert refused.status_code == 400
     lines = refused.json()["message"].splitlines()
     assert lines[0] == 'import failed: replace stream s failed, err:found "EOF", expected lparen after stream name.'
-    assert {(f["path"], f["line"]) for f in refused.json()["faults"]} == {("streams.s", 2), ("streams.t", 3), ("rules.r", 5)}
+    assert {(f["path"], f["line"]) for f in refused.json()["faults"]} == {("streams.s", 2), ("streams.t", 3), ("rules.r.sql", 5)}
     assert server.request("GET", "/streams").json() == ["s"]
     assert server.request("POST", "/v2/data/import?partial=0", json={"content": "rules: {}"}).text == "success"
     assert server.request("GET", "/streams").json() == []

@@ -63,7 +63,7 @@ def test_w6_rules_that_cannot_run_are_refused(server: Server) -> None:
     for path in ("/data/import", "/data/import?partial=1", "/ruleset/import"):
         answer = load(server, path=path, **bad)
         assert answer.status_code == 400, path
-        assert [fault["path"] for fault in answer.json()["faults"]] == ["rules.r"]
+        assert [fault["path"] for fault in answer.json()["faults"]] == ["rules.r.sql"]
     assert exported(server) == {}
 
 

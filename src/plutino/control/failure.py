@@ -26,6 +26,11 @@ class Failure:
     further: bool = False
 
     @property
+    def object_path(self) -> str:
+        """``rules.r1``, ``sourceConfig.mqtt.key1``."""
+        return ".".join(part for part in (self.section, self.entry, self.key) if part)
+
+    @property
     def path(self) -> str:
         """``rules.r1``, ``sourceConfig.mqtt.key1.qos``."""
         return ".".join(part for part in (self.section, self.entry, self.key, *self.inner) if part)

@@ -50,7 +50,7 @@ class Run:
         """``created 2, updated 1, deleted 0, refused 0`` for the history."""
         created = sum(item.stored is None for item in self.steps)
         updated = sum(item.stored is not None and item.changed for item in self.steps)
-        refused = len({failure.path for failure in self.failures})
+        refused = len({failure.object_path for failure in self.failures})
         return f"created {created}, updated {updated}, deleted {len(self.removals)}, refused {refused}"
 
 

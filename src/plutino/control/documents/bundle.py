@@ -74,7 +74,7 @@ def write(objects: Sequence[ObjectText], blob: Callable[[str], bytes]) -> Steps[
 
 def refusal(failures: Sequence[Failure]) -> str:
     """Each refused object with its reason, one a line."""
-    return "\n".join(f"{failure.path}: {failure.wire_text}" for failure in failures)
+    return "\n".join(f"{failure.object_path}: {failure.wire_text}" for failure in failures if not failure.further)
 
 
 FORMAT: Format[bytes] = Format("bundle", read, write, refusal, carries_bytes=True)
