@@ -20,7 +20,7 @@ from plutino.model import Blobs, Definition, Ref
 from plutino.spi import Change, Environment, Mode, ResourceSpec
 from plutino.spi.discretion import declared_secrets, make_discreet
 from plutino.spi.limits import check_depth
-from plutino.spi.linting import FAULTS, Lintable, Thorough
+from plutino.spi.linting import FAULTS, Lintable, Thorough, same_fault
 
 _FORCED = (Mode.CREATE, Mode.UPDATE)
 """Single requests: checked and activated also when nothing changed (a version is refused, a failed rule is tried again)."""
@@ -129,16 +129,30 @@ class Checker:
         env = Desired(self._committed, reading.wanted, reading.after, reading.triggered)
         refused = await self._check_all(draft, _told(texts, reading, progress), env, mode, pacer)
         refused += [failure.ref for failure in draft.failures if failure.ref is not None and failure.ref not in draft.items]
-        while settle and (refused := [*refused, *self._needed(draft)]):
+        while settle or not draft.failures:
+            if settle:
+                await self._settle(draft, reading, env, mode, pacer, refused)
+            fallen = await self._follow(draft, env, mode, broken, pacer)
+            refused = self._held_back(draft, fallen) if settle else []
+            if not refused:
+                draft.failures += fallen
+                break
+            draft.followers.clear()
+            draft.stranded.clear()
+        return draft
+
+    async def _settle(self, draft: Draft, reading: _Reading, env: Desired, mode: Mode, pacer: Pacer, refused: list[Ref]) -> None:
+        """Take out what is refused, and what cannot be without it, until the rest goes together."""
+        while refused := [*refused, *self._needed(draft)]:
+            # What stays keeps its name.
+            claimed = any(reading.wanted.get(ref, "") is None for ref in refused)
             for ref in refused:
                 draft.items.pop(ref, None)
                 reading.wanted.pop(ref, None)
             env.forget_names()
             gone = {failure.ref for failure in draft.failures if failure.ref is not None}
-            refused = await self._check_all(draft, self._users(draft, refused), env, mode, pacer, gone)
-        if settle or not draft.failures:
-            await self._follow(draft, env, mode, broken, pacer)
-        return draft
+            again = list(draft.items.values()) if claimed else self._users(draft, refused)
+            refused = await self._check_all(draft, again, env, mode, pacer, gone)
 
     def recheck(self, ref: Ref, definition: Definition, env: Environment) -> Item:
         """An object that does not change by itself, against ``env``; raises what its check raises.
@@ -269,13 +283,12 @@ class Checker:
         first = self.failure(item.ref, error, item.after, env)
         if item.after is None or item.after.content is None:
             return [first]
-        if not isinstance(item.spec, Thorough):
-            return [first, *(replace(failure, further=True) for failure in self._unusable(item, env))]
-        found = [
-            replace(self.failure(item.ref, each, item.after, env), inner=path, further=True)
-            for path, each in item.spec.faults(item.after, env)
-        ]
-        same = next((failure for failure in found if failure.error.message in error.message), None)
+        if isinstance(item.spec, Thorough):
+            parts = item.spec.faults(item.after, env)
+            found = [replace(self.failure(item.ref, each, item.after, env), inner=path, further=True) for path, each in parts]
+        else:
+            found = [replace(failure, further=True) for failure in self._unusable(item, env)]
+        same = next((failure for failure in found if same_fault(failure.error, error)), None)
         return [first if same is None else replace(first, inner=same.inner), *(failure for failure in found if failure is not same)]
 
     def _bereft(self, item: Item, env: Environment, gone: Collection[Ref]) -> list[Failure]:
@@ -284,6 +297,23 @@ class Checker:
             return []
         missed = [ref for ref in item.uses if ref in gone and env.get(ref) is None]
         return [self.failure(item.ref, ConflictError(f"{ref} is refused, and {item.ref} needs it"), item.after, env) for ref in missed[:1]]
+
+    def _held_back(self, draft: Draft, fallen: list[Failure]) -> list[Ref]:
+        """Changes of what objects use that stay as they are and do not go with them: these changes are refused."""
+        causes: dict[Ref, Failure] = {}
+        for failure in fallen:
+            waiting = [] if failure.ref is None else [failure.ref]
+            while waiting:
+                for used in self._graph.uses(waiting.pop()):
+                    item = draft.items.get(used)
+                    if item is not None and item.changed and used not in causes:
+                        causes[used] = failure
+                    elif item is None or not item.changed:
+                        waiting.append(used)
+        for ref, failure in causes.items():
+            text = f"{ref} is kept as it is: {failure.ref} stays, and does not go with the change ({failure.error.message})"
+            draft.failures.append(self.failure(ref, ConflictError(text)))
+        return list(causes)
 
     def _needed(self, draft: Draft) -> list[Ref]:
         """Deletions of what objects use that were refused, and so stay as they were: these are refused, too."""
@@ -308,7 +338,9 @@ class Checker:
             graph.put(ref, item.uses)
         return [draft.items.get(ref) for ref in dict.fromkeys([*graph.users(refused), *self._graph.users(refused)])]
 
-    async def _follow(self, draft: Draft, env: Desired, mode: Mode, broken: Collection[Ref], pacer: Pacer) -> None:
+    async def _follow(self, draft: Draft, env: Desired, mode: Mode, broken: Collection[Ref], pacer: Pacer) -> list[Failure]:
+        """What stays as it is, but uses what changes; gives the faults of a document in that."""
+        fallen: list[Failure] = []
         for ref in self._graph.users([ref for ref, item in draft.items.items() if item.changed]):
             item = draft.items.get(ref)
             if item is not None and (item.changed or draft.forced):
@@ -321,14 +353,15 @@ class Checker:
                 draft.followers.append(follower)
                 if draft.whole and ref not in broken:
                     known = {failure.path for failure in self._unusable(follower, self._committed)}
-                    draft.failures += [failure for failure in self._unusable(follower, env) if failure.path not in known]
+                    fallen += [failure for failure in self._unusable(follower, env) if failure.path not in known]
             except PlutinoError as error:
                 failure = self.failure(ref, error, definition, env)
                 draft.stranded[ref] = failure
                 if mode in _STRICT and ref not in broken and not draft.restore:
-                    draft.failures.append(failure)
+                    fallen.append(failure)
             if pacer.due():
                 await pacer.rest()
+        return fallen
 
 
 class _Reading:

@@ -68,4 +68,5 @@ def refusal(failures: list[Failure]) -> PlutinoError:
     faults = tuple(failure.fault() for failure in failures)
     shown = "; ".join(f"{fault.path}: {fault.text}" for fault in faults[:5])
     more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
-    return DocumentError(f"{len(faults)} objects are refused: {shown}{more}", faults)
+    objects = len({failure.object_path for failure in failures})
+    return DocumentError(f"{objects} objects are refused: {shown}{more}", faults)

@@ -119,11 +119,13 @@ class ConfigurationKind:
             return
         engine: tuple[type[Struct], ...] = (SinkOptions,) if self.role is SINK else (FeedOptions, TableOptions)
         connection = (spec.connection.options,) if spec is not None and spec.connection is not None else ()
-        models, engine = (*_models(spec, self.role), *connection), (*engine, *format_models(env.registry))
+        models, engine = _models(spec, self.role), (*engine, *format_models(env.registry))
         properties = definition.content or {}
-        yield from property_advice(connector, (*models, *engine), _properties(definition.text), (), others=_OTHERS, codes=codes)
+        yield from property_advice(
+            connector, (*models, *connection, *engine), _properties(definition.text), (), others=_OTHERS, codes=codes
+        )
+        yield from value_advice(models, properties, (), engine=engine)
         if INVALID in codes:
-            yield from value_advice(models, properties, (), engine=engine)
             yield from connection_advice(connector, properties, (), env)
             yield from format_advice(properties, (), env, _FORMATS if self.role is SINK else _INNER_FORMATS)
 

@@ -115,8 +115,7 @@ class ConnectionKind:
         sides = (spec.connection, spec.source, spec.sink, spec.lookup)
         models = [side.options for side in sides if side is not None]
         yield from property_advice(connector, models, _object(decode(definition.text, exact=True)), (), codes=codes)
-        if INVALID in codes:
-            yield from value_advice(models, definition.content or {}, ())
+        yield from value_advice(models, definition.content or {}, ())
         if INVALID in codes and spec.connection is not None:
             yield from missing_advice(spec.connection.options, definition.content or {}, ())
 

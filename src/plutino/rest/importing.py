@@ -204,7 +204,8 @@ def left_out(result: ImportResult) -> str:
     """The sum of what was refused and of what does not run, empty when all is well."""
     told = []
     if result.faults:
-        told.append(f"{len(result.faults)} entries were refused and left out")
+        entries = {failure.object_path for failure in result.failures[: len(result.faults)]}
+        told.append(f"{len(entries)} entries were refused and left out")
     if result.troubles:
         told.append(f"{len(result.troubles)} objects were imported, but do not run")
     return "; ".join(told)

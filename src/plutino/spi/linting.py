@@ -37,6 +37,9 @@ PLAIN = frozenset({UNKNOWN})
 """What means nothing here: told whoever brings such an object in, while other advice is given when it is asked for."""
 
 
+_SHORTEST = 4
+"""Characters of a text that may be a secret; shorter ones are parts of other words."""
+
 _COMPARED = 1000
 """Names that a misspelt one is compared with at most."""
 
@@ -68,6 +71,12 @@ class Thorough(Protocol):
     def faults(self, definition: Definition, env: Environment) -> Iterable[tuple[Path, PlutinoError]]:
         """Everything that is wrong with a definition which its check has refused, with the place of each. Pure."""
         ...
+
+
+def same_fault(one: PlutinoError, other: PlutinoError) -> bool:
+    """Whether two errors are about the same, one perhaps with advice or a prefix."""
+    first, second = (error.message.partition("; ")[0] for error in (one, other))
+    return first in other.message or second in one.message
 
 
 def property_advice(
@@ -120,6 +129,10 @@ def value_advice(
     for name, value in written.items():
         knowing = [m for m in models if name.lower() in _known((m,))] or [m for m in engine if name.lower() in _known((m,))]
         found = [_of_option(_known((model,))[name.lower()], faults[model]) for model in knowing]
+        if knowing and not all(found):
+            # The component takes it, but the engine reads it as well.
+            knowing = [m for m in engine if name.lower() in _known((m,))]
+            found = [_of_option(_known((model,))[name.lower()], faults[model]) for model in knowing]
         if found and all(found):
             option = _known((knowing[0],))[name.lower()]
             for place, text, unsupported in found[0]:
@@ -153,11 +166,13 @@ def format_advice(
             yield Advice(INVALID, (*path, schema[0]), error.message)
 
 
-def missing_advice(model: type[Struct], written: Mapping[str, Any], path: Path) -> Iterator[Advice]:
-    """Advice on options that have no default and must be given."""
+def missing_advice(model: type[Struct], written: Mapping[str, Any], path: Path, *, connected: bool = False) -> Iterator[Advice]:
+    """Advice on options that have no default and must be given; ``connected``: those of the connection come from elsewhere."""
     given = {name.lower() for name, value in written.items() if value not in (None, "")}
     for option in flat_options(model):
         names = (option.name, *option.opt.aliases)
+        if connected and option.opt.connection_related:
+            continue
         if option.opt.required and option.default in ("", NODEFAULT) and not any(name.lower() in given for name in names):
             what = f"; {option.opt.hint[:1].lower()}{option.opt.hint[1:]} is expected" if option.opt.hint else ""
             yield Advice(INVALID, (*path, option.name), f"{option.name}: missing{what}")
@@ -268,4 +283,4 @@ def _without_value(option: Option, value: Any, place: str, text: str) -> str:
     if not (holds or option.opt.secret or any(sounds_secret(part) for part in (option.name, *place.split(".")))):
         return text
     plain = text.partition(", value: ")[0].partition(": time: invalid")[0]
-    return plain.replace(value, MASK) if isinstance(value, str) and value else plain
+    return plain.replace(value, MASK) if isinstance(value, str) and len(value) >= _SHORTEST else plain

@@ -37,8 +37,8 @@ class Opt:
 
     - ``secret``: masked wherever it is shown; ``dynamic``: may hold a data template; ``connection_related``: belongs to the connection
     - ``values``: the values offered by a form (not enforced here: a component refuses with its own wire text)
-    - ``check``: raises PlutinoError for a value that can never be used, whatever the other options are; not called for an empty text, nor
-      for one with templates or references
+    - ``check``: raises PlutinoError for a value that can never be used, whatever the other options are; not called for an empty text where
+      that is the default, nor for references, and templates where the option may hold one
     - ``control``: form control where the type does not tell; ``required``: a form must ask for it
     - ``aliases``: other names that are read; ``inline``: a Struct whose options stand on the same level
     - ``whole``: a map with all properties as they are written, for a component that passes them on
@@ -129,7 +129,7 @@ def _check_faults(model: type[Struct], props: Mapping[str, Any], where: str) -> 
             continue
         misfits: list[tuple[str, str]] = []
         found = _convert(option.shape, value, place, misfits)
-        if not misfits and _is_told(found):
+        if not misfits and _is_told(option, found):
             try:
                 option.opt.check(found)
             except PlutinoError as error:
@@ -142,7 +142,7 @@ def check_values(options: Struct) -> None:
         value = getattr(options, option.attribute)
         if option.opt.inline:
             check_values(value)
-        elif option.opt.check is not None and _is_told(value):
+        elif option.opt.check is not None and _is_told(option, value):
             option.opt.check(value)
 
 
@@ -156,8 +156,11 @@ def not_negative(name: str) -> Callable[[float], None]:
     return check
 
 
-def _is_told(value: Any) -> bool:
-    return value not in ("", None) and not (isinstance(value, str) and ("{{" in value or "${" in value))
+def _is_told(option: Option, value: Any) -> bool:
+    """Whether a value says something: not what the option is without it, and no template or reference whose value comes later."""
+    if value is None or (value == "" and option.default in ("", NODEFAULT)):
+        return False
+    return not (isinstance(value, str) and ("${" in value or (option.opt.dynamic and "{{" in value)))
 
 
 def unknown_options(models: type[Struct] | Sequence[type[Struct]], props: Mapping[str, Any]) -> list[tuple[str, str | None]]:
@@ -253,7 +256,10 @@ def _decode_struct(model: type[M], props: Mapping[str, Any], path: str, faults: 
             if option.default is NODEFAULT:
                 faults.append((here, f"'{here}' is missing; a {option.shape.kind} is expected"))
             continue
+        told = len(faults)
         values[option.attribute] = _convert(option.shape, value, here, faults)
+        if option.opt.secret:
+            faults[told:] = [(place, text.partition(", value: ")[0].partition(": time: invalid")[0]) for place, text in faults[told:]]
     return model(**values) if len(faults) == before else None
 
 

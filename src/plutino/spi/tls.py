@@ -31,7 +31,8 @@ class Tls(Struct, frozen=True, rename="camel"):
     private_key_raw: Annotated[str, Opt("Client's private key, base64 of PEM", secret=True, connection_related=True)] = ""
     root_ca_raw: Annotated[str, Opt("Authorities to trust, base64 of PEM", connection_related=True)] = field(default="", name="rootCARaw")
     tls_min_version: Annotated[
-        str, Opt("Lowest version to accept", values=("tls1.0", "tls1.1", "tls1.2", "tls1.3"), connection_related=True, check=_min_version)
+        str,
+        Opt("Lowest version to accept", values=("tls1.0", "tls1.1", "tls1.2", "tls1.3"), connection_related=True, check=_check_min_version),
     ] = ""
     renegotiation_support: Annotated[str, Opt("Accepted for compatibility", values=("never", "once", "freely"))] = "never"
     decrypt: Annotated[dict[str, Any], Opt("How certificate files are encrypted; not built in", connection_related=True)] = {}
@@ -45,7 +46,8 @@ def ssl_context(tls: Tls, allow_file: Callable[[str], str] = str) -> ssl.SSLCont
     if tls.decrypt:
         raise UnsupportedError("tls option decrypt: encrypted certificate files are not built in; store them decrypted")
     context = ssl.create_default_context()
-    context.minimum_version = _min_version(tls.tls_min_version)
+    # What is no version leaves the default, as in the original.
+    context.minimum_version = _min_version(tls.tls_min_version) or ssl.TLSVersion.TLSv1_2
     if tls.insecure_skip_verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -81,7 +83,12 @@ def _raw(name: str, text: str) -> bytes:
         raise ProvisionError(f"tls option {name}: {error}; base64 of PEM text is expected") from error
 
 
-def _min_version(text: str) -> ssl.TLSVersion:
+def _check_min_version(text: str) -> None:
+    if _min_version(text) is None:
+        raise UnsupportedError(f"tlsMinVersion {text}: not known, TLS 1.2 is the lowest; one of tls1.0, tls1.1, tls1.2, tls1.3 is expected")
+
+
+def _min_version(text: str) -> ssl.TLSVersion | None:
     import ssl
 
     versions = {
@@ -92,7 +99,4 @@ def _min_version(text: str) -> ssl.TLSVersion:
         "tls1.3": ssl.TLSVersion.TLSv1_3,
     }
     plain = text.lower().strip().removeprefix("tls").lstrip(" v_-")
-    found = versions.get(f"tls{plain}" if plain else "")
-    if found is None:
-        raise ProvisionError(f"tlsMinVersion {text}; one of tls1.0, tls1.1, tls1.2, tls1.3 is expected")
-    return found
+    return versions.get(f"tls{plain}" if plain else "")

@@ -19,7 +19,10 @@ WRONG: list[tuple[str, str, str, Any, str]] = [
     ("sourceConfig", "mqtt", "server", "http://h:1", "mqtt server http://h:1: not supported"),
     ("sourceConfig", "mqtt", "protocolVersion", "6", "unsupported protocol version 6"),
     ("sourceConfig", "mqtt", "eofMessage", "x!", "eofMessage x!: "),
-    ("sourceConfig", "mqtt", "tlsMinVersion", "ssl3", "tlsMinVersion ssl3; one of "),
+    ("sourceConfig", "httppull", "interval", "-1s", "interval should be larger than 1ms"),
+    ("sourceConfig", "mqtt", "protocolVersion", "", "unsupported protocol version"),
+    ("sourceConfig", "mqtt", "protocolVersion", "{{.v}}", "unsupported protocol version"),
+    ("sinkConfig", "file", "compression", "{{.a}}", "compression must be one of"),
     ("sourceConfig", "file", "interval", -1, "interval must be positive"),
     ("sourceConfig", "file", "decompression", "foo", "decompression foo: "),
     ("sourceConfig", "mqtt", "decompression", "foo", "unsupported compressor: foo"),
@@ -59,6 +62,10 @@ WRONG: list[tuple[str, str, str, Any, str]] = [
     ("sinkConfig", "websocket", "scheme", "http", "websocket scheme http"),
 ]
 RIGHT: list[tuple[str, str, dict[str, Any]]] = [
+    ("sourceConfig", "mqtt", {"tlsMinVersion": "1.2"}),
+    ("sourceConfig", "mqtt", {"tlsMinVersion": "ssl3", "server": "ws://h:1"}),
+    ("sourceConfig", "httppull", {"url": "http://"}),
+    ("sourceConfig", "httppull", {"url": "{{.base}}", "oAuth": {"access": {"url": "http://h", "expire": "{{.s}}"}}}),
     ("sourceConfig", "mqtt", {"server": "${env:BROKER}", "qos": "${env:QOS}", "protocolVersion": "5"}),
     ("sinkConfig", "rest", {"url": "{{.address}}", "method": "{{.how}}", "bodyType": ""}),
     ("sinkConfig", "mqtt", {"topic": "a/{{.b}}", "qos": 2, "server": ""}),

@@ -9,6 +9,7 @@ from unit.rest.kit import Api
 
 ASKED = {"accept": "application/json"}
 PROTO = "message A {required string a = 1;}"
+RULE = {"id": "r", "sql": "SELECT * FROM x", "actions": [{"nop": {}}]}
 BROKER = {"server": "tcp://127.0.0.1:9"}
 
 
@@ -44,6 +45,8 @@ async def test_every_fault_of_a_rule_is_told(api: Api) -> None:
         {"foo": {}},
         {"mqtt": {"server": "bad://h", "topic": "a/#", "qos": 9}},
         {"rest": {"url": "x", "connectionSelector": "nosuch"}},
+        {"mqtt": {"connectionSelector": "nosuch", "qos": 9}},
+        {"memory": {"topic": "t", "format": "x"}},
         {"log": {}},
     ]
     options = {"cron": "x y", "duration": "1m"}
@@ -58,6 +61,10 @@ async def test_every_fault_of_a_rule_is_told(api: Api) -> None:
         "rules.r.actions.1.mqtt.qos",
         "rules.r.actions.2.rest.url",
         "rules.r.actions.2.rest.connectionSelector",
+        "rules.r.actions.3.mqtt.qos",
+        "rules.r.actions.3.mqtt.connectionSelector",
+        "rules.r.actions.3.mqtt.topic",
+        "rules.r.actions.4.memory.format",
     ]
     told = json.loads((await api.ask("POST", "/data/import", body)).json["message"])["rules"]["r"]
     assert told == found[0][1] == "expected exactly 5 fields, found 2: [x y]"
@@ -117,3 +124,38 @@ async def test_what_needs_the_refused_is_left_out_with_it(api: Api) -> None:
     state = await exported(api)
     assert (list(state["streams"]), list(state["rules"]), list(json.loads(state["sourceConfig"]["mqtt"]))) == (["s2"], ["r2"], ["k2"])
     assert await paths(api, {"content": json.dumps(state)}) == []
+
+
+async def test_what_stays_keeps_its_name_and_what_it_needs(api: Api) -> None:
+    """With ``onError=continue``: nothing comes in under the name of what is kept, and changes that what stays does not bear are refused."""
+    stream = 'CREATE STREAM x () WITH (TYPE="{}", DATASOURCE="m")'
+    await api.ask("POST", "/data/import", document(streams={"x": stream.format("memory")}, rules={"r": RULE}))
+    before = await exported(api)
+    table = 'CREATE TABLE x (a STRING) WITH (TYPE="memory", DATASOURCE="m", KIND="lookup", KEY="a")'
+    cases: list[tuple[dict[str, dict[str, Any]], list[str]]] = [
+        ({"tables": {"x": table}, "rules": {"r": "{"}}, ["rules.r", "streams.x", "tables.x"]),
+        ({"rules": {"r": RULE}}, ["streams.x"]),
+        ({"streams": {"x": stream.format("nosuch")}, "rules": {"r": RULE}}, ["streams.x"]),
+    ]
+    for sections, told in cases:
+        answer = await api.ask("POST", "/data/import?onError=continue", document(**sections), ASKED)
+        assert sorted(fault["path"] for fault in answer.json["faults"]) == told
+        assert answer.json["ErrorMsg"] == f"{len(told)} entries were refused and left out"
+        assert await exported(api) == before
+
+
+async def test_entries_are_counted_once(api: Api) -> None:
+    """However many faults they have."""
+    body = document(rules={"r": {"id": "r", "sql": "SELECT nofun(a) FROM x", "actions": [{"log": {"batchSize": -1}}, {"nope": {}}]}})
+    answer = await api.ask("POST", "/data/import?onError=continue", body, ASKED)
+    assert (len(answer.json["faults"]), answer.json["ErrorMsg"]) == (3, "1 entries were refused and left out")
+
+
+async def test_secrets_of_rules_are_not_told(api: Api) -> None:
+    """Not even when they are no texts."""
+    action = {"mqtt": {"topic": "t", "server": "tcp://h:1", "password": {"a": "Zq7-of-a-map"}}}
+    rule = {"id": "r", "sql": "SELECT * FROM x", "actions": [action]}
+    streams = {"x": 'CREATE STREAM x () WITH (TYPE="memory", DATASOURCE="m")'}
+    assert "Zq7" not in (await api.ask("POST", "/data/import", document(streams=streams, rules={"r": rule}), ASKED)).text
+    await api.ask("POST", "/data/import", document(streams=streams))
+    assert "Zq7" not in (await api.ask("POST", "/rules", rule)).text

@@ -24,10 +24,15 @@ def test_checking_can_be_switched_off_and_the_version_raised() -> None:
     assert context.minimum_version == ssl.TLSVersion.TLSv1_3
 
 
+@pytest.mark.parametrize(("text", "version"), [("1.3", "TLSv1_3"), ("TLSv1.2", "TLSv1_2"), ("tls9", "TLSv1_2")])
+def test_versions_are_read_as_they_are_written(text: str, version: str) -> None:
+    """In the spelling of the original and in others; what is no version leaves the default, as there."""
+    assert ssl_context(Tls(tls_min_version=text)).minimum_version.name == version
+
+
 @pytest.mark.parametrize(
     ("tls", "text"),
     [
-        (Tls(tls_min_version="tls9"), "tlsMinVersion tls9"),
         (Tls(certification_raw="%%"), "certificationRaw"),
         (Tls(root_ca_path="/nowhere/ca.pem"), "tls options cannot be used"),
         (Tls(certification_raw="YQ==", private_key_raw="YQ=="), "tls options cannot be used"),

@@ -36,7 +36,7 @@ class OAuthAccess(Struct, frozen=True, rename="camel"):
     url: Annotated[str, Opt("Address that gives a token; empty switches OAuth off", "URL", check=check_url)] = ""
     body: Annotated[str, Opt("Body of the request", "Body", secret=True)] = ""
     headers: Annotated[dict[str, Any], Opt("Headers of the request", "Headers")] = {}
-    expire: Annotated[Any, Opt("Seconds until the token expires, or a template over the token response", "Expire", check=read_seconds)] = ""
+    expire: Annotated[Any, Opt("Seconds until the token expires, or a template over the token response", "Expire", check=check_expire)] = ""
 
 
 class OAuthRefresh(Struct, frozen=True, rename="camel"):
@@ -122,7 +122,7 @@ def check_url(url: str) -> None:
 
 def check_base(url: str) -> None:
     """ProvisionError unless an address can begin so; the rest is the DATASOURCE."""
-    if url.lower() not in ("http://", "https://"):
+    if url.lower() not in ("http://", "https://") and "{{" not in url:
         check_url(url)
 
 
@@ -152,9 +152,8 @@ def check_exchange(timeout: int, response_type: str, oauth: OAuth | None) -> Non
         raise ProvisionError("if setting oAuth, `access` property is required")
     if oauth.access.url:
         check_url(oauth.access.url)
-        expire = oauth.access.expire
-        if expire not in ("", None) and not (isinstance(expire, str) and "{{" in expire):
-            read_seconds(expire)
+        if oauth.access.expire not in ("", None):
+            check_expire(oauth.access.expire)
 
 
 def check_timeout(timeout: int) -> None:
@@ -185,6 +184,12 @@ def check_pushed(method: str) -> None:
     """ProvisionError for a method that nobody pushes with."""
     if method not in PUSHED:
         raise ProvisionError(f"method {method} is not supported, must be POST or PUT")
+
+
+def check_expire(expire: Any) -> None:
+    """ProvisionError unless it is a number, or a template that may give one."""
+    if not (isinstance(expire, str) and "{{" in expire):
+        read_seconds(expire)
 
 
 def read_seconds(expire: Any) -> int:

@@ -12,7 +12,6 @@ from plutino.connectors.http.options import (
     CONTENT_TYPES,
     HttpPullOptions,
     check_exchange,
-    check_pulled,
     check_url,
     read_body_type,
     read_method,
@@ -35,8 +34,6 @@ class Poll:
         self._method = read_method(options.method or "GET")
         self._body_type = read_body_type(options.body_type or ("none" if self._method == "GET" else "json"))
         check_exchange(options.timeout, options.response_type, options.oauth)
-        if options.compression:
-            check_pulled(options.compression)
         self._options = options
         self._render = context.render
         self.client = HttpClient(options.timeout, options.tls, context.allow_host, context.allow_file)

@@ -5,11 +5,17 @@
 
 from __future__ import annotations
 
-from plutino.connectors.websocket.options import SessionOptions, WebSocketSinkOptions, WebSocketSourceOptions
+from plutino.connectors.websocket.options import SessionOptions, WebSocketSinkOptions, WebSocketSourceOptions, check_path
 from plutino.connectors.websocket.session import named
 from plutino.connectors.websocket.sink import WebSocketSink
 from plutino.connectors.websocket.source import WebSocketSource
 from plutino.spi import ConnectionSpec, ConnectorSpec, Datasource, Example, SinkSpec, SourceSpec
+
+
+def _check_datasource(path: str) -> None:
+    if path:  # else the options have one
+        check_path(path)
+
 
 CONNECTOR = ConnectorSpec(
     name="websocket",
@@ -18,7 +24,7 @@ CONNECTOR = ConnectorSpec(
         options=WebSocketSourceOptions,
         create=WebSocketSource,
         defaults={"addr": ""},
-        datasource=Datasource("Path", "Path of the data server, or of the other server, with a leading /", "/api/data"),
+        datasource=Datasource("Path", "Path of the data server, or of the other server, with a leading /", "/api/data", _check_datasource),
         examples=(
             Example("clients connect to a path of the data server", {}, "/plant/events"),
             Example("connect to another server", {"addr": "gateway:8080", "scheme": "wss"}, "/events"),

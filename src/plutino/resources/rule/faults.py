@@ -13,7 +13,8 @@ from plutino.resources.rule.provision import Provision
 from plutino.runtime.sink_options import SinkOptions
 from plutino.spi import Environment
 from plutino.spi.json_text import Path
-from plutino.spi.linting import FAULTS, connection_advice, format_advice, format_models, value_advice
+from plutino.spi.layers import SELECTOR
+from plutino.spi.linting import FAULTS, connection_advice, format_advice, format_models, missing_advice, value_advice
 from plutino.spi.wire import current_spelling
 
 Found = tuple[Path, PlutinoError]
@@ -41,7 +42,9 @@ def sink_faults(
             *format_advice(written, path, env),
         )
         found = [(each.path, OptionError(each.text)) for each in advice if each.code in FAULTS]
-    yield from found
-    for place, error in tried(path, partial(provision.sink, connector, name, properties, env)):
-        if not any(known.message in error.message for _, known in found):
-            yield place, error
+        if found and "resourceId" not in written:
+            found += [
+                (each.path, OptionError(each.text)) for each in missing_advice(models[0], written, path, connected=SELECTOR in written)
+            ]
+    # What is wrong with a value would be said once more, and first.
+    yield from found or tried(path, partial(provision.sink, connector, name, properties, env))

@@ -148,8 +148,8 @@ class SourceKind:
         if extra:
             engine: list[type[Struct]] = [FeedOptions, TableOptions, *format_models(env.registry)]
             yield from property_advice(content.connector, [*models, *engine], extra, path, others=(SELECTOR,), codes=codes)
+            yield from value_advice(models, extra, path, engine=engine)
             if INVALID in codes:
-                yield from value_advice(models, extra, path, engine=engine)
                 yield from connection_advice(content.connector, extra, path, env)
                 yield from format_advice(extra, path, env, ("payloadFormat", "payloadSchemaId"))
 
