@@ -159,3 +159,27 @@ async def test_secrets_of_rules_are_not_told(api: Api) -> None:
     assert "Zq7" not in (await api.ask("POST", "/data/import", document(streams=streams, rules={"r": rule}), ASKED)).text
     await api.ask("POST", "/data/import", document(streams=streams))
     assert "Zq7" not in (await api.ask("POST", "/rules", rule)).text
+
+
+async def test_every_missing_stream_is_told(api: Api) -> None:
+    """And each once."""
+    sql = "SELECT q1.a FROM q1 INNER JOIN q2 ON q1.a = q2.a GROUP BY TUMBLINGWINDOW(ss, 1)"
+    found = await faults(api, document(rules={"r": {"id": "r", "sql": sql, "actions": [{"log": {}}]}}))
+    assert [(path, text.partition(",")[0]) for path, text in found] == [
+        ("rules.r.sql", "fail to get stream q1"),
+        ("rules.r.sql", "fail to get stream q2"),
+    ]
+
+
+async def test_every_fault_of_a_graph_is_told(api: Api) -> None:
+    """Of its sources and sinks, node by node, and then of the graph."""
+    nodes = {
+        "s": {"type": "source", "nodeType": "mqtt", "props": {"datasource": "t", "server": "bad://x", "qos": 9}},
+        "f": {"type": "operator", "nodeType": "filter", "props": {"expr": "nofun(a) > 1"}},
+        "o": {"type": "sink", "nodeType": "mqtt", "props": {"server": "tcp://h:1", "topic": "a/#"}},
+    }
+    graph = {"nodes": nodes, "topo": {"sources": ["s"], "edges": {"s": ["f"], "f": ["o"]}}}
+    found = await paths(api, document(rules={"g": {"id": "g", "graph": graph}}))
+    props = [f"rules.g.graph.nodes.{place}" for place in ("s.props.server", "s.props.qos", "o.props.topic")]
+    assert sorted(found) == sorted([*props, *(path for path in found if path == "rules.g.graph")])
+    assert len(found) in (3, 4)

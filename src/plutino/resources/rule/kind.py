@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from msgspec import Struct
@@ -19,12 +20,13 @@ from plutino.resources.rule.calls import called_functions, plugins_of
 from plutino.resources.rule.compiling import Compiled
 from plutino.resources.rule.drawn import SINK, SOURCE, called_in, draw, drawing_text, nodes_in, plan_graph, source_uses
 from plutino.resources.rule.endpoints import endpoints
-from plutino.resources.rule.faults import sink_faults, tried
+from plutino.resources.rule.faults import property_faults, sink_faults, tried, unless_said
 from plutino.resources.rule.outlook import Version, memory_topics, stop_effect, swap_effect, version_of
 from plutino.resources.rule.properties import sink_refs
-from plutino.resources.rule.provision import Provision, waiting_format
+from plutino.resources.rule.provision import Provision, stream_named, waiting_format
 from plutino.resources.rule.tracing import tracing_endpoints
 from plutino.resources.rule.trial import trial_endpoints
+from plutino.runtime.intake import FeedOptions
 from plutino.runtime.sink_options import SinkOptions
 from plutino.spi import Action, Deployment, Environment, FeedRequest, FunctionSpec, Host, LookupRequest, Mode, RuleOptions, SinkRequest
 from plutino.spi.effects import Effect
@@ -134,22 +136,30 @@ class RuleKind:
 
     def faults(self, definition: Definition, env: Environment) -> Iterable[tuple[Path, PlutinoError]]:
         """What is wrong with its options, its statement or graph, its streams and each of its sinks."""
+        parts = self._faults_drawn(definition, env) if is_drawn(definition) else self._faults_written(definition, env)
+        return unless_said(chain(tried(("options",), partial(check_options, definition.content)), parts))
+
+    def _faults_drawn(self, definition: Definition, env: Environment) -> Iterator[tuple[Path, PlutinoError]]:
+        content, at = definition.content, ("graph", "nodes")
+        for node in nodes_in(content, SOURCE):
+            if source_ref(node) is None:
+                models = _side_models("source", node.kind, env)
+                yield from property_faults(node.kind, node.props, (*at, node.name, "props"), models, (FeedOptions,), env)
+        for node in nodes_in(content, SINK):
+            models = _side_models("sink", node.kind, env)
+            yield from sink_faults(node.kind, node.name, node.props, (*at, node.name, "props"), models, env, self._provision)
+        yield from tried(("graph",), partial(draw, definition, env, options_of(content), self._provision))
+
+    def _faults_written(self, definition: Definition, env: Environment) -> Iterator[tuple[Path, PlutinoError]]:
         content, temporary = definition.content, definition.content.get("temp", False)
-        sinks: list[tuple[str, str, Any, Path]]
-        yield from tried(("options",), partial(check_options, content))
-        if is_drawn(definition):
-            yield from tried(("graph",), partial(draw, definition, env, options_of(content), self._provision))
-            sinks = [(node.name, node.kind, node.props, ("graph", "nodes", node.name, "props")) for node in nodes_in(content, SINK)]
-        else:
-            unplanned = list(tried(("sql",), partial(self._compile, definition, env, Mode.FULL)))
-            yield from unplanned
-            for name in () if unplanned else self._source_names(definition):
-                yield from tried(("sql",), partial(self._provision.feed, name, temporary, env))
-            actions = actions_of(content)
-            sinks = [(f"{sink}_{position}", sink, found, ("actions", str(position), sink)) for position, sink, found in actions]
-        for called, connector, properties, path in sinks:
-            models = _sink_models(connector, env)
-            yield from sink_faults(connector, called, properties, path, models, env, self._provision)
+        unplanned = list(tried(("sql",), partial(self._compile, definition, env, Mode.FULL)))
+        yield from unplanned
+        for name in self._source_names(definition):
+            part = partial(stream_named, name, env) if unplanned else partial(self._provision.feed, name, temporary, env)
+            yield from tried(("sql",), part)
+        for position, connector, properties in actions_of(content):
+            models, path = _side_models("sink", connector, env), ("actions", str(position), connector)
+            yield from sink_faults(connector, f"{connector}_{position}", properties, path, models, env, self._provision)
 
     async def activate(self, before: Definition | None, after: Definition | None, prepared: Any, host: Host) -> None:
         if after is None:
@@ -385,11 +395,11 @@ def _models(connector: str, env: Environment) -> list[type[Struct]]:
     return [side.options for side in sides if side is not None]
 
 
-def _sink_models(connector: str, env: Environment) -> tuple[type[Struct], ...]:
-    """What a connector declares of the options of its sink."""
+def _side_models(side: str, connector: str, env: Environment) -> tuple[type[Struct], ...]:
+    """What a connector declares of the options of its ``source`` or ``sink``."""
     spec = env.registry.connectors.get(connector)
-    sides = (spec.sink, spec.connection) if spec is not None and spec.sink is not None else ()
-    return tuple(side.options for side in sides if side is not None)
+    found = None if spec is None else spec.sink if side == "sink" else spec.source
+    return () if found is None else (found.options,)
 
 
 def _is_as_wanted(state: str, triggered: bool) -> bool:
