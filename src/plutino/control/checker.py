@@ -283,11 +283,15 @@ class Checker:
         first = self.failure(item.ref, error, item.after, env)
         if item.after is None or item.after.content is None:
             return [first]
-        if isinstance(item.spec, Thorough):
-            parts = item.spec.faults(item.after, env)
-            found = [replace(self.failure(item.ref, each, item.after, env), inner=path, further=True) for path, each in parts]
-        else:
-            found = [replace(failure, further=True) for failure in self._unusable(item, env)]
+        found: list[Failure] = []
+        try:
+            if isinstance(item.spec, Thorough):
+                for path, each in item.spec.faults(item.after, env):
+                    found.append(replace(self.failure(item.ref, each, item.after, env), inner=path, further=True))
+            else:
+                found += (replace(failure, further=True) for failure in self._unusable(item, env))
+        except PlutinoError as other:  # one fault hides what comes after it
+            found.append(replace(self.failure(item.ref, other, item.after, env), further=True))
         same = next((failure for failure in found if same_fault(failure.error, error)), None)
         return [first if same is None else replace(first, inner=same.inner), *(failure for failure in found if failure is not same)]
 

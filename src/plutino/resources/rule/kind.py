@@ -154,7 +154,8 @@ class RuleKind:
         content, temporary = definition.content, definition.content.get("temp", False)
         unplanned = list(tried(("sql",), partial(self._compile, definition, env, Mode.FULL)))
         yield from unplanned
-        for name in self._source_names(definition):
+        unread = list(tried(("sql",), partial(select_of, content["sql"])))
+        for name in () if unread else self._source_names(definition):
             part = partial(stream_named, name, env) if unplanned else partial(self._provision.feed, name, temporary, env)
             yield from tried(("sql",), part)
         for position, connector, properties in actions_of(content):
