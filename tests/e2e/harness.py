@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import queue
 import shutil
@@ -24,12 +25,24 @@ START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
 
 
+_LOWEST, _PORTS = 10_000, 20_000
+"""Below what systems give to outgoing connections, so that none of these takes a port before its server does."""
+
+_tried = itertools.count(os.getpid() * 4_999)
+"""Processes that test at the same time begin at different places, and none tries a port twice soon."""
+
+
 def free_port() -> int:
     """A loopback TCP port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    while True:
+        port = _LOWEST + next(_tried) % _PORTS
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def wait_until(condition: Any, timeout_s: float, what: str, pause_s: float = 0.02) -> Any:
