@@ -17,7 +17,7 @@ from plutino.control.documents import V1, Format
 from plutino.control.door import ABORT, Door
 from plutino.control.environment import Desired
 from plutino.control.exporter import OPEN, Exporter
-from plutino.control.history import History, owner_change
+from plutino.control.history import History, State, owner_change
 from plutino.control.importer import BY_KIND, Importer, ImportOptions
 from plutino.control.progress import Progress
 from plutino.control.report import ImportStatus, config_response, stored_status
@@ -279,11 +279,10 @@ class Controller:
         result tells it among its ``troubles``. NotFoundError when the revision is not kept.
         """
         await self._door.expect(base_revision)
-        then = await self.history.state_at(revision, triggers=not keep_triggers)
-
+        then = State({}, {}, {}, {})
         owned: list[Change] = []
 
-        async def renew() -> None:
+        async def fill() -> None:
             then.become(await self.history.state_at(revision, triggers=not keep_triggers))
             staying = (ref for ref in then.owners if ref not in then.texts)
             owned[:] = [owner_change(ref, self._catalog.owners.get(ref, ""), then.owners[ref]) for ref in staying]
@@ -298,7 +297,7 @@ class Controller:
             triggering=triggering,
             blobs=then.blobs,
             owners=then.owners,
-            renew=renew,
+            fill=fill,
         )
         faults = tuple(failure.fault() for failure in (*run.draft.stranded.values(), *run.failures))
         changeset = self.changeset((*run.changes(True), *(change for change in owned if change.verb != "unchanged")), self.revision)

@@ -112,21 +112,21 @@ class Door:
         triggering: Triggering = by_text,
         blobs: Mapping[Ref, Blobs] | None = None,
         owners: Mapping[Ref, str] | None = None,
-        renew: Callable[[], Awaitable[None]] | None = None,
+        fill: Callable[[], Awaitable[None]] | None = None,
     ) -> Run:
         """Stage, check and carry out changes of texts (see ``Controller.apply``) and of ``owners``.
 
-        ``renew`` is for an earlier state that comes back: called when nobody else changes anything any more, to bring what was given
-        up to date. Nothing of it is refused that can be read: what does not check, as it did not check then, is stranded.
+        ``fill`` is for an earlier state that comes back: called when nobody else changes anything any more, to put it into what was
+        given. Nothing of it is refused that can be read: what does not check, as it did not check then, is stranded.
         """
         go_on, progress = goes_on(on_error), Progress()
         async with self.staging({} if blobs is None else blobs) as staging:
             # Before the turn comes, as downloads may take their time; what changed meanwhile is staged after it.
             await staging.stage(changes, mode)
             async with self.lock:
+                if fill is not None:
+                    await fill()
                 await self.expect(base_revision)
-                if renew is not None:
-                    await renew()
                 with collector_at_rest(len(changes)):
                     staged = await staging.stage(changes, mode)
                     draft = await self.checker.check(
@@ -135,7 +135,7 @@ class Door:
                         broken=self.applier.broken,
                         settle=go_on,
                         triggering=triggering,
-                        restore=renew is not None,
+                        restore=fill is not None,
                         staged=staged,
                     )
                     run = Run(draft, list(draft.failures), owners=dict(owners or {}))

@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from plutino.errors import OptionError, PlutinoError, ProvisionError, UnsupportedError
 from plutino.model import Duration, format_duration
 from plutino.runtime.compression import check_name
-from plutino.spi.options import Opt, decode_options, not_negative
+from plutino.spi.options import Opt, decode_options, not_negative, one_of
 
 CACHED_RESEND = 100
 """ms between attempts when a cache is on and ``resendInterval`` is not given."""
@@ -84,9 +84,7 @@ def _check_page(size: int) -> None:
         raise ProvisionError("bufferPageSize must be positive")
 
 
-def _check_priority(priority: int) -> None:
-    if priority not in (-1, 0, 1):
-        raise ProvisionError("resendPriority must be -1, 0 or 1")
+_check_priority = one_of((-1, 0, 1), "resendPriority must be -1, 0 or 1")
 
 
 def _check_cache(options: SinkOptions) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
@@ -152,6 +152,16 @@ def not_negative(name: str) -> Callable[[float], None]:
     def check(value: float) -> None:
         if value < 0:
             raise ProvisionError(f"{name} must be positive")
+
+    return check
+
+
+def one_of(allowed: Collection[Any], text: str, *, fold: bool = False) -> Callable[[Any], None]:
+    """A check that lets ``allowed`` values through; ``{}`` in the text stands for another. ``fold``: texts in any case."""
+
+    def check(value: Any) -> None:
+        if (value.lower() if fold else value) not in allowed:
+            raise ProvisionError(text.format(value))
 
     return check
 

@@ -9,6 +9,7 @@ from plutino.spi.option_model import (
     encode_options,
     flat_options,
     not_negative,
+    one_of,
     options_of,
     unknown_options,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "json_schema",
     "mask",
     "not_negative",
+    "one_of",
     "option_fields",
     "options_of",
     "secret_paths",

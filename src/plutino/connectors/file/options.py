@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from plutino.errors import ProvisionError, UnsupportedError
 from plutino.model import Duration
-from plutino.spi.options import Opt, check_values, not_negative
+from plutino.spi.options import Opt, check_values, not_negative, one_of
 
 LINE_TYPES = ("csv", "lines")
 SINK_TYPES = ("json", "csv", "lines")
@@ -83,7 +83,6 @@ def check_source(options: FileSourceOptions) -> None:
     if options.decompression:
         if kind in LINE_TYPES:
             raise ProvisionError(f"decompression is not supported for {kind} file type")
-        _check_decompression(options.decompression)
         if options.decompression.lower() == "zstd":
             zstd()
     check_values(options)
@@ -98,7 +97,6 @@ def check_sink(options: FileSinkOptions) -> None:
         raise ProvisionError("one of rollingInterval, rollingCount, or rollingSize must be set")
     if not options.path:
         raise ProvisionError("path must be set")
-    _check_type(options.file_type)
     if options.file_type == "csv" and options.format.lower() != "delimited":
         raise ProvisionError("format must be delimited when fileType is csv")
     if options.compression == "zstd":
@@ -109,29 +107,11 @@ def check_sink(options: FileSinkOptions) -> None:
         raise ProvisionError(f"rolling hook {options.rolling_hook} is not registered")
 
 
-def _check_action(action: int) -> None:
-    if action not in (KEEP, DELETE, MOVE):
-        raise ProvisionError(f"invalid actionAfterRead: {action}; 0 (keep), 1 (delete) or 2 (move) is expected")
-
-
-def _check_decompression(name: str) -> None:
-    if name.lower() not in DECOMPRESSIONS:
-        raise ProvisionError(f"decompression {name}: gzip, zlib, flate or zstd is expected")
-
-
-def _check_pattern(pattern: str) -> None:
-    if pattern not in ("prefix", "suffix", "none"):
-        raise ProvisionError("rollingNamePattern must be one of prefix, suffix or none")
-
-
-def _check_type(kind: str) -> None:
-    if kind not in SINK_TYPES:
-        raise ProvisionError("fileType must be one of json, csv or lines")
-
-
-def _check_compression(name: str) -> None:
-    if name not in ("gzip", "zstd"):
-        raise ProvisionError("compression must be one of gzip, zstd")
+_check_action = one_of((KEEP, DELETE, MOVE), "invalid actionAfterRead: {}; 0 (keep), 1 (delete) or 2 (move) is expected")
+_check_decompression = one_of(DECOMPRESSIONS, "decompression {}: gzip, zlib, flate or zstd is expected", fold=True)
+_check_pattern = one_of(("", "prefix", "suffix", "none"), "rollingNamePattern must be one of prefix, suffix or none")
+_check_type = one_of(SINK_TYPES, "fileType must be one of json, csv or lines")
+_check_compression = one_of(("", "gzip", "zstd"), "compression must be one of gzip, zstd")
 
 
 def zstd() -> ModuleType:

@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from plutino.errors import ProvisionError
 from plutino.model import Duration
-from plutino.spi.options import Opt, Tls
+from plutino.spi.options import Opt, Tls, one_of
 from plutino.spi.secrets import without_user
 
 METHODS = ("GET", "POST", "PUT", "DELETE")
@@ -162,28 +162,20 @@ def check_timeout(timeout: int) -> None:
         raise ProvisionError(f"invalid timeout {timeout} ms: 0 or more is expected")
 
 
-def check_response_type(response_type: str) -> None:
-    """ProvisionError for an unknown one."""
-    if response_type.lower() not in RESPONSE_TYPES:
-        raise ProvisionError(f"Invalid response type value {response_type}.")
+check_response_type = one_of(RESPONSE_TYPES, "Invalid response type value {}.", fold=True)
+"""ProvisionError for an unknown one."""
 
 
-def check_compression(compression: str) -> None:
-    """ProvisionError for one that bodies cannot have."""
-    if compression.lower() not in ("", "gzip", "zstd"):
-        raise ProvisionError(f"invalid compression {compression}: gzip or zstd is expected")
+check_compression = one_of(("", "gzip", "zstd"), "invalid compression {}: gzip or zstd is expected", fold=True)
+"""ProvisionError for one that bodies cannot have."""
 
 
-def check_pulled(compression: str) -> None:
-    """ProvisionError for one that responses cannot have."""
-    if compression.lower() not in PULLED:
-        raise ProvisionError(f"invalid compression {compression}: {', '.join(PULLED)} are known")
+check_pulled = one_of(PULLED, f"invalid compression {{}}: {', '.join(PULLED)} are known", fold=True)
+"""ProvisionError for one that responses cannot have."""
 
 
-def check_pushed(method: str) -> None:
-    """ProvisionError for a method that nobody pushes with."""
-    if method not in PUSHED:
-        raise ProvisionError(f"method {method} is not supported, must be POST or PUT")
+check_pushed = one_of(PUSHED, "method {} is not supported, must be POST or PUT")
+"""ProvisionError for a method that nobody pushes with."""
 
 
 def check_expire(expire: Any) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct, field
 
 from plutino.errors import ProvisionError, UnsupportedError
-from plutino.spi.options import Opt, Tls, encode_options
+from plutino.spi.options import Opt, Tls, encode_options, one_of
 from plutino.spi.secrets import without_user
 
 VERSIONS = {"3.1": 3, "3.1.1": 4, "4": 4, "5": 5, "5.0": 5}
@@ -94,16 +94,12 @@ def check_connection(options: ConnectionOptions) -> None:
     check_version(options.protocol_version)
 
 
-def check_version(version: str) -> None:
-    """ProvisionError for a version of MQTT that is not spoken."""
-    if version not in VERSIONS:
-        raise ProvisionError(f"unsupported protocol version {version}")
+check_version = one_of(VERSIONS, "unsupported protocol version {}")
+"""ProvisionError for a version of MQTT that is not spoken."""
 
 
-def check_qos(qos: int) -> None:
-    """ProvisionError unless it is 0, 1 or 2."""
-    if qos not in (0, 1, 2):
-        raise ProvisionError(f"invalid qos value {qos}, the value could be only int 0 or 1 or 2")
+check_qos = one_of((0, 1, 2), "invalid qos value {}, the value could be only int 0 or 1 or 2")
+"""ProvisionError unless it is 0, 1 or 2."""
 
 
 def check_topic(topic: str) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from plutino.errors import ProvisionError
-from plutino.spi.options import Opt
+from plutino.spi.options import Opt, one_of
 from plutino.spi.secrets import without_user
 
 _URL = Opt(
@@ -62,10 +62,8 @@ def check_url(url: str) -> None:
         raise ProvisionError(f"url {without_user(url)}: tcp://host:port or ipc:///path is expected")
 
 
-def check_protocol(protocol: str) -> None:
-    """ProvisionError for a kind of socket that gateways do not have."""
-    if protocol != "pair":
-        raise ProvisionError(f"unsupported protocol {protocol}")
+check_protocol = one_of(("pair",), "unsupported protocol {}")
+"""ProvisionError for a kind of socket that gateways do not have."""
 
 
 def share_key(options: NeuronSourceOptions | NeuronSinkOptions) -> str:

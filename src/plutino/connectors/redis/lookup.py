@@ -13,7 +13,7 @@ from plutino.errors import FormatError, PlutinoError, ProvisionError
 from plutino.model.value import plain_text
 from plutino.spi import LookupAnswer, SourceContext
 from plutino.spi.connector import Answers
-from plutino.spi.options import Opt
+from plutino.spi.options import Opt, one_of
 
 KINDS = ("string", "list")
 _PING = "/$$TEST_CONNECTION$$"
@@ -31,9 +31,7 @@ class RedisLookupOptions(Struct, frozen=True, rename="camel"):
     data_type: Annotated[str, Opt("string: one row per key; list: several", "Data type", values=KINDS, check=_check_kind)] = ""
 
 
-def _check_kind(kind: str) -> None:
-    if kind not in KINDS:
-        raise ProvisionError("redis dataType must be string or list")
+_check_kind = one_of(KINDS, "redis dataType must be string or list")
 
 
 class RedisLookup:

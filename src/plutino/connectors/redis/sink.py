@@ -12,11 +12,12 @@ from plutino.errors import EvaluationError, PlutinoError, ProvisionError, Transp
 from plutino.model import Duration, to_dict
 from plutino.model.value import plain_text
 from plutino.spi import SinkContext
-from plutino.spi.options import Opt, check_values
+from plutino.spi.options import Opt, check_values, one_of
 from plutino.spi.row_json import row_json
 
 ROW_KINDS = ("insert", "update", "upsert", "delete")
 KEY_TYPES = ("single", "multiple")
+DATA_TYPES = ("string", "list")
 
 
 class RedisSinkOptions(Struct, frozen=True, rename="camel"):
@@ -35,7 +36,7 @@ class RedisSinkOptions(Struct, frozen=True, rename="camel"):
         Opt("single: the row under one key; multiple: each column under its own", "Key type", values=KEY_TYPES, check=_check_key_type),
     ] = "single"
     data_type: Annotated[
-        str, Opt("string: the value is set; list: it is pushed", "Data type", values=("string", "list"), check=_check_data_type)
+        str, Opt("string: the value is set; list: it is pushed", "Data type", values=DATA_TYPES, check=_check_data_type)
     ] = "string"
     expiration: Annotated[Duration, Opt("Time to live of a string; below 0 leaves what the key has", "Expiration")] = -1
     rowkind_field: Annotated[str, Opt("Column that holds insert, update, upsert or delete", "Row kind field")] = ""
@@ -45,14 +46,8 @@ def _check_db(database: int) -> None:
     check_database(database, "redisSink")
 
 
-def _check_key_type(key_type: str) -> None:
-    if key_type not in KEY_TYPES:
-        raise ProvisionError("KeyType only support single or multiple")
-
-
-def _check_data_type(data_type: str) -> None:
-    if data_type not in ("string", "list"):
-        raise ProvisionError("redis sink only support string or list data type")
+_check_key_type = one_of(KEY_TYPES, "KeyType only support single or multiple")
+_check_data_type = one_of(DATA_TYPES, "redis sink only support string or list data type")
 
 
 class RedisSink:
@@ -60,8 +55,6 @@ class RedisSink:
 
     def __init__(self, options: RedisSinkOptions, context: SinkContext) -> None:
         check_values(options)
-        _check_key_type(options.key_type)
-        _check_data_type(options.data_type)
         if options.key_type == "single" and not options.key and not options.field:
             raise ProvisionError("redis sink must have key or field when KeyType is single")
         self._options = options

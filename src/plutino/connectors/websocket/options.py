@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Struct
 
 from plutino.errors import ProvisionError
-from plutino.spi.options import Opt, Tls
+from plutino.spi.options import Opt, Tls, one_of
 
 SCHEMES = ("ws", "wss")
 
@@ -56,6 +56,4 @@ def check_path(path: str) -> None:
         raise ProvisionError("websocket endpoint should start with /")
 
 
-def _check_scheme(scheme: str) -> None:
-    if scheme not in SCHEMES:
-        raise ProvisionError(f"websocket scheme {scheme}: ws or wss is expected")
+_check_scheme = one_of(SCHEMES, "websocket scheme {}: ws or wss is expected")
