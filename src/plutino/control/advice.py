@@ -34,9 +34,10 @@ async def warnings_of(
         after, spec = item.after, item.spec
         if after is None or not item.changed or after.content is None or not isinstance(spec, Lintable):
             continue
-        for advice in spec.lint(_as_written(after, texts), env, PLAIN):
-            if advice.code not in PLAIN:
-                continue
+        written = _as_written(after, texts)
+        # What the check has seen need not be looked through again.
+        known = item.advice if written is after else (advice for advice in spec.lint(written, env, PLAIN) if advice.code in PLAIN)
+        for advice in known:
             if len(content.warnings) + len(found) < _SHOWN:
                 found.append((item, advice))
             else:

@@ -20,7 +20,7 @@ from plutino.model import Blobs, Definition, Ref
 from plutino.spi import Change, Environment, Mode, ResourceSpec
 from plutino.spi.discretion import declared_secrets, make_discreet
 from plutino.spi.limits import check_depth
-from plutino.spi.linting import FAULTS, Lintable, Thorough, same_fault
+from plutino.spi.linting import FAULTS, PLAIN, Advice, Lintable, Thorough, same_fault
 
 _FORCED = (Mode.CREATE, Mode.UPDATE)
 """Single requests: checked and activated also when nothing changed (a version is refused, a failed rule is tried again)."""
@@ -37,7 +37,8 @@ class Item:
     - ``change`` as it is compared and shown: a rule's trigger stands in its text
     - ``flag``: a rule's stored trigger when it was checked, ``trigger``: the one that is stored with the change, None where the text
       decides
-    - ``prepared``: what its spec's ``check`` gave; ``uses``: what it depends on
+    - ``prepared``: what its spec's ``check`` gave; ``uses``: what it depends on; ``advice``: what it says in vain, when documents are
+      checked
     """
 
     ref: Ref
@@ -50,6 +51,7 @@ class Item:
     trigger: bool | None = None
     prepared: Any = None
     uses: tuple[Ref, ...] = ()
+    advice: tuple[Advice, ...] = ()
 
     @property
     def before(self) -> Definition | None:
@@ -274,7 +276,9 @@ class Checker:
     def _unusable(self, item: Item, env: Environment) -> Iterator[Failure]:
         """What nobody can use of an object that is right by itself."""
         if item.after is not None and item.after.content is not None and isinstance(item.spec, Lintable):
-            for advice in item.spec.lint(item.after, env, FAULTS):
+            found = tuple(item.spec.lint(item.after, env, FAULTS | PLAIN))
+            item.advice = tuple(advice for advice in found if advice.code in PLAIN)
+            for advice in found:
                 if advice.code in FAULTS:
                     yield replace(self.failure(item.ref, OptionError(advice.text), item.after, env), inner=advice.path)
 

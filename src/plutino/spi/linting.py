@@ -122,7 +122,9 @@ def value_advice(
 
     ``engine``: who else reads the properties; asked about options that the component itself does not know.
     """
-    faults = {model: option_faults(model, placeholders((model,), written)) for model in (*models, *engine)}
+    names = {name.lower() for name in written}
+    concerned = [model for model in (*models, *engine) if not names.isdisjoint(_known((model,)))]
+    faults = {model: option_faults(model, placeholders((model,), written)) for model in concerned}
     if not any(faults.values()):
         return
     text_of_all = msgspec.json.encode(written).decode()

@@ -33,7 +33,7 @@ from plutino.spi.effects import Effect
 from plutino.spi.gojson import decode
 from plutino.spi.json_text import Path
 from plutino.spi.layers import SELECTOR, brought_connector
-from plutino.spi.linting import CODES, DOUBTFUL, FAULTS, Advice, format_models, property_advice
+from plutino.spi.linting import CODES, DOUBTFUL, Advice, format_models, property_advice
 from plutino.spi.options import secret_paths
 from plutino.spi.wire import with_prefix
 from plutino.sql import sources_of
@@ -236,8 +236,6 @@ class RuleKind:
 
     def lint(self, definition: Definition, env: Environment, codes: Collection[str] = CODES) -> Iterable[Advice]:
         """Unknown fields and properties, older names, secrets in plain text, statements that can never work, what does not run here."""
-        if FAULTS.issuperset(codes):
-            return  # its check has refused what cannot be used
         yield from field_advice(decode(definition.text, exact=True))
         if DOUBTFUL in codes and not is_drawn(definition):
             sql = definition.content["sql"]
